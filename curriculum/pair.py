@@ -1,0 +1,317 @@
+"""Pairs: the same computation from scratch and in PyTorch, and the proof that both give the same.
+
+A pair is a name and two callables. Each takes a `Case` (sizes, seed, dtype, device) and returns named
+results: `output`, `loss`, `grad_x`, `grad_weight`, `loss_7`, … `compare` runs both sides and demands
+the same names, shapes, dtypes and values. The scratch side runs without autograd.
+
+The builders at the bottom make the two callables from a layer, a loss, an optimiser or a whole training
+run, so that a lesson cannot leave a gradient out by mistake.
+"""
+
+import ast
+import inspect
+import textwrap
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+# The largest difference allowed, relative and absolute. No pair may loosen it.
+TOLERANCE = {torch.float64: (1e-9, 1e-10), torch.float32: (1e-4, 1e-5)}
+
+Results = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One set of inputs: a batch size, layer sizes, a seed, and the precision and place to compute in.
+
+    Both sides of a pair ask it for tensors by name and get the same values.
+    """
+
+    batch: int = 5
+    n_in: int = 4
+    n_out: int = 3
+    seed: int = 0
+    dtype: torch.dtype = torch.float64
+    device: str = "cpu"
+
+    def tensor(self, name: str, *shape: int) -> Tensor:
+        """Values that expose errors: ordinary ones, exact zeros of both signs, ties and large ones."""
+        values = torch.randn(shape, generator=self._generator(name), dtype=torch.float64, device="cpu")
+        flat = values.view(-1)
+        flat[1::5] = 0.0
+        flat[4::15] = -0.0
+        flat[3::7] = flat[2::7][: len(flat[3::7])]
+        flat[5::11] *= 10
+        return values.to(self.device, self.dtype)
+
+    def classes(self, name: str, count: int, n_classes: int) -> Tensor:
+        """`count` class indices in 0 … `n_classes` − 1 (int64)."""
+        generator = self._generator(name)
+        return torch.randint(n_classes, (count,), generator=generator, device="cpu").to(self.device)
+
+    def _generator(self, name: str) -> torch.Generator:
+        # A generator per name: asking for one tensor more does not change the others.
+        return torch.Generator().manual_seed(zlib.crc32(f"{self.seed} {name}".encode()))
+
+    @contextmanager
+    def defaults(self) -> Iterator[None]:
+        """Make this dtype and device the default, so that lessons need not pass them around."""
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(self.dtype)
+        try:
+            with torch.device(self.device):
+                yield
+        finally:
+            torch.set_default_dtype(before)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One computation, twice. `drawn` pairs are also run on cases that hypothesis draws."""
+
+    name: str
+    scratch: Callable[[Case], Results]
+    torch: Callable[[Case], Results]
+    drawn: bool = True
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far one named result is apart. An empty `problem` means that the two sides agree."""
+
+    name: str
+    largest: float
+    problem: str = ""
+
+
+def compare(pair: Pair, case: Case | None = None) -> list[Difference]:
+    """Run both sides on `case` and compare every named result.
+
+    The scratch side runs under `torch.inference_mode()`: a call to autograd in it raises.
+    """
+    case = case or Case()
+    with case.defaults():
+        with torch.inference_mode():
+            scratch = pair.scratch(case)
+        reference = pair.torch(case)
+    names = [*reference, *(name for name in scratch if name not in reference)]
+    return [_difference(name, scratch.get(name), reference.get(name)) for name in names]
+
+
+def _difference(name: str, scratch: Tensor | None, reference: Tensor | None) -> Difference:
+    if scratch is None:
+        return Difference(name, float("inf"), "missing on the scratch side")
+    if reference is None:
+        return Difference(name, float("inf"), "missing on the torch side")
+    if scratch.shape != reference.shape:
+        shapes = f"{tuple(scratch.shape)} instead of {tuple(reference.shape)}"
+        return Difference(name, float("inf"), f"shape {shapes}")
+    if scratch.dtype != reference.dtype:
+        return Difference(name, float("inf"), f"dtype {scratch.dtype} instead of {reference.dtype}")
+    scratch, reference = scratch.detach(), reference.detach()
+    if not scratch.is_floating_point():
+        scratch, reference = scratch.double(), reference.double()
+    if not (scratch.isfinite().all() and reference.isfinite().all()):
+        return Difference(name, float("inf"), "not finite")
+    gap = (scratch - reference).abs()
+    largest = gap.max().item() if gap.numel() else 0.0
+    rtol, atol = TOLERANCE[reference.dtype]
+    agree = bool((gap <= atol + rtol * reference.abs()).all())
+    return Difference(name, largest, "" if agree else "values differ")
+
+
+# ---------------------------------------------------------------- builders
+
+
+def function_pair(
+    name: str, scratch: Callable[..., Tensor], torch: Callable[..., Tensor], *inputs: Any
+) -> Pair:
+    """A pair of plain functions. Each of `inputs` makes one argument from a case; the result is `output`."""
+
+    def run(function: Callable[..., Tensor]) -> Callable[[Case], Results]:
+        return lambda case: {"output": function(*(make(case) for make in inputs))}
+
+    return Pair(name, run(scratch), run(torch))
+
+
+def layer_pair(
+    name: str,
+    scratch: Callable[[Case], Any],
+    torch: Callable[[Case], nn.Module],
+    x: Callable[[Case, str], Tensor] = lambda case, name: case.tensor(name, case.batch, case.n_in),
+) -> Pair:
+    """A layer: its output, the gradient of its input and of every parameter, and its input left as it was.
+
+    Parameters are set by name on both sides. Each side first meets another input, then the one that
+    counts: what a layer wrongly keeps from the step before shows as a difference.
+    """
+
+    def run_scratch(case: Case) -> Results:
+        layer = scratch(case)
+        _set_parameters(layer.params, case)
+        for step in ("x_before", "x"):
+            value = x(case, step)
+            output = layer.forward(value)
+            results = {"output": output.clone()}
+            grad_x = layer.backward(case.tensor("grad_output", *output.shape))
+            results |= {"grad_x": grad_x, "x": value}
+        if layer.grads.keys() != layer.params.keys():
+            raise AssertionError(f"grads are {list(layer.grads)}, params are {list(layer.params)}")
+        return results | {f"grad_{key}": grad for key, grad in layer.grads.items()}
+
+    def run_torch(case: Case) -> Results:
+        module = torch(case)
+        _set_parameters(dict(module.named_parameters()), case)
+        for step in ("x_before", "x"):
+            module.zero_grad()
+            value = x(case, step).requires_grad_()
+            output = module(value)
+            output.backward(case.tensor("grad_output", *output.shape))
+        results = {"output": output, "grad_x": _grad(value), "x": value}
+        return results | {f"grad_{key}": _grad(parameter) for key, parameter in module.named_parameters()}
+
+    return Pair(name, run_scratch, run_torch)
+
+
+def loss_pair(
+    name: str,
+    scratch: Callable[[Case], Any],
+    torch: Callable[[Case], Callable[[Tensor, Tensor], Tensor]],
+    prediction: Callable[[Case], Tensor] = lambda case: case.tensor("prediction", case.batch, case.n_out),
+    target: Callable[[Case], Tensor] = lambda case: case.tensor("target", case.batch, case.n_out),
+) -> Pair:
+    """A loss and the gradient of its prediction. A loss that is not reduced gets an uneven upstream gradient."""
+
+    def upstream(case: Case, loss: Tensor) -> tuple[Tensor, ...]:
+        return (case.tensor("grad_loss", *loss.shape),) if loss.dim() else ()
+
+    def run_scratch(case: Case) -> Results:
+        criterion = scratch(case)
+        value = prediction(case)
+        loss = criterion.forward(value, target(case))
+        results = {"loss": loss.clone(), "grad_prediction": criterion.backward(*upstream(case, loss))}
+        return results | {"prediction": value}
+
+    def run_torch(case: Case) -> Results:
+        value = prediction(case).requires_grad_()
+        loss = torch(case)(value, target(case))
+        loss.backward(*upstream(case, loss))
+        return {"loss": loss, "grad_prediction": _grad(value), "prediction": value}
+
+    return Pair(name, run_scratch, run_torch)
+
+
+def optimizer_pair(
+    name: str,
+    scratch: Callable[[dict[str, Tensor]], Any],
+    torch: Callable[[list[nn.Parameter]], Any],
+    after: Sequence[int] = (1, 10, 100),
+) -> Pair:
+    """An optimiser: the parameters `after` so many steps on one sequence of gradients.
+
+    `scratch` makes an optimiser from the parameters by name; its `step(grads)` updates them in place.
+    """
+
+    def gradients(case: Case, step: int) -> dict[str, Tensor]:
+        return {key: case.tensor(f"{key}_{step}", *start.shape) for key, start in parameters(case).items()}
+
+    def parameters(case: Case) -> dict[str, Tensor]:
+        return {
+            "weight": case.tensor("weight", case.n_out, case.n_in),
+            "bias": case.tensor("bias", case.n_out),
+        }
+
+    def trajectory(
+        case: Case, params: dict[str, Tensor], step: Callable[[dict[str, Tensor]], None]
+    ) -> Results:
+        results = {}
+        for count in range(1, max(after) + 1):
+            step(gradients(case, count))
+            if count in after:
+                results |= {f"{key}_after_{count}": value.detach().clone() for key, value in params.items()}
+        return results
+
+    def run_scratch(case: Case) -> Results:
+        params = parameters(case)
+        return trajectory(case, params, scratch(params).step)
+
+    def run_torch(case: Case) -> Results:
+        params = {key: nn.Parameter(value) for key, value in parameters(case).items()}
+        optimizer = torch(list(params.values()))
+
+        def step(grads: dict[str, Tensor]) -> None:
+            for key, parameter in params.items():
+                parameter.grad = grads[key]
+            optimizer.step()
+
+        return trajectory(case, {key: value for key, value in params.items()}, step)
+
+    return Pair(name, run_scratch, run_torch, drawn=False)
+
+
+TrainingRun = Callable[[Case], tuple[Sequence[float], dict[str, Tensor]]]
+
+
+def training_pair(name: str, scratch: TrainingRun, torch: TrainingRun) -> Pair:
+    """A whole training run: the loss of every step and every parameter at the end.
+
+    Each side takes a case, trains from the same first parameters on the same batches, and returns the
+    losses and the trained parameters by name.
+    """
+
+    def run(train: TrainingRun) -> Callable[[Case], Results]:
+        def results(case: Case) -> Results:
+            losses, params = train(case)
+            named = {f"loss_{step}": _scalar(loss, case) for step, loss in enumerate(losses)}
+            return named | dict(params)
+
+        return results
+
+    return Pair(name, run(scratch), run(torch), drawn=False)
+
+
+def _scalar(value: float, case: Case) -> Tensor:
+    return torch.tensor(float(value), dtype=case.dtype, device=case.device)
+
+
+def _set_parameters(params: dict[str, Tensor], case: Case) -> None:
+    with torch.no_grad():
+        for name, parameter in params.items():
+            parameter.copy_(case.tensor(f"parameter {name}", *parameter.shape))
+
+
+def _grad(tensor: Tensor) -> Tensor:
+    assert tensor.grad is not None
+    return tensor.grad
+
+
+# ---------------------------------------------------------------- from scratch means from scratch
+
+# What would do the lesson's work for it. `F` and `nn` are torch.nn.functional and torch.nn.
+FORBIDDEN = {
+    "F", "nn", "autograd", "func", "enable_grad", "set_grad_enabled", "inference_mode", "requires_grad",
+    "requires_grad_", "functional", "sigmoid", "relu", "softmax", "log_softmax", "optim",
+}  # fmt: skip
+
+
+def forbidden_names(scratch: type | Callable[..., Any]) -> list[str]:
+    """The names in the source of a scratch class or function that mean it is not from scratch."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(scratch)))
+    names = (node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+    # `torch.relu` counts, `self.relu` does not.
+    attributes = (
+        node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and _root(node) != "self"
+    )
+    return sorted(FORBIDDEN & {*names, *attributes})
+
+
+def _root(node: ast.expr) -> str:
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""

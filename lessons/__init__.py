@@ -1,0 +1,1 @@
+"""The lessons, one file each, to be read in the order of their numbers."""

@@ -1,0 +1,31 @@
+"""The numbers that lesson 01 states."""
+
+import pytest
+import torch
+
+from curriculum.demo import Table
+from lessons import lesson01_neuron as lesson
+
+
+def test_a2_the_example_neuron_gives_062() -> None:
+    y = lesson.example_neuron().forward(torch.tensor([[0.8, 0.5]]))
+    assert y.item() == pytest.approx(0.62)
+
+
+def test_a3_a_negative_weight_inhibits() -> None:
+    excite, inhibit = lesson.negative_weight_inhibits().rows
+    assert excite[2] > excite[1] > inhibit[2]
+    assert [excite[3], inhibit[3]] == pytest.approx([0.9, -0.4])
+
+
+def test_d2_the_learned_weights_are_the_taste() -> None:
+    neuron = lesson.Neuron(2)
+    losses, _ = lesson.learn_taste(neuron)
+    assert neuron.params["weight"][0].tolist() == pytest.approx(lesson.TASTE, abs=1e-3)
+    assert losses[-1] < 1e-6 < losses[0]
+
+
+def test_d3_with_zero_weights_only_the_bias_moves_the_output() -> None:
+    table: Table = lesson.only_the_bias_is_left()
+    assert [row[1] for row in table.rows] == [0.0] * 3
+    assert [row[2] for row in table.rows] == pytest.approx([0.7] * 3)

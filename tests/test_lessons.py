@@ -1,0 +1,168 @@
+"""Every lesson keeps the promises of the format. Lessons are found by their file names."""
+
+import ast
+import doctest
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import CodeType, FrameType, FunctionType, ModuleType
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+from torch import nn
+
+from curriculum.demo import Table
+from curriculum.discover import Lesson
+from curriculum.pair import Case, compare, forbidden_names
+
+SOURCE_LINES = (100, 360)
+
+
+def prose(lesson: Lesson) -> str:
+    """The text of the markdown cells."""
+    cells = re.split(r"^# %%", lesson.path.read_text(encoding="utf-8"), flags=re.M)
+    markdown = [cell.partition("\n")[2] for cell in cells if cell.startswith(" [markdown]")]
+    return re.sub(r"^# ?", "", "\n".join(markdown), flags=re.M)
+
+
+def own(module: ModuleType) -> list[Any]:
+    """The public classes and functions that the lesson itself defines."""
+    values = vars(module).items()
+    return [v for name, v in values if getattr(v, "__module__", "") == module.__name__ and name[0] != "_"]
+
+
+def is_torch_side(thing: Any) -> bool:
+    return "torch" in thing.__name__.lower() or (isinstance(thing, type) and issubclass(thing, nn.Module))
+
+
+def scratch_side(module: ModuleType) -> list[Any]:
+    """All that is neither a demo nor on the torch side."""
+    things = [thing for thing in own(module) if isinstance(thing, type | FunctionType)]
+    return [
+        t for t in things if not is_torch_side(t) and not hasattr(t, "is_demo") and t.__name__ != "<lambda>"
+    ]
+
+
+def test_all_pairs_agree(lesson: Lesson) -> None:
+    assert lesson.pairs(), "a lesson without pairs proves nothing"
+    for pair in lesson.pairs():
+        differences = compare(pair)
+        assert differences, f"{pair.name} compares nothing"
+        assert [d for d in differences if d.problem] == [], pair.name
+
+
+def test_pair_names_are_unique(lesson: Lesson) -> None:
+    names = [pair.name for pair in lesson.pairs()]
+    assert len(names) == len(set(names))
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    case=st.builds(
+        Case,
+        batch=st.integers(1, 9),
+        n_in=st.integers(1, 9),
+        n_out=st.integers(1, 9),
+        seed=st.integers(0, 2**31),
+    )
+)
+def test_pairs_agree_on_drawn_shapes(lesson: Lesson, case: Case) -> None:
+    for pair in lesson.pairs():
+        if pair.drawn:
+            assert [d for d in compare(pair, case) if d.problem] == [], pair.name
+
+
+def test_every_scratch_method_is_proven(lesson: Lesson) -> None:
+    """The code of each `forward`, `backward` and `step` runs inside some pair of the lesson."""
+    ran: set[CodeType] = set()
+
+    def note(frame: FrameType, event: str, argument: Any) -> None:
+        ran.add(frame.f_code)
+
+    for pair in lesson.pairs():
+        sys.setprofile(note)
+        try:
+            compare(pair)
+        finally:
+            sys.setprofile(None)
+    methods = [
+        f"{cls.__name__}.{name}"
+        for cls in scratch_side(lesson.load())
+        if isinstance(cls, type)
+        for name in ("forward", "backward", "step")
+        if name in vars(cls) and vars(cls)[name].__code__ not in ran
+    ]
+    assert methods == [], "in no pair"
+
+
+def test_scratch_is_from_scratch(lesson: Lesson) -> None:
+    found = {thing.__name__: forbidden_names(thing) for thing in scratch_side(lesson.load())}
+    assert {name: names for name, names in found.items() if names} == {}
+
+
+def test_docstrings_and_prose_are_true(lesson: Lesson) -> None:
+    """Every `>>>` in docstrings and markdown cells gives what the text says."""
+    module = lesson.load()
+    parser, runner = doctest.DocTestParser(), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    text = re.sub(r"^```.*$", "", prose(lesson), flags=re.M)
+    tests = [t for t in doctest.DocTestFinder().find(module) if t.examples]
+    tests.append(parser.get_doctest(text, dict(vars(module)), f"{lesson.path.stem} prose", None, None))
+    for test in tests:
+        runner.run(test)
+    assert runner.tries, "no number in this lesson is a doctest"
+    assert runner.failures == 0
+
+
+def test_demos_show_something(lesson: Lesson) -> None:
+    demos = lesson.demos()
+    assert demos, "nothing to see"
+    results = [demo() for demo in demos]
+    assert all(isinstance(result, Table | Figure | str) for result in results)
+    assert all(result.rows for result in results if isinstance(result, Table))
+    assert any(isinstance(result, Figure) for result in results), "no figure worth looking at"
+
+
+def test_demos_are_documented(lesson: Lesson) -> None:
+    for demo in lesson.demos():
+        assert demo.__doc__, demo.__name__
+        assert len(demo.__doc__.strip().splitlines()[0]) <= 90, demo.__name__
+
+
+def test_lesson_has_its_parts(lesson: Lesson) -> None:
+    text = prose(lesson)
+    for part in ("## From scratch", "## They agree", "## Where PyTorch differs"):
+        assert part in text, f"'{part}' is missing"
+    assert "__main__" not in lesson.path.read_text(encoding="utf-8")
+    low, high = SOURCE_LINES
+    assert low <= len(lesson.path.read_text(encoding="utf-8").splitlines()) <= high
+
+
+def test_lesson_imports_only_lessons_before_it(lesson: Lesson) -> None:
+    tree = ast.parse(lesson.path.read_text(encoding="utf-8"))
+    imported = {
+        name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in (
+            [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
+        )
+    }
+    assert not any(name.startswith(("models", "tests")) for name in imported)
+    numbers = [int(match[1]) for name in imported if (match := re.match(r"lessons\.lesson(\d\d)", name))]
+    assert all(number < lesson.number for number in numbers), numbers
+
+
+def test_public_things_are_documented(lesson: Lesson) -> None:
+    for thing in own(lesson.load()):
+        if isinstance(thing, type | FunctionType):
+            assert inspect.getdoc(thing), thing.__name__
+
+
+def test_importing_a_lesson_does_nothing(lesson: Lesson, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", f"import {lesson.module_name}"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr, list(tmp_path.iterdir())) == ("", "", [])
