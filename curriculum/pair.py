@@ -42,18 +42,24 @@ class Case:
 
     def tensor(self, name: str, *shape: int) -> Tensor:
         """Values that expose errors: ordinary ones, exact zeros of both signs, ties and large ones."""
-        values = torch.randn(shape, generator=self._generator(name), dtype=torch.float64, device="cpu")
-        flat = values.view(-1)
+        flat = self._normal(name, shape).view(-1)
         flat[1::5] = 0.0
         flat[4::15] = -0.0
         flat[3::7] = flat[2::7][: len(flat[3::7])]
         flat[5::11] *= 10
-        return values.to(self.device, self.dtype)
+        return flat.view(shape).to(self.device, self.dtype)
+
+    def upstream(self, name: str, shape: torch.Size) -> Tensor:
+        """An uneven upstream gradient. It has no zeros: they would hide what is multiplied by them."""
+        return self._normal(name, shape).to(self.device, self.dtype)
 
     def classes(self, name: str, count: int, n_classes: int) -> Tensor:
         """`count` class indices in 0 … `n_classes` − 1 (int64)."""
         generator = self._generator(name)
         return torch.randint(n_classes, (count,), generator=generator, device="cpu").to(self.device)
+
+    def _normal(self, name: str, shape: Sequence[int]) -> Tensor:
+        return torch.randn(shape, generator=self._generator(name), dtype=torch.float64, device="cpu")
 
     def _generator(self, name: str) -> torch.Generator:
         # A generator per name: asking for one tensor more does not change the others.
@@ -159,7 +165,7 @@ def layer_pair(
             value = x(case, step)
             output = layer.forward(value)
             results = {"output": output.clone()}
-            grad_x = layer.backward(case.tensor("grad_output", *output.shape))
+            grad_x = layer.backward(case.upstream("grad_output", output.shape))
             results |= {"grad_x": grad_x, "x": value}
         if layer.grads.keys() != layer.params.keys():
             raise AssertionError(f"grads are {list(layer.grads)}, params are {list(layer.params)}")
@@ -172,7 +178,7 @@ def layer_pair(
             module.zero_grad()
             value = x(case, step).requires_grad_()
             output = module(value)
-            output.backward(case.tensor("grad_output", *output.shape))
+            output.backward(case.upstream("grad_output", output.shape))
         results = {"output": output, "grad_x": _grad(value), "x": value}
         return results | {f"grad_{key}": _grad(parameter) for key, parameter in module.named_parameters()}
 
@@ -189,7 +195,7 @@ def loss_pair(
     """A loss and the gradient of its prediction. A loss that is not reduced gets an uneven upstream gradient."""
 
     def upstream(case: Case, loss: Tensor) -> tuple[Tensor, ...]:
-        return (case.tensor("grad_loss", *loss.shape),) if loss.dim() else ()
+        return (case.upstream("grad_loss", loss.shape),) if loss.dim() else ()
 
     def run_scratch(case: Case) -> Results:
         criterion = scratch(case)
@@ -230,7 +236,7 @@ def optimizer_pair(
     def trajectory(
         case: Case, params: dict[str, Tensor], step: Callable[[dict[str, Tensor]], None]
     ) -> Results:
-        results = {}
+        results: Results = {}
         for count in range(1, max(after) + 1):
             step(gradients(case, count))
             if count in after:
@@ -250,7 +256,7 @@ def optimizer_pair(
                 parameter.grad = grads[key]
             optimizer.step()
 
-        return trajectory(case, {key: value for key, value in params.items()}, step)
+        return trajectory(case, dict(params), step)
 
     return Pair(name, run_scratch, run_torch, drawn=False)
 

@@ -1,8 +1,12 @@
 """What all tests share."""
 
+import os
+from pathlib import Path
+
 import pytest
 
-from curriculum.discover import Lesson, lessons
+from curriculum import data
+from curriculum.discover import lessons
 
 LESSONS = lessons()
 
@@ -10,12 +14,35 @@ LESSONS = lessons()
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that takes `lesson` runs once per lesson: a new lesson is tested because its file exists."""
     if "lesson" in metafunc.fixturenames:
+        assert LESSONS, "no lessons found"
         metafunc.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.path.stem)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse to pass when no lesson was found."""
-    assert LESSONS, "no lessons found"
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test waits for the internet: downloads go to a port where nobody listens."""
+    from torchvision.datasets import MNIST
+
+    monkeypatch.setattr(MNIST, "mirrors", ["http://127.0.0.1:9/"])
 
 
-__all__ = ["Lesson"]
+@pytest.fixture
+def mnist_dir() -> Path:
+    """Where MNIST lies; tests that need it are skipped, and say so, where it is absent."""
+    folder, missing = data.locate()
+    if missing:
+        pytest.skip("needs MNIST: set PATH_DATASETS to the folder that holds MNIST/raw")
+    return folder.parents[1]
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A machine without MNIST and without network. Returns its cache folder."""
+    monkeypatch.delenv("PATH_DATASETS", raising=False)
+    monkeypatch.setattr(data, "CACHE", tmp_path / "cache")
+    return tmp_path / "cache"
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment for a command that must not find MNIST by the environment variable."""
+    return {key: value for key, value in os.environ.items() if key != "PATH_DATASETS"}

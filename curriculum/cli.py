@@ -1,0 +1,198 @@
+"""The command line. It imports torch, lessons and models inside the commands: `--help` answers at once."""
+
+import json
+import logging
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from curriculum import UserError
+from curriculum.discover import lessons, select
+
+app = typer.Typer(
+    name="curriculum",
+    help="From one neuron to an MLP that reads MNIST, by hand and with PyTorch.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+class Engine(StrEnum):
+    all = "all"
+    scratch = "scratch"
+    torch = "torch"
+    lightning = "lightning"
+
+
+class DataChoice(StrEnum):
+    auto = "auto"
+    mnist = "mnist"
+    digits = "digits"
+
+
+class Dtype(StrEnum):
+    float32 = "float32"
+    float64 = "float64"
+
+
+Which = Annotated[str, typer.Argument(help="A lesson's number or name, or all.", show_default=False)]
+DataDir = Annotated[
+    Path | None, typer.Option(help="Folder that holds MNIST/raw, or that it is downloaded to.")
+]
+LogDir = Annotated[Path, typer.Option(help="Folder for TensorBoard logs and figures.")]
+
+
+def main() -> None:
+    """Run the command line. What the user can mend is one line on stderr and exit code 2."""
+    # Said on machines with CUDA's compiler but no GPU; it changes nothing here.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+    try:
+        code = app(standalone_mode=False)
+    except UserError as error:
+        _fail(str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        _fail("interrupted", code=130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        # Typer's own complaints about arguments know how to print themselves as one line.
+        if not hasattr(error, "format_message"):
+            raise
+        context = getattr(error, "ctx", None)
+        _fail(f"{error.format_message()} (see: {context.command_path if context else 'curriculum'} --help)")
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int = 2) -> None:
+    print(f"curriculum: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+@app.command("list")
+def list_lessons() -> None:
+    """List the lessons."""
+    table = Table("lesson", "title", "minutes", box=None)
+    for lesson in lessons():
+        table.add_row(f"{lesson.number:02}", lesson.title, str(lesson.minutes))
+    Console().print(table)
+
+
+@app.command()
+def run(which: Which, log_dir: LogDir = Path("runs")) -> None:
+    """Show every demonstration of a lesson; figures go to PNG files and to TensorBoard."""
+    chosen = select(which)
+    from curriculum.show import show_lesson
+
+    for lesson in chosen:
+        show_lesson(lesson, log_dir, Console())
+
+
+@app.command()
+def compare(
+    which: Which,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    dtype: Annotated[Dtype, typer.Option(help="Precision of the comparison.")] = Dtype.float64,
+    device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, …")] = "cpu",
+) -> None:
+    """Compare scratch with PyTorch: every pair, its largest difference. Exit code 1 on a mismatch."""
+    chosen = select(which)
+    from curriculum.show import compare_lessons
+
+    rows = compare_lessons(chosen, dtype, device)
+    if as_json:
+        print(json.dumps(rows, indent=2))
+    else:
+        table = Table("lesson", "pair", "results", "largest difference", "verdict", box=None)
+        for row in rows:
+            problems = [
+                f"{result['name']}: {result['problem']}" for result in row["results"] if result["problem"]
+            ]
+            verdict = "equal" if row["ok"] else "; ".join(problems)
+            cells = (
+                f"{row['lesson']:02}",
+                row["pair"],
+                str(len(row["results"])),
+                f"{row['largest']:.1e}",
+                verdict,
+            )
+            table.add_row(*cells, style=None if row["ok"] else "bold red")
+        Console().print(table)
+        equal = sum(row["ok"] for row in rows)
+        print(
+            f"\n{equal} of {len(rows)} pairs equal, {sum(len(row['results']) for row in rows)} results compared"
+        )
+    if not all(row["ok"] for row in rows):
+        raise typer.Exit(1)
+
+
+@app.command()
+def mnist(
+    engine: Annotated[Engine, typer.Option(help="Which engines to train.")] = Engine.all,
+    data: Annotated[DataChoice, typer.Option(help="auto takes MNIST where it can be had.")] = DataChoice.auto,
+    data_dir: DataDir = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training digits.")] = 15,
+    batch_size: Annotated[int, typer.Option(min=1, help="Digits per step.")] = 64,
+    lr: Annotated[float, typer.Option(help="Learning rate of the first step; it falls to 0.")] = 0.2,
+    seed: Annotated[int, typer.Option(min=0, help="Decides first weights and order of the digits.")] = 0,
+    dtype: Annotated[Dtype, typer.Option(help="Precision.")] = Dtype.float32,
+    log_dir: LogDir = Path("runs"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the reports as JSON.")] = False,
+) -> None:
+    """Train 784–128–64–10 from scratch, with torch.nn and with Lightning, and compare them."""
+    if not 0 < lr < float("inf"):
+        raise UserError(f"--lr is {lr}; expected a number above 0, for example --lr 0.2")
+    from dataclasses import asdict
+
+    from models import mnist as job
+
+    options = job.Options(
+        str(engine), str(data), data_dir, epochs, batch_size, lr, seed, str(dtype), log_dir
+    )  # fmt: skip
+    say = Console(stderr=as_json, highlight=False, soft_wrap=True).print
+    reports = job.run(options, say)
+    if as_json:
+        print(json.dumps([asdict(report) for report in reports], indent=2, default=str))
+        return
+    say("")
+    Console().print(job.table(reports))
+    say(f"\nweights, results and logs: {', '.join(report.folder for report in reports)}")
+    say(f"look at the curves:        curriculum tensorboard --log-dir {log_dir}")
+
+
+@app.command()
+def tensorboard(
+    log_dir: LogDir = Path("runs"), port: Annotated[int | None, typer.Option(min=1)] = None
+) -> None:
+    """Open TensorBoard on the logs, on this machine only."""
+    if not any(log_dir.glob("**/events.out.tfevents.*")):
+        raise UserError(
+            f"there are no logs in {log_dir}; make some first: curriculum mnist --log-dir {log_dir}"
+        )
+    arguments = ["--logdir", str(log_dir), "--host", "localhost"]
+    arguments += ["--port", str(port)] if port else []
+    arguments += ["--samples_per_plugin", "images=100,scalars=5000", "--reload_multifile", "true"]
+    os.execv(sys.executable, [sys.executable, "-m", "tensorboard.main", *arguments])
+
+
+@app.command()
+def doctor(data_dir: DataDir = None) -> None:
+    """Say what is installed and which data will be used."""
+    from curriculum.show import diagnose
+
+    table = Table("", "found", "", box=None)
+    healthy = True
+    for what, found, advice in diagnose(data_dir):
+        healthy = healthy and not advice
+        table.add_row(what, found, advice or "ok", style="bold red" if advice else None)
+    Console().print(table)
+    if not healthy:
+        raise typer.Exit(1)

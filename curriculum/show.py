@@ -1,0 +1,97 @@
+"""What the commands `run`, `compare` and `doctor` do."""
+
+import importlib.metadata
+import platform
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from curriculum import UserError, data
+from curriculum.demo import show
+from curriculum.discover import Lesson
+from curriculum.pair import Case, Difference, compare
+
+
+def show_lesson(lesson: Lesson, log_dir: Path, console: Console) -> None:
+    """Show every demo under its heading; figures also go to `log_dir`, as PNG and for TensorBoard."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    folder = log_dir / lesson.folder_name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob("events.out.tfevents.*"):
+            old.unlink()  # a demo shows the same every time: keep one copy
+        writer = SummaryWriter(str(folder))
+    except OSError as error:
+        raise UserError(f"cannot write to {folder} ({error.strerror}); choose another --log-dir") from error
+    console.rule(f"[bold]Lesson {lesson.number:02} · {lesson.title}", characters="═")
+    console.print(f"{lesson.question}\n{lesson.path}\n", highlight=False, soft_wrap=True)
+    with writer:
+        for function in lesson.demos():
+            result = show(function, folder, console)
+            if isinstance(result, Figure):
+                canvas = FigureCanvasAgg(result)
+                canvas.draw()
+                writer.add_image(function.__name__, np.asarray(canvas.buffer_rgba()), dataformats="HWC")
+
+
+def compare_lessons(chosen: list[Lesson], dtype: str, device: str) -> list[dict[str, Any]]:
+    """Every pair of the lessons: its named results with their largest differences."""
+    if device != "cpu":
+        try:
+            torch.zeros(1, device=device)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(f"--device {device} cannot be used ({reason}); try --device cpu") from error
+    case = Case(dtype=getattr(torch, dtype), device=device)
+    rows = []
+    for lesson in chosen:
+        for pair in lesson.pairs():
+            try:
+                results = compare(pair, case)
+            except Exception as error:
+                results = [Difference("pair", float("inf"), f"{type(error).__name__}: {error}")]
+            rows.append(
+                {
+                    "lesson": lesson.number,
+                    "pair": pair.name,
+                    "ok": not any(result.problem for result in results),
+                    "largest": max(result.largest for result in results),
+                    "results": [vars(result) for result in results],
+                }
+            )
+    return rows
+
+
+def diagnose(data_dir: Path | None) -> Iterator[tuple[str, str, str]]:
+    """What was looked at, what was found, and what to do about it (empty where all is well)."""
+    old = "" if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed"
+    yield "Python", platform.python_version(), old
+    for package in ("torch", "torchvision", "lightning", "tensorboard"):
+        yield package, importlib.metadata.version(package), ""
+    yield "device", "cuda" if torch.cuda.is_available() else f"cpu, {torch.get_num_threads()} threads", ""
+    try:
+        import torchvision.ops  # noqa: F401
+
+        yield "torchvision fits torch", "yes", ""
+    except RuntimeError as error:
+        yield (
+            "torchvision fits torch",
+            str(error).splitlines()[0],
+            "install matching versions: make clean, make test",
+        )
+    folder, missing = data.locate(data_dir)
+    if len(missing) == len(data.SHA256):
+        yield "MNIST", f"not on this machine; will be downloaded to {folder}, else digits are used", ""
+    elif missing:
+        yield "MNIST", f"{folder} lacks {', '.join(missing)}", ""
+    else:
+        wrong = data.damaged(folder)
+        yield "MNIST", str(folder), f"damaged: {', '.join(wrong)}; delete and run again" if wrong else ""

@@ -1,0 +1,328 @@
+"""The main job: the same MLP learns MNIST three ways, from the same start, on the same batches.
+
+Every engine writes the same tags at the same steps to `<log_dir>/mnist/<engine>/version_N`, with its
+weights (`model.safetensors`) and its results (`report.json`) beside them.
+"""
+
+import contextlib
+import importlib.metadata
+import json
+import logging
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from safetensors.torch import save_file
+from torch import Tensor
+
+from curriculum import UserError
+from curriculum.data import Data, load
+from curriculum.demo import Table
+from lessons.lesson09_training import accuracy
+from lessons.lesson13_mnist import SIZES, first_weights, learn
+from models.scratch import ScratchEngine
+from models.torch_nn import TorchEngine
+
+ENGINES = ("scratch", "torch", "lightning")
+LOG_EVERY = 10  # steps between two points of the training curve
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says. `engine` may be "all"; `dtype` is "float32" or "float64"."""
+
+    engine: str = "all"
+    data: str = "auto"
+    data_dir: Path | None = None
+    epochs: int = 15
+    batch_size: int = 64
+    lr: float = 0.2
+    seed: int = 0
+    dtype: str = "float32"
+    log_dir: Path = Path("runs")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one engine's training left behind. `train_seconds` includes validation and logging."""
+
+    engine: str
+    losses: Tensor
+    weights: dict[str, Tensor]
+    train_seconds: float
+    val_acc: float
+    test_acc: float
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Report:
+    """One engine's results; the differences are against the torch engine, None where it did not run."""
+
+    engine: str
+    data: str
+    data_sha256: str
+    parameters: int
+    epochs: int
+    train_seconds: float
+    val_acc: float
+    test_acc: float
+    loss_difference: float | None
+    loss_difference_first_20: float | None
+    weight_difference: float | None
+    options: dict[str, Any]
+    versions: dict[str, str]
+    folder: str
+
+
+def run(options: Options, say: Callable[[str], None]) -> list[Report]:
+    """Train and test every chosen engine; write logs, weights and reports. `say` gets lines for the user."""
+    engines = ENGINES if options.engine == "all" else (options.engine,)
+    with _default_dtype(options.dtype):
+        data = load(options.data, options.data_dir)
+        say(f"data: {data.name}, {len(data.train.x):,} to train, {len(data.val.x):,} to validate, "
+            f"{len(data.test.x):,} to test ({data.source})")  # fmt: skip
+        if options.batch_size > len(data.train.x):
+            raise UserError(
+                f"--batch-size {options.batch_size} is more than the {len(data.train.x):,} examples"
+            )
+        folders = _make_folders(options.log_dir, engines)
+        start = first_weights(SIZES, options.seed)
+        with _progress() as progress:
+            runs = [_train(engine, start, data, options, folders[engine], progress) for engine in engines]
+    reports = _compare(runs, data, options)
+    for run, report in zip(runs, reports, strict=True):
+        save_file(
+            {key: value.contiguous() for key, value in run.weights.items()}, run.folder / "model.safetensors"
+        )
+        (run.folder / "report.json").write_text(json.dumps(asdict(report), indent=2, default=str) + "\n")
+    return reports
+
+
+def table(reports: list[Report]) -> Table:
+    """The reports side by side."""
+
+    def gap(value: float | None) -> str:
+        return "–" if value is None else f"{value:.1e}"
+
+    first = reports[0]
+    columns = ("engine", "train time", "validation", "test", "first 20 losses", "all losses", "weights")
+    rows = [
+        (
+            report.engine,
+            f"{report.train_seconds:.1f} s",
+            f"{report.val_acc:.2%}",
+            f"{report.test_acc:.2%}",
+            gap(report.loss_difference_first_20),
+            gap(report.loss_difference),
+            gap(report.weight_difference),
+        )
+        for report in reports
+    ]
+    title = (
+        f"{first.data} · {'–'.join(map(str, SIZES))}, {first.parameters:,} parameters · {first.epochs} epochs · "
+        f"{first.options['dtype']} · seed {first.options['seed']}\n"
+        "last three columns: largest difference from torch"
+    )
+    return Table(columns, rows, title)
+
+
+# ---------------------------------------------------------------- one engine
+
+
+def _train(
+    engine: str, start: dict[str, Tensor], data: Data, options: Options, folder: Path, progress: Progress
+) -> Run:
+    steps = options.epochs * -(-len(data.train.x) // options.batch_size)
+    task = progress.add_task(f"{engine:<9}", total=steps)
+
+    def advance(step: int, loss: Tensor) -> None:
+        if not loss.isfinite():
+            raise UserError(
+                f"{engine}: the loss of step {step} is {loss.item()}; a learning rate of {options.lr} is too large, "
+                f"try --lr {options.lr / 10:g} (lesson 06 shows why)"
+            )
+        progress.advance(task)
+
+    if engine == "lightning":
+        return _with_lightning(start, data, options, folder, advance)
+    make = ScratchEngine if engine == "scratch" else TorchEngine
+    return _with_loop(make(SIZES, start), engine, data, options, folder, advance)
+
+
+def _with_loop(
+    engine: ScratchEngine | TorchEngine,
+    name: str,
+    data: Data,
+    options: Options,
+    folder: Path,
+    advance: Callable[[int, Tensor], None],
+) -> Run:
+    from torch.utils.tensorboard import SummaryWriter
+
+    generator = torch.Generator().manual_seed(options.seed)
+    per_epoch = -(-len(data.train.x) // options.batch_size)
+    losses: list[Tensor] = []
+    val_acc = 0.0
+    with SummaryWriter(str(folder)) as writer:
+        begin = time.perf_counter()
+        for loss in learn(engine.step, data.train, options.epochs, options.batch_size, options.lr, generator):
+            step = len(losses)
+            losses.append(loss)
+            advance(step, loss)
+            if (step + 1) % LOG_EVERY == 0:
+                writer.add_scalar("train_loss", loss, step)
+            if (step + 1) % per_epoch == 0:
+                logits = engine.logits(data.val.x)
+                val_acc = accuracy(logits, data.val.target)
+                writer.add_scalar("val_acc", val_acc, step)
+                writer.add_scalar(
+                    "val_loss", torch.nn.functional.cross_entropy(logits, data.val.target), step
+                )
+        seconds = time.perf_counter() - begin
+        test_acc = accuracy(engine.logits(data.test.x), data.test.target)
+        writer.add_scalar("test_acc", test_acc, len(losses))
+    return Run(name, torch.stack(losses), engine.state_dict(), seconds, val_acc, test_acc, folder)
+
+
+def _with_lightning(
+    start: dict[str, Tensor],
+    data: Data,
+    options: Options,
+    folder: Path,
+    advance: Callable[[int, Tensor], None],
+) -> Run:
+    with _quiet_lightning():
+        import lightning as L  # noqa: N812
+        from lightning.pytorch.loggers import TensorBoardLogger
+
+        from models.lit import LitMLP, MNISTDataModule
+
+        losses: list[Tensor] = []
+
+        class Watch(L.Callback):
+            def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, *_: Any) -> None:
+                losses.append(outputs["loss"].detach())
+                advance(len(losses) - 1, losses[-1])
+
+        module = LitMLP(SIZES, lr=options.lr)
+        module.model.load_state_dict(start)
+        trainer = L.Trainer(
+            accelerator="cpu",
+            devices=1,
+            max_epochs=options.epochs,
+            logger=TensorBoardLogger(
+                folder.parents[1], folder.parent.name, folder.name, default_hp_metric=False
+            ),
+            callbacks=[Watch()],
+            log_every_n_steps=LOG_EVERY,
+            num_sanity_val_steps=0,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        batches = MNISTDataModule(data=data, batch_size=options.batch_size, seed=options.seed)
+        begin = time.perf_counter()
+        trainer.fit(module, batches)
+        seconds = time.perf_counter() - begin
+        val_acc = trainer.callback_metrics["val_acc"].item()
+        test_acc = trainer.test(module, batches, verbose=False)[0]["test_acc"]
+    weights = {name: param.detach() for name, param in module.model.named_parameters()}
+    return Run("lightning", torch.stack(losses), weights, seconds, val_acc, test_acc, folder)
+
+
+@contextlib.contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Keep back what Lightning says about hardware and workers that a user of this run cannot act on."""
+    import lightning  # noqa: F401 (its import sets the level that we change)
+
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+# ---------------------------------------------------------------- before and after
+
+
+def _make_folders(log_dir: Path, engines: tuple[str, ...]) -> dict[str, Path]:
+    """`mnist/<engine>/version_N` with one N, the first that no engine has used."""
+    root = log_dir / "mnist"
+    try:
+        used = [int(n) for p in root.glob("*/version_*") if (n := p.name.removeprefix("version_")).isdigit()]
+        folders = {engine: root / engine / f"version_{max(used, default=-1) + 1}" for engine in engines}
+        for folder in folders.values():
+            folder.mkdir(parents=True)
+            if not os.access(folder, os.W_OK):
+                raise PermissionError(13, "Permission denied")
+    except OSError as error:
+        raise UserError(
+            f"cannot write logs to {log_dir} ({error.strerror}); choose another --log-dir"
+        ) from error
+    return folders
+
+
+def _compare(runs: list[Run], data: Data, options: Options) -> list[Report]:
+    reference = next((run for run in runs if run.engine == "torch"), None)
+    packages = ("torch", "torchvision", "lightning", "tensorboard")
+    versions = {name: importlib.metadata.version(name) for name in packages}
+
+    def report(run: Run) -> Report:
+        losses = weights = None
+        if reference is not None:
+            losses = (run.losses - reference.losses).abs()
+            weights = max(
+                (run.weights[key] - value).abs().max().item() for key, value in reference.weights.items()
+            )
+        return Report(
+            engine=run.engine,
+            data=data.name,
+            data_sha256=data.sha256,
+            parameters=sum(weight.numel() for weight in run.weights.values()),
+            epochs=options.epochs,
+            train_seconds=run.train_seconds,
+            val_acc=run.val_acc,
+            test_acc=run.test_acc,
+            loss_difference=None if losses is None else losses.max().item(),
+            loss_difference_first_20=None if losses is None else losses[:20].max().item(),
+            weight_difference=weights,
+            options=asdict(options),
+            versions=versions,
+            folder=str(run.folder),
+        )
+
+    return [report(run) for run in runs]
+
+
+@contextlib.contextmanager
+def _default_dtype(name: str) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(getattr(torch, name))
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def _progress() -> Progress:
+    from rich.console import Console
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("steps"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+    )
