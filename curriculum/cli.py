@@ -126,10 +126,8 @@ def compare(
             )
             table.add_row(*cells, style=None if row["ok"] else "bold red")
         Console().print(table)
-        equal = sum(row["ok"] for row in rows)
-        print(
-            f"\n{equal} of {len(rows)} pairs equal, {sum(len(row['results']) for row in rows)} results compared"
-        )
+        equal, results = sum(row["ok"] for row in rows), sum(len(row["results"]) for row in rows)
+        print(f"\n{equal} of {len(rows)} pairs equal, {results} results compared")
     if not all(row["ok"] for row in rows):
         raise typer.Exit(1)
 

@@ -122,7 +122,7 @@ def _sha256(path: Path) -> str:
 
 
 def _download(folder: Path, missing: list[str]) -> None:
-    """Fetch files one by one through torchvision. Each appears in `folder` whole and checked, or not at all."""
+    """Fetch files one by one with torchvision. Each appears in `folder` whole and checked, or not at all."""
     from torchvision.datasets import MNIST
 
     try:

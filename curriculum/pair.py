@@ -192,7 +192,7 @@ def loss_pair(
     prediction: Callable[[Case], Tensor] = lambda case: case.tensor("prediction", case.batch, case.n_out),
     target: Callable[[Case], Tensor] = lambda case: case.tensor("target", case.batch, case.n_out),
 ) -> Pair:
-    """A loss and the gradient of its prediction. A loss that is not reduced gets an uneven upstream gradient."""
+    """A loss and the gradient of its prediction; without reduction, under an uneven upstream gradient."""
 
     def upstream(case: Case, loss: Tensor) -> tuple[Tensor, ...]:
         return (case.upstream("grad_loss", loss.shape),) if loss.dim() else ()
@@ -299,25 +299,21 @@ def _grad(tensor: Tensor) -> Tensor:
 
 # ---------------------------------------------------------------- from scratch means from scratch
 
-# What would do the lesson's work for it. `F` and `nn` are torch.nn.functional and torch.nn.
+# What would find the gradient for it. `F` and `nn` are torch.nn.functional and torch.nn.
 FORBIDDEN = {
     "F", "nn", "autograd", "func", "enable_grad", "set_grad_enabled", "inference_mode", "requires_grad",
-    "requires_grad_", "functional", "sigmoid", "relu", "softmax", "log_softmax", "optim",
+    "requires_grad_", "functional", "optim",
 }  # fmt: skip
+# Finished pieces: forbidden when they are torch's own, free as names of a lesson's methods.
+FORBIDDEN_OF_TORCH = {"sigmoid", "relu", "softmax", "log_softmax"}
 
 
 def forbidden_names(scratch: type | Callable[..., Any]) -> list[str]:
     """The names in the source of a scratch class or function that mean it is not from scratch."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(scratch)))
-    names = (node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
-    # `torch.relu` counts, `self.relu` does not.
-    attributes = (
-        node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and _root(node) != "self"
-    )
-    return sorted(FORBIDDEN & {*names, *attributes})
-
-
-def _root(node: ast.expr) -> str:
-    while isinstance(node, ast.Attribute):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else ""
+    nodes = list(ast.walk(ast.parse(textwrap.dedent(inspect.getsource(scratch)))))
+    names = {node.id for node in nodes if isinstance(node, ast.Name)}
+    attributes = [node for node in nodes if isinstance(node, ast.Attribute)]
+    of_torch = {
+        node.attr for node in attributes if isinstance(node.value, ast.Name) and node.value.id == "torch"
+    }
+    return sorted(FORBIDDEN & (names | {node.attr for node in attributes}) | FORBIDDEN_OF_TORCH & of_torch)

@@ -6,20 +6,60 @@
 # Needs: lessons 01, 03, 04 · Time: 25 minutes
 
 # %%
+from functools import partial
+from typing import Any
+
 import torch
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from curriculum.pair import loss_pair
+from curriculum.demo import OTHER, SCRATCH, Table, demo, new_figure
+from curriculum.pair import Case, loss_pair
+from lessons.lesson01_neuron import Sigmoid
+from lessons.lesson03_activations import ReLU, Tanh
+from lessons.lesson04_layers import Linear, Sequential
 
 # %% [markdown]
+# ## The idea
+#
+# A network looks at a picture of a cat. Its output for "cat" should be 1, the *target*. It says 0.33.
+# How wrong is that? Take the difference and square it. Another network says 0.95.
+#
+# ```python
+# >>> round((0.33 - 1) ** 2, 4), round((0.95 - 1) ** 2, 4)
+# (0.4489, 0.0025)
+# ```
+#
+# The first is worse. 0 would be perfect. A rule that turns a prediction and its target into one such number
+# is a *loss*. The square forgets the sign, and twice as far off costs four times as much.
+#
+# | question | example | loss | formula for one answer |
+# |---|---|---|---|
+# | how much? (*regression*) | the price of a house | squared error | $(y - t)^2$ |
+# | yes or no? | is this mail spam? | binary cross-entropy | $-t \ln p - (1-t) \ln(1-p)$ |
+# | which one of many? (*classes*) | which digit is this? | cross-entropy | $-\sum_k q_k \ln p_k$ |
+#
+# | symbol | in code | shape | meaning |
+# |---|---|---|---|
+# | $y$ or $z$ | `prediction` | (batch, n) | what the network says; $z$ (*logit*) if $p$ is made from it |
+# | $t$ | `target` | (batch, n) | what it should have said |
+# | $p$ | `p` | (batch, n) | probabilities: sigmoid of $z$ for yes or no, softmax for classes |
+# | $q$ | `q` | (batch, n) | the right probabilities: 1 for the right class, 0 for the others |
+#
 # ## From scratch
+#
+# A loss keeps a promise like a layer's: `forward(prediction, target)` gives the loss, `backward()` its slope
+# along every prediction. There training starts: `Sequential.backward` carries that slope down to the weights.
+# A batch has many answers, but we want one number. All losses share the way to it.
 
 
 # %%
 class Loss:
-    """What all losses share: how the numbers of the batch become one (`reduction`)."""
+    """What all losses share: how the losses of a batch become one number (`reduction`)."""
 
     def __init__(self, reduction: str = "mean") -> None:
+        assert reduction in ("mean", "sum", "none"), reduction
         self.reduction = reduction
 
     def reduce(self, losses: Tensor) -> Tensor:
@@ -29,59 +69,291 @@ class Loss:
         return losses.mean() if self.reduction == "mean" else losses.sum()
 
     def share(self, count: int, grad_loss: Tensor | None) -> Tensor | float:
-        """∂(final number)/∂(one entry): 1/count for a mean, 1 for a sum, else what comes from above."""
-        if grad_loss is not None:
-            return grad_loss
-        return 1 / count if self.reduction == "mean" else 1.0
+        """What one of `count` losses adds to the final number, times the slope of what comes after it."""
+        share = 1 / count if self.reduction == "mean" else 1.0
+        return share if grad_loss is None else share * grad_loss
 
 
 class MSELoss(Loss):
-    """Mean squared error. prediction and target have the same shape."""
+    """Mean squared error. `prediction` and `target` have the same shape, whatever it is."""
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         self.error = prediction - target
         return self.reduce(self.error**2)
 
     def backward(self, grad_loss: Tensor | None = None) -> Tensor:
-        """∂ error² / ∂prediction = 2 · error."""
+        """L = (y − t)². The slope of a square is twice what is squared: ∂L/∂y = 2 (y − t). Shape: as y."""
         return 2 * self.error * self.share(self.error.numel(), grad_loss)
 
 
+@demo
+def squared_error_of_a_cat() -> Table:
+    """The target is 1: a worse answer costs more and has a steeper slope"""
+    criterion, says = MSELoss("none"), torch.tensor([0.33, 0.95, 1.0])
+    loss = criterion.forward(says, torch.ones(3))
+    rows = list(zip(says.tolist(), loss.tolist(), criterion.backward().tolist(), strict=True))
+    return Table(("the network says", "squared error", "∂L/∂y"), rows)
+
+
+# %% [markdown]
+# The slopes are negative: raise the answer and the loss falls. At 1 the slope is 0, nothing is left to do.
+#
+# ### Classes: the price of confidence
+#
+# Now there are three classes: cat, dog, bird. Softmax turns the logits into probabilities, say 90 %, 8 % and
+# 2 %. Cross-entropy looks up the probability of the right class and takes its negative logarithm.
+#
+# ```python
+# >>> -torch.log(torch.tensor([0.90, 0.34, 0.02]))
+# tensor([0.1054, 1.0788, 3.9120])
+# ```
+#
+# Sure and right costs little, unsure costs some, sure and wrong costs a lot. There is no upper limit.
+# For yes or no one logit is enough: $p$ is the probability of yes, $1-p$ that of no.
+
+
+# %%
 class BCEWithLogitsLoss(Loss):
-    """Binary cross-entropy of sigmoid(prediction); target of the same shape, from 0 to 1."""
+    """Binary cross-entropy of sigmoid(prediction). `target` has the same shape: 0, 1 or between."""
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """With p = 1/(1 + e^−z): −ln p = ln(1 + e^−z) and −ln(1 − p) = ln(1 + e^z), which is z more.
+
+        So −t ln p − (1 − t) ln(1 − p) = ln(1 + e^z) − t z. At z = 1000, e^z is too large for a computer.
+        But ln(1 + e^z) = max(z, 0) + ln(1 + e^−|z|), and e^−|z| is never above 1.
+        """
         self.prediction, self.target = prediction, target
-        small = torch.exp(-prediction.abs())  # never overflows
-        return self.reduce(prediction.clamp(min=0) - prediction * target + torch.log1p(small))
+        softplus = prediction.clamp(min=0) + torch.log1p(torch.exp(-prediction.abs()))  # log1p(x): ln(1 + x)
+        return self.reduce(softplus - prediction * target)
 
     def backward(self, grad_loss: Tensor | None = None) -> Tensor:
-        probability = 1 / (1 + torch.exp(-self.prediction))
-        return (probability - self.target) * self.share(self.target.numel(), grad_loss)
+        """L = ln(1 + e^z) − t z. ∂L/∂z = e^z / (1 + e^z) − t = p − t. Shape: that of `prediction`."""
+        p = Sigmoid().forward(self.prediction)
+        return (p - self.target) * self.share(self.target.numel(), grad_loss)
 
 
 class CrossEntropyLoss(Loss):
-    """Cross-entropy of softmax(prediction) with class indices (batch,) or probabilities (batch, classes)."""
+    """Cross-entropy of softmax(prediction), one loss per example.
+
+    prediction: (batch, classes). target: the index of the right class (batch,), or a probability for every
+    class (batch, classes). `label_smoothing` 0.1 with ten classes: instead of 1 the right class gets 0.91,
+    instead of 0 the others get 0.01 each (Szegedy et al. 2015, arXiv 1512.00567, section 7).
+    """
 
     def __init__(self, reduction: str = "mean", label_smoothing: float = 0.0) -> None:
         super().__init__(reduction)
         self.label_smoothing = label_smoothing
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """ln p_k = z_k − ln Σ e^z. The largest z is taken off all: no p changes, no e^z is above 1."""
         shifted = prediction - prediction.amax(1, keepdim=True)
         log_p = shifted - torch.log(torch.exp(shifted).sum(1, keepdim=True))  # (batch, classes)
         q = target if target.is_floating_point() else torch.zeros_like(log_p).scatter_(1, target[:, None], 1)
         if self.label_smoothing:
             q = (1 - self.label_smoothing) * q + self.label_smoothing / prediction.shape[1]
         self.p, self.q = torch.exp(log_p), q
-        return self.reduce(-(q * log_p).sum(1))
+        return self.reduce((q * -log_p).sum(1))  # (batch, classes) → (batch,) → ()
 
     def backward(self, grad_loss: Tensor | None = None) -> Tensor:
-        if grad_loss is not None:
-            grad_loss = grad_loss[:, None]
+        """One example, right class c: L = −ln p_c = ln Σ e^z − z_c.
+
+        ∂/∂z_k of the first term is e^z_k / Σ e^z = p_k. The second gives −1 if k = c and else 0: −q_k.
+        Together p_k − q_k. For any other q: L = Σ_c q_c · (ln Σ e^z − z_c) has the slope p_k · Σq − q_k,
+        and probabilities have Σq = 1. Shape: (batch, classes).
+        """
+        grad_loss = None if grad_loss is None else grad_loss[..., None]  # (batch,) → (batch, 1)
         return (self.p * self.q.sum(1, keepdim=True) - self.q) * self.share(len(self.p), grad_loss)
 
 
+@demo
+def confidence_has_a_price() -> Table:
+    """Sure and right is cheap, sure and wrong is dear. The gradient is p − q"""
+    criterion, rows, sure, unsure = CrossEntropyLoss(), [], (0.90, 0.08, 0.02), (0.34, 0.33, 0.33)
+    for name, says, truth in (("right", sure, "cat"), ("unsure", unsure, "cat"), ("wrong", sure, "bird")):
+        target = torch.tensor([("cat", "dog", "bird").index(truth)])
+        loss = criterion.forward(torch.tensor([says]).log(), target).item()  # softmax undoes log
+        gradient = "/".join(f"{g:+.2f}" for g in criterion.backward()[0].tolist())
+        rows.append((name, "/".join(f"{p:.0%}" for p in says), truth, loss, gradient))
+    return Table(("", "says cat/dog/bird", "truth", "cross-entropy", "∂L/∂logits"), rows)
+
+
+@demo
+def untrained_starts_at_ln_10() -> str:
+    """Ten classes, no training yet: 500 random images with random labels"""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        network = Sequential(Linear(784, 128), ReLU(), Linear(128, 64), ReLU(), Linear(64, 10))
+        images, labels = torch.rand(500, 784), torch.randint(10, (500,))
+    return f"ln 10 is 2.3026, its loss is {CrossEntropyLoss().forward(network.forward(images), labels):.4f}"
+
+
+# %% [markdown]
+# In the last row bird's logit has slope −0.98 and wants up, cat's has +0.90 and wants down. $p - q$ is what
+# the network says minus what is true. It adds up to 0.
+#
+# A network that has learned nothing should give each of ten classes about 10 %, and $-\ln 0.1 = \ln 10$ is
+# 2.3026. That is a good first check: a first loss far above it means that the network starts out too sure.
+#
+# And large logits? Typed in as it stands, the formula breaks. $e^{1000}$ is too large for a computer (`inf`),
+# infinite divided by infinite is not a number (`nan`), and $-\ln 0$ is `inf` again. Our `forward` holds.
+#
+# ```python
+# >>> z = torch.tensor([[1000.0, -1000.0]])
+# >>> -torch.log(torch.exp(z) / torch.exp(z).sum())  # the loss if class 0 is right, if class 1 is
+# tensor([[nan, inf]])
+# >>> CrossEntropyLoss("none").forward(torch.cat([z, z]), torch.tensor([0, 1]))
+# tensor([   0., 2000.])
+# ```
+#
+# ## See it: why not the squared error for classes?
+#
+# $(p - 1)^2$ is also smallest at $p = 1$. What is wrong with it is the slope. Sigmoid and softmax are flat at
+# their ends, and the slope of the squared error has to pass through them: the sigmoid multiplies it by
+# $p\,(1-p)$. A network that is sure and wrong hardly hears that it is wrong. The slope of $-\ln p$ is $-1/p$,
+# which cancels the small $p$, and $p - t$ remains.
+
+
+# %%
+def slopes(z: Tensor) -> Tensor:
+    """∂L/∂z for logits z (n,) where yes is right: row 0 squared error of sigmoid(z), row 1 cross-entropy."""
+    squash, squared, cross_entropy = Sigmoid(), MSELoss("none"), BCEWithLogitsLoss("none")
+    squared.forward(squash.forward(z), torch.ones_like(z))
+    cross_entropy.forward(z, torch.ones_like(z))
+    return torch.stack([squash.backward(squared.backward()), cross_entropy.backward()])  # (2, n)
+
+
+def rescue(steps: int = 2000) -> Tensor:
+    """Two logits start at −8. Each takes steps against the slope of its loss. Their p of yes: (steps, 2)."""
+    z, history = torch.tensor([-8.0, -8.0]), []
+    for _ in range(steps):
+        history.append(Sigmoid().forward(z))
+        z = z - slopes(z).diagonal()
+    return torch.stack(history)
+
+
+@demo
+def rescue_from_a_wrong_answer() -> Figure:
+    """Sure and wrong: cross-entropy gets out in 9 steps, squared error in 1500"""
+    figure, (left, right) = new_figure(1, 2)
+    z, history = torch.linspace(-8, 4, 121), rescue()
+    for i, (name, color) in enumerate((("squared error", OTHER[1]), ("cross-entropy", SCRATCH))):
+        left.plot(z, slopes(z)[i].abs(), color=color, label=name)
+        right.plot(range(1, len(history) + 1), history[:, i], color=color)
+    left.set(title="the truth is yes: size of the slope", xlabel="logit z", ylabel="|∂L/∂z|", yscale="log")
+    left.legend(frameon=False, loc="lower center")
+    right.set(title="from z = −8, step by step", xlabel="step", ylabel="p of yes", xscale="log")
+    return figure
+
+
+# %% [markdown]
+# At $z = -8$ the slopes are 0.00067 and 0.9997. But this is about starting wrong, not a law: Hui and Belkin
+# (2020, arXiv 2006.07322) put the squared error straight on the logits, with no softmax between, and did
+# about as well as with cross-entropy on many tasks.
+#
+# ## See it: the loss is a landscape
+#
+# Keep the data and change the weights: the loss goes up and down. Two weights can be drawn. They are east
+# and north, the loss is the height. Our model is $y = w_2 \tanh(w_1 x)$, its data 41 points made with
+# $w_1 = 1$ and $w_2 = 1.5$. There the loss is 0: the floor of a valley. Training walks downhill.
+
+
+# %%
+def walk(start: tuple[float, float], steps: int = 300, lr: float = 0.1) -> Tensor:
+    """Train from the weights `start`. Before every step: w₁, w₂ and the loss (steps, 3).
+
+    y = w₂ h, h = tanh(u), u = w₁ x. So ∂y/∂w₂ = h, ∂y/∂h = w₂ and ∂u/∂w₁ = x. All points are added up.
+    """
+    (w1, w2), x, criterion, tanh = torch.tensor(start), torch.linspace(-2, 2, 41), MSELoss(), Tanh()
+    target, path = 1.5 * torch.tanh(x), []
+    for _ in range(steps):
+        h = tanh.forward(w1 * x)  # (41,)
+        path.append(torch.stack([w1, w2, criterion.forward(w2 * h, target)]))
+        grad_y = criterion.backward()  # (41,)
+        grad_w1, grad_w2 = (tanh.backward(grad_y * w2) * x).sum(), (grad_y * h).sum()
+        w1, w2 = w1 - lr * grad_w1, w2 - lr * grad_w2
+    return torch.stack(path)
+
+
+@demo
+def landscape() -> Figure:
+    """The loss over two weights: training from two close starts ends in two valleys"""
+    x, side = torch.linspace(-2, 2, 41), torch.linspace(-2.8, 2.8, 113)
+    w1, w2 = torch.meshgrid(side, side, indexing="xy")  # (113, 113) each
+    height = ((w2[..., None] * torch.tanh(w1[..., None] * x) - 1.5 * torch.tanh(x)) ** 2).mean(-1)
+    figure = Figure(figsize=(9.5, 4.4), layout="constrained", dpi=110)
+    flat, solid = figure.add_subplot(1, 2, 1), figure.add_subplot(1, 2, 2, projection="3d")
+    colors: Any = {"cmap": "YlGnBu_r", "norm": PowerNorm(0.4, 0, 14)}
+    flat.contourf(w1, w2, height, levels=[0, 0.04, 0.1, 0.3, 0.6, 1.2, 2, 4, 7, 14], alpha=0.6, **colors)
+    solid.plot_surface(w1, w2, height, alpha=0.5, **colors)
+    for start, color in (((-1.0, 2.5), SCRATCH), ((-1.5, 2.5), OTHER[1])):
+        east, north, up = walk(start).T
+        flat.plot(east, north, ".-", color=color, markersize=3, label=f"start {start}")
+        flat.plot(east[[0, -1]], north[[0, -1]], "o", color=color)
+        solid.plot(east, north, up + 0.1, color=color, linewidth=2.5, zorder=10)
+    flat.set(title="from above: dark is low", xlabel="$w_1$", ylabel="$w_2$")
+    flat.legend(loc="lower right")
+    solid.set(title="the same with the loss as height", xlabel="$w_1$", ylabel="$w_2$")
+    solid.view_init(elev=48, azim=-120)
+    return figure
+
+
+# %% [markdown]
+# There are two valleys: $(-1, -1.5)$ is as good as $(1, 1.5)$, because the two signs cancel. Where training
+# ends depends on where it starts. A digit network has over a hundred thousand weights, and nobody can see
+# its landscape; pictures like these show two directions of it. Lesson 06 explains the steps.
+#
+# ## The same with PyTorch
+#
+# Same names, same options. PyTorch's losses have no `backward`; the tensor they return has one.
+#
+# ```python
+# >>> nn.MSELoss()(torch.tensor([0.33]), torch.tensor([1.0]))
+# tensor(0.4489)
+# >>> nn.CrossEntropyLoss()(torch.zeros(1, 10), torch.tensor([7]))
+# tensor(2.3026)
+# ```
+#
+# ## They agree
+#
+# Every loss with every reduction, targets as indices and as probabilities, smoothed or not, large logits.
+
+
+# %%
+def made(loss: Any, reduction: str, case: Case) -> Any:
+    """The same loss for every case."""
+    return loss(reduction=reduction)
+
+
+MSE, BCE = (MSELoss, nn.MSELoss), (BCEWithLogitsLoss, nn.BCEWithLogitsLoss)
+CE = (CrossEntropyLoss, nn.CrossEntropyLoss)
+SMOOTH = (partial(CE[0], label_smoothing=0.1), partial(CE[1], label_smoothing=0.1))
+LARGE: Any = {"prediction": lambda case: 1000 * case.tensor("prediction", case.batch, case.n_out)}
+BETWEEN: Any = {"target": lambda case: case.tensor("target", case.batch, case.n_out).clamp(0, 1)}
+INDICES: Any = {"target": lambda case: case.classes("target", case.batch, case.n_out)}
+
 PAIRS = [
-    loss_pair("mse", lambda case: MSELoss(), lambda case: nn.MSELoss()),
+    loss_pair(f"{name}, {mode}", partial(made, ours, mode), partial(made, theirs, mode), **inputs)
+    for name, (ours, theirs), inputs in (
+        ("mse", MSE, {}),
+        ("binary", BCE, BETWEEN),
+        ("binary, large", BCE, BETWEEN | LARGE),
+        ("classes", CE, INDICES),
+        ("classes, large", CE, INDICES | LARGE),
+        ("classes, smooth", SMOOTH, INDICES),
+        ("probabilities", CE, BETWEEN),
+        ("probabilities, smooth", SMOOTH, BETWEEN),
+    )
+    for mode in ("mean", "sum", "none")
 ]
+
+# %% [markdown]
+# ## Where PyTorch differs
+#
+# - **What the mean divides by.** `MSELoss` and `BCEWithLogitsLoss` divide by the number of all entries,
+#   `CrossEntropyLoss` by the number of examples. Four examples with three numbers each: 12 or 4. Ours too.
+# - **The factor 2.** Some books take $\frac12 (y-t)^2$, so that the slope is $y - t$. PyTorch and we do not.
+#   Half the slope is half the step: a learning rate from such a book is twice ours.
+# - **Shapes.** Predictions (5, 1) less targets (5,) are 25 differences, each with each. PyTorch warns.
+# - **More options.** Class weights (the mean then divides by the weights), `ignore_index`, more dimensions.
+#
+# Now we know which way is up. Next, lesson 06: how far to step down.

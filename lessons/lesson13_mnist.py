@@ -7,6 +7,7 @@
 
 # %%
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -68,7 +69,7 @@ class MLP(Sequential):
 
     def __init__(self, sizes: tuple[int, ...], input_grad: bool = False) -> None:
         layers: list[Linear | ReLU] = []
-        for n_in, n_out in zip(sizes, sizes[1:], strict=False):
+        for n_in, n_out in itertools.pairwise(sizes):
             layers += [Linear(n_in, n_out), ReLU()]
         super().__init__(*layers[:-1])
         self.input_grad = input_grad
@@ -102,7 +103,7 @@ Step = Callable[[Tensor, Tensor, float], Tensor]
 
 
 def scratch_step(model: MLP) -> Step:
-    """Guess, measure, find the blame, adjust: lesson 09's `train_step` with the learning rate of the moment."""
+    """Lesson 09's `train_step` with the learning rate of the moment."""
     criterion, optimizer = CrossEntropyLoss(), SGD(model.params, lr=0.0)
 
     def step(x: Tensor, target: Tensor, lr: float) -> Tensor:
@@ -122,7 +123,7 @@ class TorchMLP(nn.Sequential):
 
     def __init__(self, sizes: tuple[int, ...]) -> None:
         layers: list[nn.Module] = []
-        for n_in, n_out in zip(sizes, sizes[1:], strict=False):
+        for n_in, n_out in itertools.pairwise(sizes):
             layers += [nn.Linear(n_in, n_out), nn.ReLU()]
         super().__init__(*layers[:-1])
 
@@ -254,7 +255,12 @@ def final_exam() -> Table:
     """The test set, looked at once"""
     data, scratch, reference = trained_both()
     rows = [
-        (name, EPOCHS, f"{side.val_acc[-1]:.2%}", f"{accuracy(side.logits(data.test.x), data.test.target):.2%}")
+        (
+            name,
+            EPOCHS,
+            f"{side.val_acc[-1]:.2%}",
+            f"{accuracy(side.logits(data.test.x), data.test.target):.2%}",
+        )
         for name, side in (("scratch", scratch), ("torch", reference))
     ]
     return Table(("side", "epochs", "validation accuracy", "test accuracy"), rows, data.name)

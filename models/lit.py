@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-import lightning as L  # noqa: N812 (the field's habit)
+import lightning as L
 import torch
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassAccuracy
@@ -16,8 +16,9 @@ from models import scratch, torch_nn
 
 
 class ByHand(torch.autograd.Function):
-    """The hand-derived gradients behind PyTorch's interface: `loss = ByHand.apply(x, target, model, *params)`.
+    """The hand-derived gradients behind PyTorch's interface.
 
+    `loss = ByHand.apply(x, target, model, *params)`;
     `params` are the model's parameters, in order; PyTorch hands their gradients to its optimiser.
     """
 
@@ -27,7 +28,7 @@ class ByHand(torch.autograd.Function):
         return ctx.criterion.forward(model.forward(x), target)
 
     @staticmethod
-    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
         ctx.model.backward(ctx.criterion.backward() * grad_loss)
         return None, None, None, *ctx.model.grads.values()
 

@@ -126,8 +126,8 @@ def table(reports: list[Report]) -> Table:
         for report in reports
     ]
     title = (
-        f"{first.data} · {'–'.join(map(str, SIZES))}, {first.parameters:,} parameters · {first.epochs} epochs · "
-        f"{first.options['dtype']} · seed {first.options['seed']}\n"
+        f"{first.data} · {'–'.join(map(str, SIZES))}, {first.parameters:,} parameters · "
+        f"{first.epochs} epochs · {first.options['dtype']} · seed {first.options['seed']}\n"
         "last three columns: largest difference from torch"
     )
     return Table(columns, rows, title)
@@ -145,8 +145,8 @@ def _train(
     def advance(step: int, loss: Tensor) -> None:
         if not loss.isfinite():
             raise UserError(
-                f"{engine}: the loss of step {step} is {loss.item()}; a learning rate of {options.lr} is too large, "
-                f"try --lr {options.lr / 10:g} (lesson 06 shows why)"
+                f"{engine}: the loss of step {step} is {loss.item()}; "
+                f"a learning rate of {options.lr} is too large, try --lr {options.lr / 10:g} (lesson 06 shows why)"
             )
         progress.advance(task)
 
@@ -199,7 +199,7 @@ def _with_lightning(
     advance: Callable[[int, Tensor], None],
 ) -> Run:
     with _quiet_lightning():
-        import lightning as L  # noqa: N812
+        import lightning as L
         from lightning.pytorch.loggers import TensorBoardLogger
 
         from models.lit import LitMLP, MNISTDataModule

@@ -122,7 +122,7 @@ def test_a_missing_file_is_named(copy: Path) -> None:
         data.load("auto", copy.parents[1])
 
 
-# ---------------------------------------------------------------- the real download path, against a local server
+# ---------------------------------------------------------------- the download, from a local server
 
 
 class Server:
@@ -138,7 +138,7 @@ class Server:
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802
+            def do_GET(self) -> None:
                 name = self.path.rsplit("/", 1)[-1]
                 outer.asked.append(name)
                 content = outer.spoil.get(name, outer.files[name])

@@ -1,0 +1,299 @@
+"""The numbers that lesson 06 states."""
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from curriculum.pair import Case
+from lessons import lesson03_activations as activations
+from lessons import lesson05_losses as losses
+from lessons import lesson06_descent as lesson
+from lessons.lesson01_neuron import Identity, Neuron, Sigmoid
+from lessons.lesson04_layers import Linear, Sequential
+
+U = 2**-53  # the largest relative error of rounding one number to float64
+
+
+def bowl_path(curvature: list[float], lr: float, steps: int, start: float = 1.0) -> Tensor:
+    c = torch.tensor(curvature, dtype=torch.float64)
+    return lesson.descend(torch.full_like(c, start), lambda w: c * w, lr, steps)
+
+
+# ---------------------------------------------------------------- C4
+
+
+def test_c4_the_first_step_of_the_example_leads_from_4_to_32() -> None:
+    assert bowl_path([2.0], lr=0.1, steps=1, start=4.0)[:, 0].tolist() == pytest.approx([4.0, 3.2], abs=1e-12)
+
+
+def test_c4_steps_shrink_by_08_in_a_bowl() -> None:
+    lengths = bowl_path([2.0], lr=0.1, steps=12, start=4.0).diff(dim=0).abs()[:, 0]
+    assert lengths[0].item() == pytest.approx(0.8)
+    assert (lengths[1:] / lengths[:-1]).tolist() == pytest.approx([0.8] * 11)
+
+
+def test_c4_steps_do_not_shrink_where_the_slope_does_not() -> None:
+    path = lesson.descend(torch.tensor([1.05], dtype=torch.float64), torch.sign, lr=0.1, steps=40)
+    assert path.diff(dim=0).abs()[:, 0].tolist() == pytest.approx([0.1] * 40)
+    assert path[-2].item() * path[-1].item() < 0, "it hops from side to side"
+
+
+def test_c4_the_figure_shows_twelve_shrinking_steps() -> None:
+    heights = [bar.get_height() for bar in lesson.steps_shrink().axes[1].patches]
+    assert len(heights) == 12
+    assert heights == sorted(heights, reverse=True)
+    assert heights[0] > 10 * heights[-1]
+
+
+# ---------------------------------------------------------------- B4
+
+
+@pytest.mark.parametrize("c", [0.5, 2.0, 10.0, 137.0])
+def test_b4_the_edge_of_a_bowl_is_2_over_its_curvature(c: float) -> None:
+    below = bowl_path([c], 0.999 * 2 / c, steps=5000)[-1].abs().item()
+    above = bowl_path([c], 1.001 * 2 / c, steps=5000)[-1].abs().item()
+    assert below == pytest.approx(0.998**5000, rel=1e-6)
+    assert above == pytest.approx(1.002**5000, rel=1e-6)
+    assert below < 1e-4 < 1e4 < above
+
+
+def test_b4_at_the_edge_it_hops_for_ever_and_in_the_middle_it_arrives_at_once() -> None:
+    assert bowl_path([2.0], lr=1.0, steps=1001)[:, 0].tolist() == [1.0, -1.0] * 501
+    assert bowl_path([2.0], lr=0.5, steps=1)[-1].item() == 0.0
+
+
+def test_b4_three_runs_in_the_figure() -> None:
+    paths = [axis.lines[1].get_ydata() for axis in lesson.three_learning_rates().axes]
+    crawls, arrives, climbs = ([float(loss) for loss in path] for path in paths)
+    assert crawls[0] == arrives[0] == climbs[0] == 4.0
+    assert 0.5 * crawls[0] < crawls[-1] < crawls[0]
+    assert arrives[-1] < 1e-6
+    assert climbs == sorted(climbs)
+    assert climbs[-1] > 4 * climbs[0]
+
+
+def test_b4_the_steepest_direction_sets_the_edge() -> None:
+    """Curvatures 1 and 10: 2/10 is the edge of both together, although 1 alone would bear 2."""
+    flat, steep = bowl_path([1.0, 10.0], lr=0.999 * 0.2, steps=5000)[-1].abs().tolist()
+    assert max(flat, steep) < 1e-4
+    flat, steep = bowl_path([1.0, 10.0], lr=1.001 * 0.2, steps=5000)[-1].abs().tolist()
+    assert flat < 1e-4 < 1e4 < steep
+    assert bowl_path([1.0], lr=1.99, steps=5000)[-1].abs().item() < 1e-4
+    assert bowl_path([1.0, 10.0], lr=0.2, steps=1)[-1, 0].item() == pytest.approx(0.8)
+
+
+def test_b4_the_figure_of_two_curvatures_shows_both_sides_of_the_edge() -> None:
+    ends = [abs(axis.lines[0].get_ydata()) for axis in lesson.two_curvatures().axes]
+    assert float(ends[1][-1]) < float(ends[1][0]) < float(ends[2][0]) * 1.001 < float(ends[2][-1])
+
+
+def test_b4_the_edge_of_a_real_layer() -> None:
+    """Linear with MSELoss is a bowl too: its largest curvature is an eigenvalue of 2 XᵀX / batch."""
+    with Case().defaults():
+        x, target = Case().tensor("x", 20, 3), Case().tensor("target", 20, 1)
+        ones = torch.cat([x, torch.ones(20, 1)], 1)  # the bias is the weight of an input that is always 1
+        c = torch.linalg.eigvalsh(2 * ones.T @ ones / 20)[-1].item()
+        best = ones @ torch.linalg.lstsq(ones, target).solution
+        lowest = ((best - target) ** 2).mean().item()
+        for share, arrives in ((0.99, True), (1.01, False)):
+            model = Linear(3, 1)
+            for param in model.params.values():
+                param.fill_(0.5)
+            optimizer = lesson.SGD(model.params, share * 2 / c)
+            for _ in range(3000):
+                loss, grads = lesson.loss_and_grads(model, losses.MSELoss(), x, target)
+                optimizer.step(grads)
+            assert (loss.item() - lowest < 1e-6) == arrives
+            assert arrives or loss.item() > 1e6
+
+
+# ---------------------------------------------------------------- A9
+
+
+def test_a9_update_over_input_is_the_same_for_every_weight() -> None:
+    rows = lesson.nudge_follows_input().rows
+    ratios = [row[4] for row in rows if row[0]]
+    assert len(ratios) == 4
+    assert ratios == pytest.approx([ratios[0]] * 4, rel=1e-3)  # 5 + 0.003 has six digits in float32
+    assert abs(ratios[0]) > 0.1
+    assert [row[3] for row in rows if not row[0]] == [0.0]
+    assert (rows[1][2], rows[1][3]) == (0.0, pytest.approx(rows[0][3])), "a weight of 0 is nudged as well"
+
+
+def test_a9_holds_for_every_neuron_of_a_layer_to_the_last_digit() -> None:
+    with Case().defaults():
+        model, x = Linear(6, 3), torch.tensor([[2.0, -1.0, 0.5, 1e-3, 1e-6, 0.0]])
+        _, grads = lesson.loss_and_grads(model, losses.MSELoss(), x, torch.ones(1, 3))
+        ratios = grads["weight"][:, :5] / x[:, :5]
+        torch.testing.assert_close(ratios, grads["bias"][:, None].expand(3, 5), rtol=1e-14, atol=0)
+        assert grads["weight"][:, 5].tolist() == [0.0] * 3
+
+
+# ---------------------------------------------------------------- D10
+
+
+@pytest.mark.parametrize(("n_in", "n_out"), [(1, 1), (3, 2), (9, 10), (31, 10)])
+def test_d10_trying_takes_two_forward_passes_per_parameter(n_in: int, n_out: int) -> None:
+    model, forward, calls = Linear(n_in, n_out), Linear.forward, 0
+
+    def counted(x: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        return forward(model, x)
+
+    model.forward = counted  # type: ignore[method-assign]
+    before = {name: param.clone() for name, param in model.params.items()}
+    x, target = torch.ones(1, n_in), torch.zeros(1, n_out)
+    _, passes = lesson.try_every_weight(model, losses.MSELoss(), x, target)
+    assert passes == calls == 2 * (n_in * n_out + n_out)
+    assert all(torch.equal(model.params[name], before[name]) for name in before), "the weights are put back"
+    calls = 0
+    lesson.loss_and_grads(model, losses.MSELoss(), x, target)
+    assert calls == 1
+
+
+def test_d10_the_figure_counts_and_times() -> None:
+    counted, timed = lesson.trying_gets_expensive().axes
+    trying, backward = counted.lines
+    assert list(trying.get_xdata()) == [20, 40, 100, 320, 1000]
+    assert list(trying.get_ydata()) == [40, 80, 200, 640, 2000]
+    assert list(backward.get_ydata()) == [1] * 5
+    assert all(time > 0 for line in timed.lines for time in line.get_ydata())
+    assert {counted.get_xscale(), counted.get_yscale(), timed.get_xscale(), timed.get_yscale()} == {"log"}
+
+
+def test_d10_one_step_of_the_digit_network_would_take_218772_passes() -> None:
+    sizes = [784, 128, 64, 10]
+    parameters = sum(n_in * n_out + n_out for n_in, n_out in pairwise(sizes))
+    assert (parameters, 2 * parameters) == (109_386, 218_772)
+
+
+def bound(x: Tensor, exact: Tensor, terms: float, curve: float) -> float:
+    """How far trying may be off, with eps = 1e-6 in float64.
+
+    - Taylor: at most eps²/6 · |f‴|; `curve` is a generous bound of |f‴|. Far below all else.
+    - Rounding x ± eps: at most U · (|x| + eps) each, so the slope is off by U · (|x| + eps) / eps · |f′|.
+    - Rounding f: `terms` is the sum of the absolute values that f adds up. It is allowed four roundings
+      of this sum at either end, divided by 2 eps. (Single terms see more, but rounding goes up and down.)
+    """
+    eps = 1e-6
+    taylor = eps**2 / 6 * curve
+    rounding_x = U * (x.abs().max().item() + eps) / eps * exact.abs().max().item()
+    rounding_f = 2 * 4 * U * terms / (2 * eps)
+    return taylor + rounding_x + rounding_f
+
+
+LAYERS: dict[str, Callable[[], Any]] = {
+    "identity": Identity,
+    "sigmoid": Sigmoid,
+    "neuron": partial(Neuron, 4, Sigmoid()),
+    "relu": activations.ReLU,
+    "tanh": activations.Tanh,
+    "silu": activations.SiLU,
+    "gelu": activations.GELU,
+    "gelu, tanh": partial(activations.GELU, "tanh"),
+    "softmax": activations.Softmax,
+    "linear": partial(Linear, 4, 3),
+    "sequential": lambda: Sequential(Linear(4, 5), activations.Tanh(), Linear(5, 2)),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_d10_trying_agrees_with_the_backward_of_every_layer_so_far(name: str) -> None:
+    with Case().defaults():
+        x = torch.randn(3, 4, generator=torch.Generator().manual_seed(1))
+        assert x.abs().min() > 1e-3, "no input at the kink of ReLU, where there is no slope"
+        layer = LAYERS[name]()
+        for index, param in enumerate(layer.params.values()):
+            param.copy_(torch.randn(param.shape, generator=torch.Generator().manual_seed(index + 2)))
+        y = layer.forward(x)
+        upstream = torch.randn(y.shape, generator=torch.Generator().manual_seed(9))
+        exact = {"x": layer.backward(upstream), **layer.grads}
+
+        def loss_with(tensor: Tensor, value: Tensor) -> Tensor:
+            before = tensor.clone()
+            tensor.copy_(value)
+            loss = (layer.forward(x) * upstream).sum()
+            tensor.copy_(before)
+            return loss
+
+        for key, tensor in {"x": x, **layer.params}.items():
+            tried = lesson.numerical_gradient(partial(loss_with, tensor), tensor.clone())
+            gap = (tried - exact[key]).abs().max().item()
+            allowed = bound(tensor, exact[key], (upstream * y).abs().sum().item(), curve=100)
+            assert allowed < 1e-8, "a bound that holds nothing"
+            assert gap <= allowed, key
+
+
+def test_d10_trying_agrees_with_the_backward_of_every_loss_so_far() -> None:
+    with Case().defaults():
+        generator = torch.Generator().manual_seed(1)
+        prediction, target = torch.randn(5, 3, generator=generator), torch.rand(5, 3, generator=generator)
+        for criterion, goal in (
+            (losses.MSELoss(), target),
+            (losses.BCEWithLogitsLoss(), target),
+            (losses.CrossEntropyLoss(), torch.arange(5) % 3),
+        ):
+            function = partial(lambda criterion, goal, p: criterion.forward(p, goal), criterion, goal)
+            loss = function(prediction)
+            exact = criterion.backward()
+            tried = lesson.numerical_gradient(function, prediction)
+            # The loss is a mean of positive numbers; a number in it may come from others 10 times as large.
+            allowed = bound(prediction, exact, terms=10 * loss.item(), curve=1)
+            gap = (tried - exact).abs().max().item()
+            assert allowed < 1e-8, "a bound that holds nothing"
+            assert gap <= allowed
+
+
+def test_d10_a_wrong_gradient_is_found() -> None:
+    with Case().defaults():
+        model, x, target = Linear(4, 3), torch.ones(2, 4), torch.zeros(2, 3)
+        tried, _ = lesson.try_every_weight(model, losses.MSELoss(), x, target)
+        _, grads = lesson.loss_and_grads(model, losses.MSELoss(), x, target)
+        assert (tried["weight"] - grads["weight"]).abs().max() < 1e-8
+        assert (tried["weight"] - 1.001 * grads["weight"]).abs().max() > 1e-5
+
+
+def test_d10_the_error_is_a_v_with_its_bottom_where_theory_says() -> None:
+    at = {k: lesson.error_of_trying(10.0**-k) for k in range(1, 13)}
+    assert at[1] > 50 * at[2] > 2500 * at[3], "right arm: a tenth of the nudge, a hundredth of the error"
+    assert at[12] > 100 * at[9] > 10_000 * at[6], "left arm: a tenth of the nudge, ten times the error"
+    assert min(at, key=lambda k: at[k]) in (4, 5), "near 7e-6"
+    assert at[6] < 1e-9, "our default"
+    single = {k: lesson.error_of_trying(10.0**-k, torch.float32) for k in range(7)}
+    assert min(single, key=lambda k: single[k]) in (2, 3), "near 6e-3"
+    assert single[6] > 1e-3, "our default is not for float32"
+    assert [f"{(3 * u) ** (1 / 3):.0e}" for u in (2**-53, 2**-24)] == ["7e-06", "6e-03"]
+
+
+# ---------------------------------------------------------------- the rest
+
+
+def test_the_regression_learns() -> None:
+    with Case().defaults():
+        run, _ = lesson.regression(Case())
+    assert len(run) == 100
+    assert run[-1] < 0.9 * run[0]
+
+
+def test_where_pytorch_differs() -> None:
+    missing = torch.nn.Parameter(torch.ones(1))
+    torch.optim.SGD([missing], lr=0.1).step()
+    assert missing.item() == 1.0
+    with pytest.raises(KeyError):
+        lesson.SGD({"w": torch.ones(1)}, lr=0.1).step({})
+    defaults = inspect.signature(torch.autograd.gradcheck).parameters
+    ours = inspect.signature(lesson.numerical_gradient).parameters
+    assert defaults["eps"].default == ours["eps"].default == 1e-6
+
+
+def test_sgd_changes_its_parameters_in_place() -> None:
+    w = torch.ones(2)
+    lesson.SGD({"w": w}, lr=0.5).step({"w": torch.tensor([1.0, -2.0])})
+    assert w.tolist() == [0.5, 2.0]
