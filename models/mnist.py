@@ -146,7 +146,7 @@ def _train(
         if not loss.isfinite():
             raise UserError(
                 f"{engine}: the loss of step {step} is {loss.item()}; "
-                f"a learning rate of {options.lr} is too large, try --lr {options.lr / 10:g} (lesson 06 shows why)"
+                f"the learning rate {options.lr} is too large, try --lr {options.lr / 10:g} (lesson 06)"
             )
         progress.advance(task)
 
