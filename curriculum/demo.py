@@ -16,8 +16,6 @@ from matplotlib.figure import Figure
 from rich.console import Console, RenderableType
 from rich.table import Table as RichTable
 
-RUNS = Path("runs")
-
 Demo = TypeVar("Demo", bound=Callable[[], Any])
 
 
@@ -68,6 +66,16 @@ def new_figure(
     return figure, axes
 
 
+_runs = Path("runs")
+
+
+def runs(folder: Path | None = None) -> Path:
+    """The folder for figures and logs; with an argument, set it for this process."""
+    global _runs
+    _runs = folder or _runs
+    return _runs
+
+
 def demo(function: Demo) -> Demo:
     """Mark a demonstration. In a script or a notebook, also show it at once."""
     function.is_demo = True  # type: ignore[attr-defined]
@@ -111,4 +119,4 @@ def _show_here(function: Callable[[], Any]) -> None:
         display(Image(png(result)) if isinstance(result, Figure) else result)
     else:
         script = Path(getattr(sys.modules["__main__"], "__file__", "notebook"))
-        show(function, RUNS / script.stem.split("_")[0], Console())
+        show(function, runs() / script.stem.split("_")[0], Console())

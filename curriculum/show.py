@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from curriculum import UserError, data
-from curriculum.demo import show
+from curriculum.demo import runs, show
 from curriculum.discover import Lesson
 from curriculum.pair import Case, Difference, compare
 
@@ -23,7 +23,7 @@ def show_lesson(lesson: Lesson, log_dir: Path, console: Console) -> None:
     """Show every demo under its heading; figures also go to `log_dir`, as PNG and for TensorBoard."""
     from torch.utils.tensorboard import SummaryWriter
 
-    folder = log_dir / lesson.folder_name
+    folder = runs(log_dir) / lesson.folder_name
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.glob("events.out.tfevents.*"):

@@ -7,10 +7,8 @@ weights (`model.safetensors`) and its results (`report.json`) beside them.
 import contextlib
 import importlib.metadata
 import json
-import logging
 import os
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,6 +22,7 @@ from torch import Tensor
 from curriculum import UserError
 from curriculum.data import Data, load
 from curriculum.demo import Table
+from curriculum.quiet import quiet_lightning
 from lessons.lesson09_training import accuracy
 from lessons.lesson13_mnist import SIZES, first_weights, learn
 from models.scratch import ScratchEngine
@@ -198,7 +197,7 @@ def _with_lightning(
     folder: Path,
     advance: Callable[[int, Tensor], None],
 ) -> Run:
-    with _quiet_lightning():
+    with quiet_lightning():
         import lightning as L
         from lightning.pytorch.loggers import TensorBoardLogger
 
@@ -235,22 +234,6 @@ def _with_lightning(
         test_acc = trainer.test(module, batches, verbose=False)[0]["test_acc"]
     weights = {name: param.detach() for name, param in module.model.named_parameters()}
     return Run("lightning", torch.stack(losses), weights, seconds, val_acc, test_acc, folder)
-
-
-@contextlib.contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Keep back what Lightning says about hardware and workers that a user of this run cannot act on."""
-    import lightning  # noqa: F401 (its import sets the level that we change)
-
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning")
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 # ---------------------------------------------------------------- before and after

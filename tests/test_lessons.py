@@ -10,6 +10,7 @@ from pathlib import Path
 from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
@@ -117,7 +118,8 @@ def test_docstrings_and_prose_are_true(lesson: Lesson) -> None:
     assert runner.failures == 0
 
 
-def test_demos_show_something(lesson: Lesson) -> None:
+def test_demos_show_something(lesson: Lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # what a demo writes below runs/ lands there
     demos = lesson.demos()
     assert demos, "nothing to see"
     results = [demo() for demo in demos]

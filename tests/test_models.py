@@ -10,8 +10,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from curriculum import UserError, data
 from lessons.lesson13_mnist import SIZES, first_weights
+from lessons.lesson14_lightning import Batches
 from models import mnist, scratch, torch_nn
-from models.lit import Batches, LitMLP, MNISTDataModule
+from models.lit import LitMLP, MNISTDataModule
 from models.mnist import ENGINES, Options, Report
 
 
@@ -69,7 +70,7 @@ def test_lightning_takes_the_gradients_derived_by_hand() -> None:
 
 def test_an_unknown_engine_is_refused() -> None:
     with pytest.raises(ValueError, match="expected 'torch' or 'scratch'"):
-        LitMLP(engine="numpy")  # type: ignore[arg-type]
+        LitMLP(engine="numpy")
 
 
 def test_the_first_losses_agree_in_float32(mnist_dir: Path, tmp_path: Path) -> None:

@@ -1,0 +1,47 @@
+"""The numbers that lesson 14 states."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from curriculum import demo
+from lessons import lesson14_lightning as lesson
+
+
+@pytest.fixture
+def runs_folder(tmp_path: Path):  # type: ignore[no-untyped-def]
+    before = demo.runs()
+    demo.runs(tmp_path)
+    lesson.four_runs.cache_clear()
+    yield tmp_path
+    demo.runs(before)
+    lesson.four_runs.cache_clear()
+
+
+def test_the_trainer_calls_in_the_order_of_the_loop() -> None:
+    step = ["batch comes", "old gradients cleared", "backward", "optimiser steps"]
+    calls = [call for _, call in lesson.what_the_trainer_calls().rows]
+    assert calls == [*step, *step, "validation batch comes"]
+
+
+def test_three_runs_follow_one_curve_and_the_answers_are_in_the_event_files(runs_folder: Path) -> None:
+    losses = lesson.four_runs(runs_folder / "lesson14")
+    for name in ("torch", "lightning"):
+        assert losses[name][:20] == pytest.approx(losses["scratch"][:20], abs=1e-5)
+        assert losses[name] == pytest.approx(losses["scratch"], abs=0.01)
+    for name, values in losses.items():
+        logged = lesson.scalars(name, "train_loss")
+        assert logged[:, 0].tolist() == list(range(len(values)))
+        torch.testing.assert_close(logged[:, 1], torch.tensor(values))
+    worst = max(range(152), key=losses["spoilt"].__getitem__)
+    assert [lesson.true_answer(question) for question in (1, 3, 4)] == [152, 2, worst]
+    val_acc = [lesson.scalars(name, "val_acc") for name in ("scratch", "torch", "lightning")]
+    assert all(torch.equal(points[:, 0], val_acc[0][:, 0]) for points in val_acc), "the same steps"
+    assert lesson.true_answer(2) == pytest.approx(100 * val_acc[0][-1, 1].item())
+
+
+def test_an_answer_is_checked(runs_folder: Path) -> None:
+    assert lesson.check_answer(1, 152) == lesson.check_answer(1, 151) == "right"
+    assert lesson.check_answer(1, 19) == "look again"
+    assert lesson.check_answer(3, 3) == "look again"
