@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test lint format clean
+.PHONY: run test test-notebooks lint format clean
 .DEFAULT_GOAL := run
 
 # The stamp is remade when a dependency changes; a half-made environment leaves no stamp.
@@ -20,6 +20,9 @@ run: $(VENV)/installed
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest
+
+test-notebooks: $(VENV)/installed
+	$(BIN)/python -m pytest -m notebooks tests/test_notebooks.py
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

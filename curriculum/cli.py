@@ -167,6 +167,34 @@ def mnist(
 
 
 @app.command()
+def notebooks(
+    folder: Annotated[Path, typer.Argument(help="Where to write them.")] = Path("notebooks"),
+    run: Annotated[bool, typer.Option("--run", help="Also run every cell, so that results show.")] = False,
+) -> None:
+    """Make a notebook of every lesson."""
+    from curriculum.notebooks import convert, execute
+
+    for lesson in lessons():
+        path = convert(lesson, folder)
+        if run:
+            execute(path)
+        print(path)
+
+
+@app.command()
+def new(
+    which: Annotated[str, typer.Argument(help="Number and name of the lesson, like 19_convolution.")],
+) -> None:
+    """Start a lesson: write its skeleton, or say what it still lacks."""
+    from curriculum.new import missing, start
+
+    for path in start(which):
+        print(f"new: {path}")
+    for line in missing(which):
+        print(f"missing: {line}")
+
+
+@app.command()
 def tensorboard(
     log_dir: LogDir = Path("runs"), port: Annotated[int | None, typer.Option(min=1)] = None
 ) -> None:

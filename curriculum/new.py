@@ -1,0 +1,176 @@
+"""Start a lesson: `curriculum new 19_name` writes its skeleton and says what is missing."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from curriculum import UserError
+from curriculum.discover import FOLDER
+
+LESSON = '''# %% [markdown]
+# # Lesson {number} · TODO title
+#
+# *TODO: the question that this lesson answers?*
+#
+# Needs: TODO · Time: 20 minutes
+
+# %%
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+
+from curriculum.demo import SCRATCH, demo, new_figure
+from curriculum.pair import layer_pair
+
+# %% [markdown]
+# ## The idea
+#
+# TODO: numbers small enough for paper, the equation, the symbols with their shapes.
+#
+# ## From scratch
+
+
+# %%
+class Double:
+    """TODO: what is built here. x: any shape → y: the same shape.
+
+    >>> Double().forward(torch.tensor([1.5]))
+    tensor([3.])
+    """
+
+    def __init__(self) -> None:
+        self.params: dict[str, Tensor] = {{}}
+        self.grads: dict[str, Tensor] = {{}}
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 2 * x
+
+    def backward(self, grad_y: Tensor) -> Tensor:
+        """TODO: the derivation. y = 2x, so ∂y/∂x = 2."""
+        return 2 * grad_y
+
+
+# %% [markdown]
+# ## The same with PyTorch
+
+
+# %%
+class TorchDouble(nn.Module):
+    """TODO: the same, so that PyTorch finds the gradient."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 2 * x
+
+
+# %% [markdown]
+# ## See it
+
+
+# %%
+@demo
+def doubled() -> Figure:
+    """TODO: what there is to see"""
+    figure, axis = new_figure()
+    x = torch.linspace(-1, 1, 11)
+    axis.plot(x, Double().forward(x), color=SCRATCH)
+    axis.set(xlabel="x", ylabel="y")
+    return figure
+
+
+# %% [markdown]
+# ## They agree
+
+# %%
+PAIRS = [layer_pair("double", lambda case: Double(), lambda case: TorchDouble())]
+
+# %% [markdown]
+# ## Where PyTorch differs
+#
+# TODO: what differs, and which lesson comes next.
+'''
+
+TEST = '''"""The numbers that lesson {number} states."""
+
+import torch
+
+from lessons import lesson{number}_{name} as lesson
+
+
+def test_it_doubles() -> None:
+    """TODO: one test per idea, named after it."""
+    assert lesson.Double().forward(torch.tensor([1.5])).item() == 3.0
+'''
+
+EXERCISE = '''"""Exercise for lesson {number}: TODO what to build, in a sentence. Difficulty: TODO. Minutes: TODO.
+
+A sibling of what the lesson built, never the lesson blanked out.
+"""
+
+from torch import Tensor, nn
+
+from curriculum.pair import layer_pair
+
+
+class Negate(nn.Identity):
+    """TODO: PyTorch's side, which grades the exercise."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return -x
+
+
+class Exercise:
+    """TODO: what is asked for. x: any shape → y: the same shape."""
+
+    def __init__(self) -> None:
+        self.params: dict[str, Tensor] = {{}}
+        self.grads: dict[str, Tensor] = {{}}
+
+    def forward(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def backward(self, grad_y: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+PAIRS = [layer_pair("exercise {number}", lambda case: Exercise(), lambda case: Negate())]
+'''
+
+
+def start(which: str, root: Path = FOLDER.parent) -> list[Path]:
+    """Write the skeleton of lesson `NN_name`: the lesson, its test and an exercise. Returns the new files.
+
+    Nothing that exists is overwritten. Raises `UserError` for a name that is not one.
+    """
+    match = re.fullmatch(r"(\d\d)_([a-z][a-z_]*)", which)
+    if not match:
+        raise UserError(f"'{which}' is not a lesson's name; expected one like 19_convolution")
+    number, name = match.groups()
+    texts = {
+        root / "lessons" / f"lesson{number}_{name}.py": LESSON,
+        root / "tests" / f"test_lesson{number}.py": TEST,
+        root / "lessons" / "exercises" / f"exercise{number}_{name}.py": EXERCISE,
+    }
+    others = [path for path in (root / "lessons").glob(f"lesson{number}_*.py") if path not in texts]
+    if others:
+        raise UserError(f"lesson {number} exists already ({others[0].name}); choose another number")
+    fresh = [path for path in texts if not path.exists()]
+    for path in fresh:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(texts[path].format(number=number, name=name), encoding="utf-8")
+    return fresh
+
+
+def missing(which: str, root: Path = FOLDER.parent) -> Iterator[str]:
+    """What lesson `NN_name` still lacks: every TODO in its files, and its rows in the two tables."""
+    number, name = which.split("_", 1)
+    for path in (
+        root / "lessons" / f"lesson{number}_{name}.py",
+        root / "tests" / f"test_lesson{number}.py",
+        root / "lessons" / "exercises" / f"exercise{number}_{name}.py",
+    ):
+        for line_number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+            if "TODO" in line:
+                yield f"{path.relative_to(root)}:{line_number}: {line.strip(' #')}"
+    for page in ("README.md", "lessons/README.md"):
+        if f"lesson{number}_{name}.py" not in (root / page).read_text(encoding="utf-8"):
+            yield f"{page}: no row for lesson {number} in its table"
