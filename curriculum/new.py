@@ -101,7 +101,7 @@ def test_it_doubles() -> None:
     assert lesson.Double().forward(torch.tensor([1.5])).item() == 3.0
 '''
 
-EXERCISE = '''"""Exercise for lesson {number}: TODO what to build, in a sentence. Difficulty: TODO. Minutes: TODO.
+EXERCISE = '''"""Exercise for lesson {number}: TODO what to build, difficulty, minutes.
 
 A sibling of what the lesson built, never the lesson blanked out.
 """
