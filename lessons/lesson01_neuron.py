@@ -9,6 +9,8 @@
 # A *tensor* is PyTorch's array of numbers; `x @ w` multiplies matrices, `x.T` swaps rows and columns.
 
 # %%
+import math
+
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
@@ -165,6 +167,31 @@ class TorchNeuron(nn.Linear):
 
 
 # %% [markdown]
+# Three inputs work just as two: $y = f(w_1 x_1 + w_2 x_2 + w_3 x_3 + b)$. Here is one such neuron as that
+# formula, as `Neuron`, and in PyTorch.
+
+
+# %%
+@demo
+def one_neuron_three_ways() -> Table:
+    """Three inputs and a sigmoid: the formula, the Neuron and PyTorch"""
+    x, weight, bias = torch.tensor([[1.0, -2.0, 0.5]]), torch.tensor([[0.6, 0.1, -0.8]]), torch.tensor([0.2])
+    total = sum(weight[0, i].item() * x[0, i].item() for i in range(3)) + bias.item()
+    ours, theirs = Neuron(3, Sigmoid()), TorchNeuron(3, nn.Sigmoid())
+    ours.params = {"weight": weight, "bias": bias}
+    theirs.load_state_dict(ours.params)
+    outputs = 1 / (1 + math.exp(-total)), ours.forward(x).item(), theirs(x).item()
+    ours.backward(torch.ones(1, 1))
+    (slope,) = torch.autograd.grad(theirs(x), theirs.weight)
+    slopes = ours.grads["weight"][0].tolist(), slope[0].tolist()
+    rows = [("the formula", outputs[0], "", "", "")]
+    rows += [
+        (name, y, *three) for name, y, three in zip(("Neuron", "torch"), outputs[1:], slopes, strict=True)
+    ]
+    return Table(("", "y", "∂y/∂w₁", "∂y/∂w₂", "∂y/∂w₃"), rows)
+
+
+# %% [markdown]
 # ## See it: what the weights do
 #
 # A positive weight *excites*: more input, more output. A negative weight *inhibits*. The gradient of the
@@ -187,8 +214,7 @@ def negative_weight_inhibits() -> Table:
 
 
 # %% [markdown]
-# Three inputs work just the same: $y = f(w_1 x_1 + w_2 x_2 + w_3 x_3 + b)$. And with all weights at
-# zero the inputs cannot be heard. Only the bias can move the output.
+# With all weights at zero the inputs cannot be heard. Only the bias can move the output.
 
 
 # %%

@@ -1,10 +1,21 @@
 """The numbers that lesson 01 states."""
 
+import math
+
 import pytest
 import torch
 
 from curriculum.demo import Table
 from lessons import lesson01_neuron as lesson
+
+
+def test_a1_d1_formula_neuron_and_torch_are_the_same() -> None:
+    (_, formula, *_), ours, theirs = lesson.one_neuron_three_ways().rows
+    assert formula == pytest.approx(1 / (1 + math.exp(-(0.6 - 0.2 - 0.4 + 0.2))))
+    assert ours[1:] == pytest.approx(theirs[1:])
+    assert ours[1] == pytest.approx(formula)
+    slope = formula * (1 - formula)
+    assert ours[2:] == pytest.approx([slope * x for x in (1.0, -2.0, 0.5)])
 
 
 def test_a2_the_example_neuron_gives_062() -> None:
@@ -29,3 +40,10 @@ def test_d3_with_zero_weights_only_the_bias_moves_the_output() -> None:
     table: Table = lesson.only_the_bias_is_left()
     assert [row[1] for row in table.rows] == [0.0] * 3
     assert [row[2] for row in table.rows] == pytest.approx([0.7] * 3)
+
+
+def test_c1_the_glossary_names_neuron_to_backpropagation() -> None:
+    """That each entry leads to a class that exists is checked in test_structure.py."""
+    terms = [row[0] for row in lesson.glossary().rows]
+    assert terms[0] == "neuron"
+    assert {"weight", "bias", "loss", "gradient", "learning rate", "backpropagation"} < set(terms)

@@ -20,7 +20,7 @@ from curriculum.demo import Table
 from curriculum.discover import Lesson, lessons
 from curriculum.pair import Case, compare, forbidden_names
 
-SOURCE_LINES = (100, 360)
+SOURCE_LINES = (100, 380)
 
 
 def prose(lesson: Lesson) -> str:
