@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Two processes of one thread each: the lessons are too small for more threads to help.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 .PHONY: run test test-notebooks lint format clean
 .DEFAULT_GOAL := run
@@ -19,10 +21,10 @@ run: $(VENV)/installed
 	$(BIN)/curriculum mnist
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-notebooks: $(VENV)/installed
-	$(BIN)/python -m pytest -m notebooks tests/test_notebooks.py
+	$(PYTEST) -m notebooks tests/test_notebooks.py
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "lesson" in metafunc.fixturenames:
         assert LESSONS, "no lessons found"
         metafunc.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.path.stem)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one lesson stay in one process, so that what they share is trained once."""
+    for item in items:
+        if lesson := re.search(r"lesson(\d\d)", item.nodeid):
+            item.add_marker(pytest.mark.xdist_group(lesson[1]))
 
 
 @pytest.fixture(autouse=True)
