@@ -97,7 +97,8 @@ def png(figure: Figure) -> bytes:
 
 def show(function: Callable[[], Any], folder: Path, console: Console) -> Any:
     """Run a demo and show it in the terminal; a figure is saved under `folder`. Returns what it made."""
-    console.rule(heading(function), align="left")
+    console.print(heading(function), style="bold", highlight=False, markup=False)
+    console.rule(style="dim")
     result = function()
     if isinstance(result, Figure):
         path = folder / f"{function.__name__}.png"
