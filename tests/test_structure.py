@@ -72,3 +72,19 @@ def test_the_glossary_leads_to_classes_that_exist() -> None:
         thing = lesson.load()
         for part in where.split("."):
             thing = getattr(thing, part)
+
+
+def test_every_idea_leads_to_a_demo_and_a_test() -> None:
+    """Each row of the index of ideas names a lesson, a demo of that lesson, and a test of that lesson."""
+    text = (ROOT / "lessons" / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^\| [^|]+ \| [^|]+ \| \[(\d\d)\]\((.+?)\) \| `(.+?)` \| `(.+?)` \|$", text, flags=re.M
+    )
+    by_number = {f"{lesson.number:02}": lesson for lesson in lessons()}
+    assert {number for number, *_ in rows} == by_number.keys()
+    for number, file, demo, test in rows:
+        lesson = by_number[number]
+        assert file == lesson.path.name
+        assert demo in [function.__name__ for function in lesson.demos()], demo
+        source = (ROOT / "tests" / f"test_lesson{number}.py").read_text(encoding="utf-8")
+        assert f"def {test}(" in source, test
