@@ -111,7 +111,7 @@ def table(reports: list[Report]) -> Table:
         return "–" if value is None else f"{value:.1e}"
 
     first = reports[0]
-    columns = ("engine", "train time", "validation", "test", "first 20 losses", "all losses", "weights")
+    columns = ("engine", "train", "val_acc", "test_acc", "Δ 20 losses", "Δ losses", "Δ weights")
     rows = [
         (
             report.engine,
@@ -127,7 +127,7 @@ def table(reports: list[Report]) -> Table:
     title = (
         f"{first.data} · {'–'.join(map(str, SIZES))}, {first.parameters:,} parameters · "
         f"{first.epochs} epochs · {first.options['dtype']} · seed {first.options['seed']}\n"
-        "last three columns: largest difference from torch"
+        "Δ: largest difference from torch, in the first 20 losses, in all, in the weights"
     )
     return Table(columns, rows, title)
 

@@ -1,0 +1,133 @@
+"""The numbers that lesson 16 states."""
+
+import itertools
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from curriculum.data import OFFLINE_DIGITS
+from curriculum.demo import Table
+from lessons import lesson16_limits as lesson
+from lessons.lesson09_training import accuracy
+from lessons.lesson13_mnist import MLP, SIZES, TorchMLP
+
+
+@pytest.fixture
+def on_mnist(mnist_dir: Path) -> None:
+    """The text's numbers are MNIST's."""
+    if lesson.trained()[0].name == OFFLINE_DIGITS:
+        pytest.skip("the lesson was trained on the offline digits earlier in this session")
+
+
+def test_d17_nudges_that_agree_add_up_and_random_ones_cancel() -> None:
+    assert round(784 * 0.1 * 0.04, 1) == 3.1
+    assert round(math.sqrt(784) * 0.1 * 0.04, 2) == 0.11
+    signs = 2.0 * torch.randint(2, (2000, 784), generator=torch.Generator().manual_seed(0)) - 1
+    assert signs.sum(1).square().mean().sqrt().item() == pytest.approx(28, rel=0.05)
+
+
+def test_d17_the_sign_of_no_slope_is_zero() -> None:
+    model = MLP((3, 4, 2), input_grad=True)
+    for param in model.params.values():
+        param.zero_()
+    x, target = torch.ones(2, 3), torch.tensor([0, 1])
+    assert torch.equal(lesson.uphill(model, x, target), torch.zeros(2, 3))
+    assert torch.equal(lesson.fgsm(model, x, target, 0.5, (0.0, 2.0)), x)
+
+
+@pytest.mark.parametrize("eps", [0.03, 0.1, 0.3])
+def test_d17_altered_pictures_stay_within_epsilon_and_are_pictures(eps: float) -> None:
+    data, _ = lesson.trained()
+    for name, x in lesson.altered(eps, 200).items():
+        pixels, original = (side * data.std + data.mean for side in (x, data.val.x[:200]))
+        assert -1e-6 < pixels.min().item() < pixels.max().item() < 1 + 1e-6, name
+        assert (pixels - original).abs().max().item() == pytest.approx(eps, abs=1e-5), name
+
+
+def test_d17_chosen_signs_ruin_the_answers_and_random_ones_do_not() -> None:
+    found = {name: dict(zip(lesson.EPSILONS, v, strict=True)) for name, v in lesson.attacks().items()}
+    for values in found.values():
+        assert values[0.0] == found["PGD"][0.0] > 0.95
+    assert found["PGD"][0.1] < found["FGSM"][0.1] < 0.5 < 0.9 < found["random signs"][0.1]
+    assert found["PGD"][0.2] == found["PGD"][0.3] == 0
+    assert found["random signs"][0.2] > 0.85
+
+
+def test_d17_the_numbers_on_mnist(on_mnist: None) -> None:
+    found = {name: dict(zip(lesson.EPSILONS, v, strict=True)) for name, v in lesson.attacks().items()}
+    assert found["PGD"][0.0] == pytest.approx(0.97, abs=0.01)
+    assert found["PGD"][8 / 255] == pytest.approx(0.89, abs=0.02)
+    assert found["FGSM"][0.1] == pytest.approx(0.37, abs=0.03)
+    assert found["PGD"][0.1] == pytest.approx(0.22, abs=0.03)
+    assert found["random signs"][0.2] == pytest.approx(0.96, abs=0.01)
+
+
+def test_d18_more_examples_read_better() -> None:
+    means = [sum(values) / 2 for values in lesson.few_examples().values()]
+    assert means == sorted(means)
+    assert means[-1] - means[0] > 0.1
+
+
+def test_d18_the_numbers_on_mnist(on_mnist: None) -> None:
+    means = {count: sum(values) / 2 for count, values in lesson.few_examples().items()}
+    assert list(means) == [64, 256, 1024, 4096, 16384, 49152]
+    assert means[64] == pytest.approx(0.68, abs=0.03)
+    assert means[4096] == pytest.approx(0.94, abs=0.01)
+    assert means[49152] == pytest.approx(0.96, abs=0.01)
+    assert 3 * math.ceil(50_000 / 64) == 2346, "lesson 13's steps"
+
+
+def test_d19_a_small_shift_or_turn_loses_most_answers() -> None:
+    data, model = lesson.trained()
+    still = accuracy(model.forward(data.val.x[:1000]), data.val.target[:1000])
+    assert lesson.moved(0, 0) == pytest.approx(still, abs=1e-3)
+    shifted = [lesson.moved(shift, 0) for shift in range(5)]
+    assert shifted == sorted(shifted, reverse=True)
+    assert shifted[4] < 0.5
+    assert lesson.moved(0, 45) < 0.6 < 0.9 < lesson.moved(0, 10)
+
+
+def test_d19_the_numbers_on_mnist(on_mnist: None) -> None:
+    assert lesson.moved(0, 0) - lesson.moved(2, 0) == pytest.approx(0.20, abs=0.03)
+    assert lesson.moved(4, 0) == pytest.approx(0.30, abs=0.03)
+    assert lesson.moved(0, 0) - lesson.moved(0, 10) < 0.03
+    assert lesson.moved(0, 45) == pytest.approx(0.40, abs=0.03)
+
+
+def test_d19_another_handwriting(on_mnist: None) -> None:
+    table = lesson.another_handwriting()
+    assert isinstance(table, Table)
+    home, abroad, ones = (float(row[2].rstrip("%")) for row in table.rows)
+    assert home == pytest.approx(98, abs=1)
+    assert abroad == pytest.approx(80, abs=2)
+    assert ones == pytest.approx(25, abs=6)
+    assert table.rows[1][1] == 1797
+
+
+@pytest.mark.parametrize("sizes", [SIZES, (784, 8, 10), (5, 3), (6, 5, 4, 3, 2)])
+def test_d20_operations_are_those_that_pytorch_counts(sizes: tuple[int, ...]) -> None:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    model = TorchMLP(sizes)
+    with FlopCounterMode(display=False) as counter:
+        y = model(torch.ones(1, sizes[0]))
+        read = counter.get_total_flops()
+        y.sum().backward()
+    assert lesson.operations(sizes) == (read, counter.get_total_flops())
+
+
+def test_d20_twice_the_width_is_twice_the_work_and_gains_shrink() -> None:
+    rows = lesson.widths()
+    for (_, _, before, _), (_, _, work, _) in itertools.pairwise(rows):
+        assert work == pytest.approx(2 * before)
+    right = {width: value for width, value, _, _ in rows}
+    assert right[64] - right[8] > 4 * (right[512] - right[64])
+    assert all(seconds > 0 for *_, seconds in rows)
+
+
+def test_d20_the_numbers_on_mnist(on_mnist: None) -> None:
+    right = {width: value for width, value, _, _ in lesson.widths()}
+    assert right[64] - right[8] == pytest.approx(0.04, abs=0.01)
+    assert 0 < right[512] - right[64] < 0.01

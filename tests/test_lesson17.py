@@ -1,0 +1,126 @@
+"""The numbers that lesson 17 states."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from curriculum.data import load
+from lessons import lesson17_finetuning as lesson
+from lessons.lesson09_training import accuracy
+from lessons.lesson13_mnist import MLP, SIZES, TorchMLP, first_weights
+
+
+def both(cell: str) -> tuple[float, float]:
+    new, old = map(float, cell.split(" / "))
+    return new, old
+
+
+@pytest.mark.parametrize("frozen", [0, 1, 2])
+def test_e16_frozen_weights_stay_bit_identical_and_the_others_move(frozen: int) -> None:
+    way = lesson.WAYS["all"]._replace(frozen=frozen)
+    tuned, before = lesson.tune(way, 20, 0).params, lesson.tasks().params
+    kept = {name for name in before if torch.equal(tuned[name], before[name])}
+    assert kept == {name for name in before if int(name[0]) < 2 * frozen}
+
+
+def test_e16_old_gradients_of_frozen_layers_are_not_handed_out() -> None:
+    model = MLP(SIZES)
+    model.forward(torch.ones(2, 784))
+    model.backward(torch.ones(2, 10))
+    assert model.grads.keys() == model.params.keys()
+    assert list(lesson.Frozen(model, 1).grads) == ["2.weight", "2.bias", "4.weight", "4.bias"]
+
+
+@pytest.mark.parametrize("frozen", [0, 1, 2])
+def test_e16_operations_saved_are_those_that_torch_counts(frozen: int) -> None:
+    model, target = MLP(SIZES), TorchMLP(SIZES)
+    lesson.torch_tuning_step(target, frozen)  # freezes
+    tuned = lesson.Frozen(model, frozen)
+    with FlopCounterMode(display=False) as by_torch:
+        target(torch.ones(1, 784)).sum().backward()
+    with FlopCounterMode(display=False) as by_hand:
+        tuned.backward(torch.ones_like(tuned.forward(torch.ones(1, 784))))
+    assert by_torch.get_total_flops() == by_hand.get_total_flops() == sum(lesson.operations(frozen))
+
+
+def test_e16_frozen_features_can_be_kept() -> None:
+    """The last layer on kept features learns what the whole frozen network learns, for 177 times less."""
+    assert 454_400 // (2 * 2 * 64 * 10) == 177
+    torch.set_default_dtype(torch.float64)
+    try:
+        whole, head = MLP(SIZES), MLP((64, 10))
+        whole.load_state_dict(first_weights(SIZES, 0))
+        head.load_state_dict({name: whole.params[f"4.{name[2:]}"] for name in head.params})
+        part = lesson.few(load("digits").train, 60, 0)
+        features = part.x
+        for layer in whole.layers[:-1]:
+            features = layer.forward(features)
+        losses = lesson.sixty_digits(lesson.tuning_step(whole, 2))
+        kept = lesson.Split(features, part.target)
+        step = lesson.tuning_step(head, 0)
+        again = [x.item() for x in lesson.learn(step, kept, 10, 20, 0.1, torch.Generator().manual_seed(0))]
+        assert again == pytest.approx(losses, rel=1e-9)
+        assert torch.allclose(head.params["0.weight"], whole.params["4.weight"], rtol=1e-9)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+def test_e16_a_pretrained_start_wins_with_few_examples() -> None:
+    """On either old task, and less so the more examples there are."""
+    nothing, whole = (lesson.results()[name] for name in ("from nothing", "all"))
+    lead = [(whole[run] - nothing[run]).mean().item() for run in nothing]
+    assert min(lead) > 0
+    assert lead[0] > 10
+    assert lead[0] > lead[1] > lead[2] > lead[-1]
+    assert lead[-1] < 2
+
+
+def test_e16_the_last_layer_alone_helps_only_with_few_examples() -> None:
+    nothing, last = (lesson.results()[name] for name in ("from nothing", "last layer"))
+    lead = [(last[run] - nothing[run]).mean().item() for run in nothing]
+    assert lead[0] > 10
+    assert lead[3] < 0.5
+    assert lead[4] < 0
+
+
+def test_e16_rates_are_near_the_best_of_the_table_and_the_rate_decides_what_is_forgotten() -> None:
+    columns = dict(zip(("rate", *lesson.WAYS), zip(*lesson.forgetting().rows, strict=True), strict=True))
+    rates = columns.pop("rate")
+    for name, cells in columns.items():
+        new = dict(zip(rates, (both(cell)[0] for cell in cells), strict=True))
+        assert new[lesson.WAYS[name].lr] > max(new.values()) - 1.5, name
+    old = [both(cell)[1] for cell in columns["all"]]
+    assert old[0] > 85
+    assert old[-1] < 50  # lost at the largest rate
+    for name in ("last layer", "last two", "all, s = 0.1"):
+        assert both(columns[name][-1])[1] > 70, name
+
+
+def test_e16_the_numbers_from_mnist(mnist_dir: Path) -> None:
+    tasks, digits = lesson.tasks(), load("digits")
+    mnist, model = load("mnist"), MLP(SIZES)
+    model.load_state_dict(tasks.params)
+    raw = digits.val.x * digits.std + digits.mean
+    inputs = (digits.val.x, (raw - mnist.mean) / mnist.std, raw)
+    assert lesson.percent(model, tasks.old) == pytest.approx(97.6, abs=0.2)
+    read = [100 * accuracy(model.forward(x), digits.val.target) for x in inputs]
+    assert read == pytest.approx([80, 81, 67], abs=1)
+    means = {name: [a.mean().item() for a in runs.values()] for name, runs in lesson.results().items()}
+    assert means["all"][0] == pytest.approx(86, abs=1)
+    assert means["from nothing"][2] == pytest.approx(88, abs=1)
+    assert means["all"][-1] - means["from nothing"][-1] == pytest.approx(1, abs=0.5)
+    cells = dict(zip(("rate", *lesson.WAYS), lesson.forgetting().rows[0], strict=True))
+    for name in ("last layer", "last two", "all"):
+        assert 0.8 < 97.6 - both(cells[name])[1] < 2.2, name
+
+
+def test_e16_torch_applies_a_gradient_left_from_before_the_freezing() -> None:
+    layer = nn.Linear(2, 1)
+    layer(torch.ones(1, 2)).sum().backward()
+    layer.requires_grad_(False)
+    before = layer.weight.clone()
+    torch.optim.SGD(layer.parameters(), lr=0.1).step()
+    assert not torch.equal(layer.weight, before)
