@@ -1,13 +1,13 @@
 # Two commands do everything on a fresh machine with Python >= 3.11 and make:
 #   make run     installs into .venv and trains MNIST three ways
-#   make test    installs into .venv and runs the tests
+#   make test    installs into .venv and runs the tests (make test-slow runs the long ones)
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Two processes of one thread each: the lessons are too small for more threads to help.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
-.PHONY: run test test-notebooks lint format clean
+.PHONY: run test test-slow lint format clean
 .DEFAULT_GOAL := run
 
 # The stamp is remade when a dependency changes; a half-made environment leaves no stamp.
@@ -23,8 +23,8 @@ run: $(VENV)/installed
 test: $(VENV)/installed
 	$(PYTEST)
 
-test-notebooks: $(VENV)/installed
-	$(PYTEST) -m notebooks tests/test_notebooks.py
+test-slow: $(VENV)/installed
+	$(PYTEST) -m slow
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

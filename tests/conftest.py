@@ -19,11 +19,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.path.stem)
 
 
+# The demonstrations of these lessons train for half a minute and more.
+LONG = ("lesson12", "lesson17", "lesson18")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of one lesson stay in one process, so that what they share is trained once."""
     for item in items:
-        if lesson := re.search(r"lesson(\d\d)", item.nodeid):
-            item.add_marker(pytest.mark.xdist_group(lesson[1]))
+        if lesson := re.search(r"lesson\d\d", item.nodeid):
+            item.add_marker(pytest.mark.xdist_group(lesson[0]))
+            if lesson[0] in LONG and "test_demos_show_something" in item.nodeid:
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)

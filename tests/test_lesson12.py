@@ -8,6 +8,8 @@ from curriculum.pair import Case
 from lessons import lesson12_overfitting as lesson
 from lessons.lesson06_descent import numerical_gradient
 
+pytestmark = pytest.mark.slow
+
 
 def mean_of(defence: str) -> tuple[float, float, float]:
     """Training loss, validation loss and validation accuracy at the end, mean of the three seeds."""

@@ -12,6 +12,8 @@ from lessons import lesson17_finetuning as lesson
 from lessons.lesson09_training import accuracy
 from lessons.lesson13_mnist import MLP, SIZES, TorchMLP, first_weights
 
+pytestmark = pytest.mark.slow
+
 
 def both(cell: str) -> tuple[float, float]:
     new, old = map(float, cell.split(" / "))

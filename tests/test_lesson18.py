@@ -12,6 +12,8 @@ from torch.utils.data import DistributedSampler
 from curriculum.pair import Case, compare
 from lessons import lesson18_machines as lesson
 
+pytestmark = pytest.mark.slow
+
 # A reader's script, with the lesson's own call of the Trainer at its end.
 SCRIPT = """
 import sys
@@ -19,6 +21,7 @@ import lightning, torch
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 from curriculum.data import load
 from lessons.lesson18_machines import LR, SEED, SIZES, TorchMLP, batches, first_weights
+
 
 class Digits(lightning.LightningModule):
     def __init__(self):

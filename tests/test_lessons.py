@@ -2,6 +2,7 @@
 
 import ast
 import doctest
+import functools
 import inspect
 import re
 import subprocess
@@ -18,7 +19,7 @@ from torch import nn
 
 from curriculum.demo import Table
 from curriculum.discover import Lesson, lessons
-from curriculum.pair import Case, compare, forbidden_names
+from curriculum.pair import Case, Difference, compare, forbidden_names
 
 SOURCE_LINES = (100, 380)
 
@@ -48,12 +49,27 @@ def scratch_side(module: ModuleType) -> list[Any]:
     ]
 
 
+@functools.cache
+def run_pairs(lesson: Lesson) -> tuple[dict[str, list[Difference]], set[CodeType]]:
+    """Every pair's differences, and all code that ran on the way. Once per lesson: some pairs train."""
+    ran: set[CodeType] = set()
+
+    def note(frame: FrameType, event: str, argument: Any) -> None:
+        ran.add(frame.f_code)
+
+    sys.setprofile(note)
+    try:
+        return {pair.name: compare(pair) for pair in lesson.pairs()}, ran
+    finally:
+        sys.setprofile(None)
+
+
 def test_all_pairs_agree(lesson: Lesson) -> None:
-    assert lesson.pairs(), "a lesson without pairs proves nothing"
-    for pair in lesson.pairs():
-        differences = compare(pair)
-        assert differences, f"{pair.name} compares nothing"
-        assert [d for d in differences if d.problem] == [], pair.name
+    differences, _ = run_pairs(lesson)
+    assert differences, "a lesson without pairs proves nothing"
+    for name, found in differences.items():
+        assert found, f"{name} compares nothing"
+        assert [d for d in found if d.problem] == [], name
 
 
 def test_pair_names_are_unique(lesson: Lesson) -> None:
@@ -79,17 +95,7 @@ def test_pairs_agree_on_drawn_shapes(lesson: Lesson, case: Case) -> None:
 
 def test_every_scratch_method_is_proven(lesson: Lesson) -> None:
     """The code of each `forward`, `backward` and `step` runs inside some pair of the lesson."""
-    ran: set[CodeType] = set()
-
-    def note(frame: FrameType, event: str, argument: Any) -> None:
-        ran.add(frame.f_code)
-
-    for pair in lesson.pairs():
-        sys.setprofile(note)
-        try:
-            compare(pair)
-        finally:
-            sys.setprofile(None)
+    _, ran = run_pairs(lesson)
     methods = [
         f"{cls.__name__}.{name}"
         for cls in scratch_side(lesson.load())

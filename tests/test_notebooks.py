@@ -8,7 +8,7 @@ from curriculum.discover import Lesson
 from curriculum.notebooks import convert, execute
 
 
-@pytest.mark.notebooks
+@pytest.mark.slow
 def test_a_lesson_runs_as_a_notebook(lesson: Lesson, tmp_path: Path) -> None:
     import nbformat
 
