@@ -192,7 +192,7 @@ def new(
     from curriculum.new import missing, start
 
     for path in start(which):
-        print(f"new: {path}")
+        print(f"new: {os.path.relpath(path)}")
     for line in missing(which):
         print(f"missing: {line}")
 
