@@ -48,7 +48,7 @@ from lessons.lesson01_neuron import Identity, Neuron, Sigmoid, TorchNeuron
 
 # %%
 class Step(Identity):
-    """Fires or does not: y = 1 where x > 0, else 0. Any shape. No weights, which it has from `Identity`."""
+    """Fires or does not: y = 1 where x > 0, else 0. Any shape. No weights, just like `Identity`."""
 
     def forward(self, x: Tensor) -> Tensor:
         return (x > 0).to(x.dtype)
@@ -106,7 +106,7 @@ class Circuit:
     def backward(self, grad_y: Tensor) -> Tensor:
         """From the last neuron to the first. Say B and C hear A, and both have an effect on L.
 
-        Then ∂L/∂A = ∂L/∂B · ∂B/∂A + ∂L/∂C · ∂C/∂A: each hands to A what its own `backward` gives.
+        Then ∂L/∂A = ∂L/∂B · ∂B/∂A + ∂L/∂C · ∂C/∂A: each hands A its part. Lesson 07 says why.
         """
         grads = dict(zip(self.wiring, grad_y.split(1, dim=1), strict=True))  # (batch, 1) each
         grads |= {name: torch.zeros_like(grad_y[:, :1]) for name in INPUTS}

@@ -28,7 +28,7 @@ from lessons.lesson06_descent import SGD, numerical_gradient
 #
 # A network is such a chain: inputs, sums, activations, output, loss. *Backpropagation* walks it from the
 # end. It asks every number on the way: if you were a little larger, how fast would the loss grow? That is
-# the number's gradient, its share of the blame. A negative one says: you were too small.
+# the number's gradient; we call it its *blame*. A negative one says: you were too small.
 #
 # Here is a network that fits on paper: two inputs, two hidden neurons with ReLU, one output. Forward:
 #
@@ -172,7 +172,7 @@ def one_call_gives_the_same() -> Table:
 
 
 # %% [markdown]
-# Where a sum is not positive, ReLU stops the blame: nothing behind it learns from that example. Here are
+# Where a sum is not positive, ReLU stops blame: its neuron learns nothing from that example. Here are
 # three inputs. Neuron 2 is on, off, and exactly at the kink, where slope 0 is a choice, PyTorch's and ours.
 #
 # ```python

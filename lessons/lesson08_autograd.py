@@ -26,7 +26,7 @@ from lessons.lesson06_descent import SGD
 # %% [markdown]
 # ## The idea
 #
-# Lesson 07 wrote a `backward` for every layer. But layers are made of few operations, with slopes known from
+# So far each layer had a `backward` of its own. But layers are made of few operations, with slopes known from
 # school. If every result remembers what it was made from, with which slopes, the rest is bookkeeping.
 #
 # Take $c = a \cdot b$, then $d = c + a$, then $L = d^2$, with $a = 3$ and $b = -2$. So $c = -6$, $d = -3$ and
@@ -224,7 +224,7 @@ class Node(Value):
 # ## The same with PyTorch
 #
 # What follows is written once, for our nodes and for PyTorch's: tensors with `requires_grad`. It trains
-# lesson 04's 64–32–10 on the 8 × 8 digits that come with scikit-learn.
+# lesson 04's `mlp`, here 64–32–10, on scikit-learn's 8 × 8 digits.
 
 
 # %%
@@ -241,7 +241,7 @@ def classifier_loss(params: dict[str, Any], x: Any, target: Tensor) -> Any:
 
 
 def digits(steps: int = 30) -> list[tuple[Tensor, Tensor]]:
-    """A mini-batch for every step: x (32, 64) from 0 to 1, target (32,)."""
+    """A batch for every step: x (32, 64) from 0 to 1, target (32,)."""
     pixels, answers = load_digits(return_X_y=True)
     x, target = torch.tensor(pixels / 16, dtype=torch.get_default_dtype()), torch.tensor(answers)
     return list(zip(x.split(32), target.split(32), strict=True))[:steps]
@@ -351,9 +351,9 @@ PAIRS = [
 # %% [markdown]
 # ## Where PyTorch differs
 #
-# - It frees the graph after a walk, unless told `retain_graph=True`, and keeps `grad` only for parameters.
-# - Change a tensor in place between forward and backward, and our slopes are silently wrong: they *are* that
-#   tensor. PyTorch counts the changes, the tensor's *version*, and raises an error.
+# - It frees the graph after a walk, unless told `retain_graph=True`, and keeps `grad` only where you mark it.
+# - Change a tensor in place between forward and backward, and slopes that *are* that tensor are silently
+#   wrong. PyTorch counts changes, the tensor's *version*, and raises an error.
 # - With `create_graph=True` its gradients are nodes themselves: slopes of slopes. Ours are plain.
 # - Inside `torch.no_grad()` it records nothing. Ours records whenever a node takes part; use `.data`.
 #

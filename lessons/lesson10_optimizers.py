@@ -27,8 +27,8 @@ from lessons.lesson09_training import Adam, accuracy, linear_decay, minibatches,
 # %% [markdown]
 # ## The idea
 #
-# Lesson 06 ended in a narrow valley: across it, steep walls forbid long steps; along it, a flat floor needs
-# them. Plain descent has one rate for both, and no memory. A better *optimiser* keeps notes about the past.
+# Lesson 06's curvatures 1 and 10 make a narrow valley: across it, steep walls forbid long steps; along it, a
+# flat floor needs them. Plain descent has one rate for both, no memory. A better *optimiser* keeps notes.
 #
 # **Momentum** (Polyak 1964): the *velocity* $v$ adds up past gradients and forgets them slowly. Keep 0.9 of
 # it, add the new gradient. Below, `v` gets the gradient 1 five times, `u` gets 1 and −1 in turn:
@@ -42,7 +42,7 @@ from lessons.lesson09_training import Adam, accuracy, linear_decay, minibatches,
 # ```
 #
 # Gradients that agree, as along the floor, pile up, at last to $1 / (1 - 0.9) = 10$ times one of them. Those
-# that disagree, as across, cancel to about half of one. Many call it a running average, but it is a *sum*: a
+# that disagree, as across, cancel to about half of one. Many call it an average, but it is a *sum*: a
 # rate of 0.01 reaches as far as 0.1 without. An average takes less of $g$: how much less is the *dampening*.
 #
 # $$v \leftarrow \mu v + (1 - \tau)\, g \qquad w \leftarrow w - \eta\, v$$
@@ -93,8 +93,8 @@ class MomentumSGD(SGD):
 
 
 # %% [markdown]
-# **RMSprop** (Hinton's lectures, 2012) gives each weight a step size of its own. Its note is the running
-# average of the *squared* gradient; the root of that is how large this weight's gradients typically are.
+# **RMSprop** (Hinton's lectures, 2012) gives each weight its own step size. Its note $s$ (Adam's $v$) is a
+# *running average*, mostly the old one, of the *squared* gradient; its root: how large those typically are.
 # Divided by it, steep and flat weights take steps of one size. *Centred*, only the gradients' scatter counts.
 #
 # $$s \leftarrow \alpha s + (1 - \alpha)\, g^2 \qquad w \leftarrow w - \eta\, g / (\sqrt s + \varepsilon)$$
@@ -217,7 +217,7 @@ def down_the_valley() -> Figure:
 # A *schedule* says which rate a step has. Lesson 09 had `linear_decay`. Others drop to a tenth now and then,
 # or follow half a cosine wave. *One cycle* (Smith 2018, arXiv:1803.09820) starts small, rises, and falls to
 # almost nothing, while the momentum goes from 0.95 to 0.85 and back. Below, a constant 0.1 fails from some
-# starts, the four others from none. Which of these is best, six runs cannot tell.
+# starts, the four others from none. Six runs cannot rank them. (Lesson 09's scans, enlarged to 28 × 28.)
 
 
 # %%

@@ -84,9 +84,9 @@ def kaiming_normal_(weight: Tensor, a: float = 0.0) -> Tensor:
 # First weights set the scale once; learning moves it. *Batch normalisation* (Ioffe & Szegedy 2015,
 # arXiv:1502.03167) sets it at every step. It standardises every column over the batch, then lets the network
 # choose spread and centre. The column 1, 2, 6 has the mean 3 and the variance (4 + 1 + 9)/3 = 4.667.
-# So outputs depend on neighbours. In use there may be none: the layer then takes *running* averages kept from
-# training: *buffers*, stored, not learned. Hence `train()` and `eval()`. A trap: the running variance is that
-# with /(n − 1), a fair guess for all data, here 7.
+# So a row's output depends on the other rows. In use there may be none: the layer then takes averages kept
+# from training (*running*; stored in *buffers*, not learned). Hence `train()`, `eval()`. The running variance
+# has /(n − 1), here 7. *Layer norm* takes each row alone. A *residual* connection adds x to block(x).
 
 
 # %%
@@ -142,7 +142,7 @@ class Norm(Mode):
 
 
 class BatchNorm1d(Norm):
-    """Each column over the batch. `momentum` is the share of the newest batch in the running averages.
+    """Each column over the batch. `momentum`: the newest batch's share in averages, not lesson 10's.
 
     >>> BatchNorm1d(1).forward(torch.tensor([[1.0], [2.0], [6.0]])).flatten()
     tensor([-0.9258, -0.4629,  1.3887])
@@ -301,11 +301,11 @@ def tricks_at_depth_50() -> Table:
 # %% [markdown]
 # A popular account has early gradients *grow* in deep sigmoid stacks. From the default start they vanish: 0.4
 # at layer 50, 2 · 10⁻⁴¹ at layer 1. Growth takes weights some 50 times as large; then sigmoids sit near 0 or
-# 1. ReLU with weights around ±1 explodes, to 10³¹. And batch norm alone surprises: its gradient *grows* on
+# 1. ReLU with weights around ±1 has 10³¹ everywhere. Batch norm alone surprises: its gradient *grows* on
 # the way back, to 10⁴, a little at every layer (Yang et al. 2019, arXiv:1902.08129).
 #
 # Guessing gets 10 %. The two with norm *and* residual connections learn with every seed; take either away and
-# 50 layers fail. Without norm, every x + block(x) enlarges the sum until it overflows: `nan`, not a number.
+# 50 layers fail. Without norm, sums reach 10¹² at the start and overflow after one step: `nan`, not a number.
 # The numbers of the failing rows hang on the seed: do not rank them. Width, rate and steps matter, too.
 #
 # ## They agree

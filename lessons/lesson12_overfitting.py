@@ -39,8 +39,8 @@ from lessons.lesson09_training import Adam, accuracy, fit, minibatches, train_st
 # and new ones worse is *overfitting*. The training loss cannot show it. So we keep back a *validation set*,
 # examples that the model never learns from. Two old defences change the step itself:
 #
-# - **Weight decay** adds the squares of the weights to the loss, times a small $\lambda$. Large weights now
-#   cost something, and each step pulls every weight a little towards 0.
+# - **Weight decay** (lesson 10) adds the squares of the weights to the loss, times a small $\lambda / 2$.
+#   Large weights now cost something, and each step pulls every weight a little towards 0.
 # - **Dropout** silences every hidden neuron with probability $p$, anew in each step: none can rely on one
 #   other. The rest is divided by $1 - p$. Of four neurons that each give 3, with $p = 0.5$ two stay on
 #   average, each gives 6, and the sum is still 12. The mask $m$ is 1 where a neuron stays, else 0.
@@ -155,8 +155,8 @@ def both_torch(case: Case) -> tuple[list[float], dict[str, Tensor]]:
 # ## See it: the gap opens, and seven ways to narrow it
 #
 # 784–256–10 learns from 150 digits, 500 steps of 30. To make it hard, 30 of the labels are wrong: they teach
-# nothing, and can only be memorised. The up to 1,000 validation labels are right. `load` takes MNIST where it
-# can be had, else scikit-learn's small scans. Then one change at a time. Two mend the data: right labels,
+# nothing, and can only be memorised. The up to 1,000 validation labels are right. `load` takes MNIST, lesson
+# 13's 70,000 digits, or else lesson 09's scans. Then one change at a time. Two mend the data: right labels,
 # and 1,000 examples (200 labels wrong). *Augmentation* makes new examples: each mini-batch is turned,
 # shifted, resized a little (usually each picture on its own, which is slower). Early stopping watches up to
 # 500 other digits, so that its choice does not flatter its result.
@@ -310,7 +310,7 @@ def learn_houses(standardise: bool, lr: float) -> list[float]:
 
 @demo
 def houses_raw_and_standardised() -> Table:
-    """The same houses, raw and standardised, each with its best learning rate"""
+    """The same houses, raw and standardised, each near its largest rate"""
     rates = {"raw": 10**-6.5, "standardised": 10**-0.5}
     rows = [(name, lr, *learn_houses(name != "raw", lr)[::299]) for name, lr in rates.items()]
     return Table(("inputs", "rate", "first loss", "loss after 300 steps"), rows)

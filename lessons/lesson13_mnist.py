@@ -292,7 +292,7 @@ def what_it_reads() -> Figure:
 # `curriculum mnist --dtype float64 --epochs 1` does the same on all of MNIST.
 #
 # In float32 numbers have seven digits, and the two sides add them up in different orders. They start equal
-# and drift apart in the last digits. The accuracy stays the same; the weights do not stay identical.
+# and drift apart, at first in the last digits. At the end a few answers may differ: see the table.
 
 
 # %%

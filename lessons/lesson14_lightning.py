@@ -212,8 +212,8 @@ def what_the_trainer_calls() -> Table:
 # ## See it: three runs, one curve
 #
 # Now the whole run, three times, on the offline digits: lesson 13's loop with our gradients, the same loop
-# with PyTorch's, and Lightning. All write event files with the same names, called *tags*: `train_loss` at
-# every step, `val_loss` and `val_acc` after each epoch. A fourth run is spoilt on purpose.
+# with PyTorch's, and Lightning. All write event files with two names, called *tags*: `train_loss` at every
+# step, `val_acc` after each epoch. (Lightning adds some.) A fourth is spoilt on purpose.
 
 # %%
 SIZES, EPOCHS, BATCH_SIZE, LR = (784, 32, 10), 8, 64, 0.2

@@ -97,7 +97,7 @@ def torch_saliency(model: nn.Module, x: Tensor, digit: Tensor) -> Tensor:
 # than 80 %. **This first layer does not become "edges".** Nothing tells an MLP which pixels are neighbours.
 #
 # Which pictures excite a unit most? Of a unit's 20 favourites, 72 % show one digit in layer 1 and 85 % in
-# layer 2. Untrained units have 52 % and 50 %, not the 10 % of chance. And units answer to other digits, too.
+# layer 2. Untrained units have 52 % and 50 %; 20 random pictures about 22 %. Units answer to others, too.
 
 
 # %%
@@ -250,7 +250,7 @@ def map_of_digits() -> Figure:
 # The gradient of the largest logit with respect to the pixels is called *saliency* (Simonyan et al. 2013,
 # arXiv 1312.6034). Amber: more ink here raises the logit. Purple: it lowers it. Wipe 20 pixels of each
 # picture and read again. Picked at random: 97.5 % are still right. The most salient: 90.8 %. Those with the
-# largest slope times ink: 49.5 %. So the map points at pixels that the answer hangs on. Compare it with that
+# largest slope times ink: 49.5 %. (Random picks are mostly blank: a weak rival.) Compare the map with that
 # of an untrained network: some kinds of map hardly differ (Adebayo et al. 2018, arXiv 1810.03292).
 #
 # Then we take units away. Of layer 2's 64 units the most needed costs 0.75 points. The 32 least needed cost

@@ -195,7 +195,7 @@ def accuracy_against_epsilon() -> Figure:
 
 # %% [markdown]
 # In the first figure a wrong answer is red. PGD and random signs moved pixels by up to the same 0.1. Only one
-# ruins the answers. A network with 99 %, one often reads, falls to 0 % under noise that no one can see:
+# ruins the answers. A common claim: a network with 99 % falls to 0 % under *imperceptible noise*. Here:
 #
 # - At 8/255 = 0.03, a usual size for photographs, PGD leaves 89 %. A grey that faint is hard to see.
 # - At 0.1 it leaves 22 %, FGSM 37 %. At 0.2 PGD leaves nothing. So 0 %: yes.
@@ -235,7 +235,7 @@ def data_hungry() -> Figure:
 
 
 # %% [markdown]
-# 64 digits, six or seven of each kind, already teach 68 %. Then it gets dear: with 4,096, 6 of 100 are still
+# 64 digits, six of a kind on average, already teach 68 %. Then it gets dear: with 4,096, 6 of 100 are still
 # wrong, and twelve times more digits leave 4. (There 768 steps are also too few; lesson 13 takes 2,346.)
 #
 # ## See it: a step to the side
@@ -348,7 +348,7 @@ def bigger_is_better() -> Figure:
 # ## They agree
 #
 # Lesson 13 proves the gradient of the pixels, this pair the attacks. Signs are unforgiving: slopes of 1e-17
-# and −1e-17 have the signs 1 and −1. So the weights have no ties that make slopes cancel.
+# and −1e-17 have the signs 1 and −1. So the weights are random: none repeats and cancels.
 
 
 # %%

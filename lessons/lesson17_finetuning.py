@@ -125,7 +125,7 @@ def operations(frozen: int) -> tuple[int, int]:
 # %% [markdown]
 # Freezing two of three layers saves about half, not more: 219,648 of 454,400 remain. There is a trick.
 # What frozen layers say about a picture never changes. Compute it once, keep the 64 numbers, and train the
-# last layer on them. A step then takes 2 · 64 · 10 = 1,280 forward and 1,280 backward, 177 times less.
+# last layer on them. A step then takes 2 · 64 · 10 = 1,280 forward and 1,280 backward: 454,400 / 177.
 #
 # ## The same with PyTorch
 #
@@ -197,7 +197,7 @@ def tasks() -> Tasks:
 
 
 # %% [markdown]
-# Four ways, 300 steps each of up to 20 examples. For each way we chose a rate that does well on the
+# Five ways, 300 steps each of up to 20 examples. For each way we chose a rate that does well on the
 # validation part (the next section shows such runs). The examples are drawn anew for each of five seeds; a
 # network "from nothing" also gets new first weights. The pretrained network is the same every time. Both
 # tasks have the same ten classes, so the old last layer is kept, and learns on.

@@ -146,7 +146,7 @@ def pieces_travel_round() -> Figure:
 # 32 workers: 788950 49310
 # ```
 #
-# But every turn waits for a message: with many workers and small gradients a tree is faster.
+# But every turn waits for a message: many workers with small gradients add faster in pairs.
 #
 # ## From scratch: real processes
 #

@@ -20,7 +20,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 # The demonstrations of these lessons train for half a minute and more.
-LONG = ("lesson12", "lesson17", "lesson18")
+LONG = ("lesson12", "lesson16", "lesson17", "lesson18")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -13,6 +13,8 @@ from lessons import lesson16_limits as lesson
 from lessons.lesson09_training import accuracy
 from lessons.lesson13_mnist import MLP, SIZES, TorchMLP
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def on_mnist(mnist_dir: Path) -> None:
