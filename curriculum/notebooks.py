@@ -15,7 +15,10 @@ def convert(lesson: Lesson, folder: Path) -> Path:
             "jupytext is not installed; install it with: pip install jupytext ipykernel"
         ) from error
 
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"cannot write to {folder} ({error.strerror}); choose another folder") from error
     path = folder / f"{lesson.path.stem}.ipynb"
     notebook = jupytext.read(lesson.path)
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}

@@ -112,6 +112,7 @@ def test_mnist_json_is_json_alone(tmp_path: Path) -> None:
         (["mnist", "--data", "digits", "--log-dir", "a_file"], "choose another --log-dir"),
         (["run", "1", "--log-dir", "a_file"], "choose another --log-dir"),
         (["tensorboard", "--log-dir", "empty"], "there are no logs in empty"),
+        (["notebooks", "a_file"], "choose another folder"),
         (["fly"], "No such command 'fly'"),
         (["mnist", "--wings"], "No such option"),
     ],
