@@ -43,6 +43,12 @@ class Dtype(StrEnum):
     float64 = "float64"
 
 
+class LogLevel(StrEnum):
+    off = "off"
+    basic = "basic"
+    full = "full"
+
+
 Which = Annotated[str, typer.Argument(help="A lesson's number or name, or all.", show_default=False)]
 DataDir = Annotated[
     Path | None, typer.Option(help="Folder that holds MNIST/raw, or that it is downloaded to.")
@@ -145,18 +151,18 @@ def mnist(
     lr: Annotated[float, typer.Option(help="Learning rate of the first step; it falls to 0.")] = 0.2,
     seed: Annotated[int, typer.Option(min=0, help="Decides first weights and order of the digits.")] = 0,
     dtype: Annotated[Dtype, typer.Option(help="Precision.")] = Dtype.float32,
+    log: Annotated[LogLevel, typer.Option(help="How much to write for TensorBoard.")] = LogLevel.full,
     log_dir: LogDir = Path("runs"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the reports as JSON.")] = False,
 ) -> None:
     """Train 784–128–64–10 from scratch, with torch.nn and with Lightning, and compare them."""
-    if not 0 < lr < float("inf"):
-        raise UserError(f"--lr is {lr}; expected a number above 0, for example --lr 0.2")
+    _check_lr(lr)
     from dataclasses import asdict
 
     from models import mnist as job
 
     options = job.Options(
-        str(engine), str(data), data_dir, epochs, batch_size, lr, seed, str(dtype), log_dir
+        str(engine), str(data), data_dir, epochs, batch_size, lr, seed, str(dtype), log.value, log_dir
     )  # fmt: skip
     say = Console(stderr=as_json, highlight=False, soft_wrap=True).print
     reports = job.run(options, say)
@@ -167,6 +173,64 @@ def mnist(
     Console().print(job.table(reports))
     say(f"\nweights, results and logs: {', '.join(report.folder for report in reports)}")
     say(f"look at the curves:        curriculum tensorboard --log-dir {log_dir}")
+
+
+@app.command()
+def parity(
+    data: Annotated[DataChoice, typer.Option(help="auto takes MNIST where it can be had.")] = DataChoice.auto,
+    data_dir: DataDir = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the training digits.")] = 1,
+    batch_size: Annotated[int, typer.Option(min=1, help="Digits per step.")] = 64,
+    lr: Annotated[float, typer.Option(help="Learning rate of the first step; it falls to 0.")] = 0.2,
+    seed: Annotated[int, typer.Option(min=0, help="Decides first weights and order of the digits.")] = 0,
+    dtype: Annotated[Dtype, typer.Option(help="Precision.")] = Dtype.float64,
+    bound: Annotated[
+        float | None, typer.Option(help="Largest difference that passes (1e-9, in float32 1e-4).")
+    ] = None,
+    log_dir: LogDir = Path("runs"),
+) -> None:
+    """Train the engines side by side and compare every step. Exit code 1 where one leaves the bound."""
+    _check_lr(lr)
+    from models import parity as job
+    from models.mnist import Options
+
+    options = Options(
+        "all", data.value, data_dir, epochs, batch_size, lr, seed, dtype.value, "basic", log_dir
+    )
+    say = Console(highlight=False, soft_wrap=True).print
+    records = job.run(options, say, bound)
+    say(job.table(records))
+    for record in records:
+        say(job.verdict(record, job.BOUNDS[dtype] if bound is None else bound))
+    say(f"\nlook at the differences: curriculum tensorboard --log-dir {log_dir}")
+    if any(record.first is not None for record in records):
+        raise typer.Exit(1)
+
+
+def _check_lr(lr: float) -> None:
+    if not 0 < lr < float("inf"):
+        raise UserError(f"--lr is {lr}; expected a number above 0, for example --lr 0.2")
+
+
+def _lightning(context: typer.Context) -> None:
+    from models.fit import main as lightning_cli
+
+    lightning_cli([context.command.name or "fit", *context.args])
+
+
+# Lightning's own command line parses what follows, `--help` too.
+for name, does in (
+    ("fit", "Train under Lightning; --config default takes models/recipes/default.yaml."),
+    ("validate", "Measure a checkpoint on the validation digits."),
+    ("test", "Measure a checkpoint on the test digits."),
+    ("predict", "Read the test digits with a checkpoint."),
+):
+    app.command(
+        name,
+        help=does,
+        add_help_option=False,
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )(_lightning)
 
 
 @app.command()
@@ -197,19 +261,58 @@ def new(
         print(f"missing: {line}")
 
 
+runs_app = typer.Typer(help="List runs with their results, or show one.", rich_markup_mode=None)
+app.add_typer(runs_app, name="runs")
+
+
+@runs_app.callback(invoke_without_command=True)
+def runs(
+    context: typer.Context,
+    log_dir: LogDir = Path("runs"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the runs with their results; `curriculum runs show RUN` shows one."""
+    context.obj = log_dir
+    if context.invoked_subcommand:
+        return
+    from curriculum import runs as job
+
+    if as_json:
+        print(json.dumps(job.rows(log_dir), indent=2))
+    else:
+        Console().print(job.table(log_dir))
+
+
+@runs_app.command("show")
+def show_run(
+    context: typer.Context,
+    run: Annotated[str, typer.Argument(help="A run's folder, or a part of its name: scratch.")],
+    log_dir: Annotated[Path | None, typer.Option(help="Folder of all runs.", show_default="runs")] = None,
+) -> None:
+    """Draw a run's curves, and write it as one page, run.html in its folder."""
+    from curriculum import page
+    from curriculum import runs as job
+
+    log_dir = log_dir or context.obj
+    folder = job.resolve(run, log_dir)
+    unicode = "utf" in (sys.stdout.encoding or "").lower()
+    print(job.show(folder, log_dir, Console().width, unicode))
+    print(f"\npage: {page.write(folder, job.label(folder, log_dir))}")
+
+
 @app.command()
 def tensorboard(
-    log_dir: LogDir = Path("runs"), port: Annotated[int | None, typer.Option(min=1)] = None
+    log_dir: LogDir = Path("runs"),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any that is free.")] = 0,
 ) -> None:
     """Open TensorBoard on the logs, on this machine only."""
     if not any(log_dir.glob("**/events.out.tfevents.*")):
         raise UserError(
             f"there are no logs in {log_dir}; make some first: curriculum mnist --log-dir {log_dir}"
         )
-    arguments = ["--logdir", str(log_dir), "--host", "localhost"]
-    arguments += ["--port", str(port)] if port else []
-    arguments += ["--samples_per_plugin", "images=100,scalars=5000", "--reload_multifile", "true"]
-    os.execv(sys.executable, [sys.executable, "-m", "tensorboard.main", *arguments])
+    from curriculum.board import serve
+
+    serve(log_dir, port)
 
 
 @app.command()

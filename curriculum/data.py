@@ -11,7 +11,7 @@ import os
 import socket
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
@@ -60,6 +60,14 @@ class Data:
     def images(self, x: Tensor) -> Tensor:
         """Rows of standardised pixels (count, 784) → pictures (count, 28, 28) from 0 to 1."""
         return (x * self.std + self.mean).view(-1, 28, 28).clamp(0, 1)
+
+    def resplit(self, val_count: int) -> "Data":
+        """The same digits with the last `val_count` training digits, and only these, for validation."""
+        both = Split(*(torch.cat(parts) for parts in zip(self.train, self.val, strict=True)))
+        if not 0 < val_count < len(both.x):
+            raise UserError(f"{val_count} digits for validation; expected 1 to {len(both.x) - 1:,}")
+        train = Split(both.x[:-val_count], both.target[:-val_count])
+        return replace(self, train=train, val=Split(both.x[-val_count:], both.target[-val_count:]))
 
 
 class DownloadError(UserError):

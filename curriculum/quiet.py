@@ -7,16 +7,22 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def quiet_lightning() -> Iterator[None]:
-    """Keep back what Lightning says about hardware, workers and its cloud service."""
+def quiet_lightning(warnings_too: bool = True) -> Iterator[None]:
+    """Keep back what Lightning says about hardware, seeds and its cloud service; `warnings_too` or not."""
     import lightning  # noqa: F401 (its import sets the level that we change)
 
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning")
+            # No reader can mend these: its own use of PyTorch, and that a tested run has a folder of its own.
+            for message in (".*LeafSpec.* is deprecated", "The dirpath has changed"):
+                warnings.filterwarnings("ignore", message=message)
+            if warnings_too:
+                warnings.filterwarnings("ignore", module="lightning")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

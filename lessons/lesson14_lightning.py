@@ -15,10 +15,10 @@ import lightning as L
 import torch
 from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.figure import Figure
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
+from curriculum import events
 from curriculum.data import Split, load
 from curriculum.demo import OTHER, SCRATCH, TORCH, Table, demo, new_figure, runs
 from curriculum.pair import Case, training_pair
@@ -82,21 +82,21 @@ class Batches:
 
 # %%
 class TorchBridge(torch.autograd.Function):
-    """The gradients of lesson 13's MLP behind PyTorch's interface.
+    """The gradients of a model and a loss of ours behind PyTorch's interface.
 
-    `loss = TorchBridge.apply(x, target, model, *params)`; `params` are the model's parameters, in order.
+    `loss = TorchBridge.apply(x, target, model, criterion, *params)`; `params` are the model's, in order.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, target: Tensor, model: MLP, *params: Tensor) -> Tensor:
-        ctx.model, ctx.criterion = model, CrossEntropyLoss()
-        return ctx.criterion.forward(model.forward(x), target)
+    def forward(ctx: Any, x: Tensor, target: Tensor, model: Any, criterion: Any, *params: Tensor) -> Tensor:
+        ctx.model, ctx.criterion = model, criterion
+        return criterion.forward(model.forward(x), target)
 
     @staticmethod
     def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
         """The chain rule once more: our gradients times the one that comes from above."""
         ctx.model.backward(ctx.criterion.backward() * grad_loss)
-        return None, None, None, *ctx.model.grads.values()
+        return None, None, None, None, *ctx.model.grads.values()
 
 
 # %% [markdown]
@@ -130,7 +130,7 @@ class LitMLP(L.LightningModule):
             return self.criterion(self.model(x), target)
         params = dict(self.model.named_parameters())
         self.by_hand.share(params)
-        return TorchBridge.apply(x, target, self.by_hand, *params.values())
+        return TorchBridge.apply(x, target, self.by_hand, CrossEntropyLoss(), *params.values())
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Guess and measure. The Trainer does the rest with what is returned."""
@@ -291,8 +291,8 @@ def three_runs_one_curve() -> Figure:
 def scalars(run: str, tag: str) -> Tensor:
     """Every point that a run's event files hold under `tag`: (points, 2), columns step and value."""
     four_runs(runs() / "lesson14")  # writes the files, where they are not there yet
-    events = EventAccumulator(str(runs() / "lesson14" / run), {"scalars": 0}).Reload().Scalars(tag)
-    return torch.tensor([(event.step, event.value) for event in events])
+    points = events.scalars(runs() / "lesson14" / run, tag)
+    return torch.tensor([(point.step, point.value) for point in points])
 
 
 def true_answer(question: int) -> float:
@@ -356,4 +356,5 @@ PAIRS = [
 #   they take longer than the arithmetic; beside large matrix products they vanish.
 # - A point that Lightning logs after an epoch carries the number of the epoch's last step. Ours do too.
 #
-# `models/lit.py`, the module of the whole project, starts from this one. Next: lesson 15 looks inside.
+# `models/lit.py`, the module behind `curriculum fit`, is built on this bridge and these batches.
+# Next: lesson 15 looks inside.

@@ -1,85 +1,377 @@
 """The same MLP under Lightning: one module and one data module for either set of gradients."""
 
+import math
+import time
 from pathlib import Path
+from typing import Any, Literal
 
 import lightning as L
 import torch
-from torch import Tensor
+from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics.classification import MulticlassAccuracy
 
-from curriculum.data import Data, load
-from lessons import lesson14_lightning
-from lessons.lesson14_lightning import Batches
+from curriculum import UserError
+from curriculum.data import Data, Split, load
+from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson09_training import linear_decay
+from lessons.lesson10_optimizers import cosine, one_cycle
+from lessons.lesson11_depth import kaiming_normal_, kaiming_uniform_, xavier_normal_, xavier_uniform_
+from lessons.lesson14_lightning import Batches, TorchBridge
+from models import scratch, torch_nn
+from models.augment import Augment
+from models.logs import Level, RunLog
+
+INITS = {
+    "xavier_uniform": xavier_uniform_,
+    "xavier_normal": xavier_normal_,
+    "kaiming_uniform": kaiming_uniform_,
+    "kaiming_normal": kaiming_normal_,
+}
+SCHEDULES = {
+    "constant": lambda step, steps: 1.0,
+    "linear": lambda step, steps: linear_decay(1.0, step, steps),
+    "cosine": lambda step, steps: cosine(1.0, step, steps),
+    "one_cycle": lambda step, steps: one_cycle(1.0, step, steps),
+}
+IN_USE = 10_000  # digits per batch where nothing is learned
 
 
-class LitMLP(lesson14_lightning.LitMLP):
-    """Lesson 14's module with a test step.
+class LitMLP(L.LightningModule):
+    """An MLP that learns with autograd's gradients or with those derived by hand.
+
+    Tags: `train_loss` (as often as the Trainer logs), `val_loss`, `val_acc`, `test_acc`. `val_loss` is the
+    plain cross-entropy, whatever the label smoothing.
 
     Args:
         sizes: neurons per layer, input first.
-        lr: learning rate of the first step; it falls to 0.
         engine: "torch" takes autograd's gradients, "scratch" those derived by hand.
+        activation: what bends between the layers.
+        dropout: the probability that a hidden neuron is silenced in training.
+        batch_norm: normalise what each activation gets over the batch.
+        init: how weights start; "default" is `nn.Linear`'s start. All others set the biases to 0.
+        optimizer: one of `torch.optim`.
+        lr: the learning rate, at its highest.
+        momentum: for "sgd".
+        nesterov: for "sgd": look ahead along the momentum.
+        weight_decay: for every optimiser, on all parameters.
+        schedule: how the learning rate moves from the first step to the last.
+        label_smoothing: the share of certainty that training takes from the right digit.
 
     Raises:
-        ValueError: `engine` is neither.
+        UserError: an option is out of its range.
     """
 
     def __init__(
-        self, sizes: tuple[int, ...] = (784, 128, 64, 10), lr: float = 0.2, engine: str = "torch"
+        self,
+        sizes: tuple[int, ...] = (784, 128, 64, 10),
+        engine: Literal["torch", "scratch"] = "torch",
+        activation: Literal["relu", "sigmoid", "tanh", "silu", "gelu"] = "relu",
+        dropout: float = 0.0,
+        batch_norm: bool = False,
+        init: Literal[
+            "default", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal"
+        ] = "default",
+        optimizer: Literal["sgd", "adam", "adamw", "rmsprop"] = "sgd",
+        lr: float = 0.2,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+        schedule: Literal["constant", "linear", "cosine", "one_cycle"] = "linear",
+        label_smoothing: float = 0.0,
     ) -> None:
-        super().__init__(sizes, lr, engine)
+        super().__init__()
+        self.save_hyperparameters()
+        self._check()
+        self.by_hand = scratch.MLP(sizes, activation, dropout, batch_norm)
+        for name, param in self.by_hand.params.items() if init in INITS else ():
+            INITS[init](param) if param.dim() == 2 else None
+            param.zero_() if name.endswith("bias") else None
+        self.model = torch_nn.MLP(sizes, activation, dropout, batch_norm)
+        self.model.load_state_dict(self.by_hand.params, strict=not batch_norm)
+        self.criterion = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
+        self.criterion_by_hand = CrossEntropyLoss(label_smoothing=label_smoothing)
         self.val_accuracy = MulticlassAccuracy(sizes[-1], average="micro")
         self.test_accuracy = MulticlassAccuracy(sizes[-1], average="micro")
         self.example_input_array = torch.zeros(1, sizes[0])
+
+    def setup(self, stage: str) -> None:
+        ends = self.hparams["sizes"][0], self.hparams["sizes"][-1]
+        if isinstance(getattr(self.trainer, "datamodule", None), MNISTDataModule) and ends != (784, 10):
+            raise UserError(
+                f"model.sizes begins with {ends[0]} and ends with {ends[1]}; "
+                "expected 784 pixels and 10 digits, for example [784, 128, 64, 10]"
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (batch, sizes[0]) → logits: (batch, sizes[-1])."""
+        return self.model(x) if self.hparams["engine"] == "torch" else self._sharing().forward(x)
+
+    def loss(self, x: Tensor, target: Tensor) -> Tensor:
+        """Mean cross-entropy, with the engine's gradients behind it."""
+        if self.hparams["engine"] == "torch":
+            return self.criterion(self.model(x), target)
+        params = self.model.parameters()
+        return TorchBridge.apply(x, target, self._sharing(), self.criterion_by_hand, *params)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        x, target = batch
+        loss = self.loss(x, target) * self._share_of_batch(x)
+        trainer: Any = self.trainer
+        # Written down only where the Trainer looks: at every step it would cost a third of the step.
+        if (trainer.global_step + 1) % trainer.log_every_n_steps == 0:
+            self.log("train_loss", loss.detach(), prog_bar=True, sync_dist=True, batch_size=len(x))
+        return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         x, target = batch
         logits = self(x)
         self.val_accuracy(logits, target)
-        self.log("val_loss", self.criterion(logits, target), batch_size=len(x))
-        self.log("val_acc", self.val_accuracy, batch_size=len(x))
+        loss = nn.functional.cross_entropy(logits, target)
+        self.log("val_loss", loss, on_epoch=True, sync_dist=True, batch_size=len(x))
+        self.log("val_acc", self.val_accuracy, on_epoch=True, prog_bar=True, batch_size=len(x))
 
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         x, target = batch
         self.test_accuracy(self(x), target)
-        self.log("test_acc", self.test_accuracy, batch_size=len(x))
+        self.log("test_acc", self.test_accuracy, on_epoch=True, batch_size=len(x))
+
+    def predict_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        """(batch, 2): the digit that was read and its probability."""
+        probability, digit = self(batch[0]).softmax(1).max(1)
+        return torch.stack([digit.to(probability.dtype), probability], 1)
+
+    def configure_optimizers(self) -> Any:
+        """The optimiser, and the factor on its learning rate at every step."""
+        options = {name: self.hparams[name] for name in ("lr", "weight_decay")}
+        if self.hparams["optimizer"] == "sgd":
+            options |= {name: self.hparams[name] for name in ("momentum", "nesterov")}
+        kinds = {
+            "sgd": torch.optim.SGD,
+            "adam": torch.optim.Adam,
+            "adamw": torch.optim.AdamW,
+            "rmsprop": torch.optim.RMSprop,
+        }
+        optimizer = kinds[self.hparams["optimizer"]](self.model.parameters(), **options)
+        factor, steps = SCHEDULES[self.hparams["schedule"]], int(self.trainer.estimated_stepping_batches)
+        schedule = LambdaLR(optimizer, lambda step: factor(step, steps))
+        return [optimizer], [{"scheduler": schedule, "interval": "step", "name": "lr"}]
+
+    def _check(self) -> None:
+        """The types are Lightning's to check, the ranges ours."""
+        h = self.hparams
+        for name, right, expected in (
+            ("engine", h["engine"] in ("torch", "scratch"), "'torch' or 'scratch'"),
+            (
+                "activation",
+                h["activation"] in scratch.ACTIVATIONS,
+                f"one of {', '.join(scratch.ACTIVATIONS)}",
+            ),
+            ("sizes", len(h["sizes"]) > 1 and min(h["sizes"]) > 0, "two numbers or more, each above 0"),
+            ("dropout", 0 <= h["dropout"] < 1, "0 or more, below 1"),
+            ("lr", 0 < h["lr"] < math.inf, "a number above 0"),
+            ("momentum", 0 <= h["momentum"] < 1, "0 or more, below 1"),
+            ("nesterov", h["momentum"] > 0 or not h["nesterov"], "false, or a momentum above 0"),
+            ("weight_decay", 0 <= h["weight_decay"] < math.inf, "0 or more"),
+            ("label_smoothing", 0 <= h["label_smoothing"] < 1, "0 or more, below 1"),
+        ):
+            if not right:
+                raise UserError(f"model.{name} is {h[name]}; expected {expected}")
+
+    def on_validation_model_zero_grad(self) -> None:
+        """Lightning would throw the last gradients away before validation; the run log looks at them."""
+
+    # What the run log looks at (`models.logs.Engine`).
+
+    def traceable(self) -> Any:
+        """The forward pass of the engine in use."""
+        if self.hparams["engine"] == "torch":
+            return self.model
+        self.by_hand.share(self.model.state_dict())  # without autograd, which a trace by hand cannot hold
+        return self.by_hand.forward
+
+    def weights(self) -> dict[str, Tensor]:
+        return {name: param.detach() for name, param in self.model.named_parameters()}
+
+    def grads(self) -> dict[str, Tensor]:
+        return {name: param.grad for name, param in self.model.named_parameters() if param.grad is not None}
+
+    @torch.no_grad()
+    def outputs(self, x: Tensor) -> dict[str, Tensor]:
+        x = x.to(next(self.model.parameters()))
+        return (self.model if self.hparams["engine"] == "torch" else self._sharing()).outputs(x)
+
+    def _sharing(self) -> scratch.MLP:
+        """The model by hand on the parameters that the optimiser changes, in the mode of the moment."""
+        self.by_hand.train(self.training)
+        state = self.model.state_dict(keep_vars=True)
+        self.by_hand.share(state)
+        return self.by_hand
+
+    def _share_of_batch(self, x: Tensor) -> Tensor | float:
+        """1, but for a process whose share of the batch is larger or smaller than the others'.
+
+        DDP takes the plain mean of the processes' gradients. Where 45 digits are split 23 and 22, the mean
+        over all 45 needs the weights 23/22.5 and 22/22.5.
+        """
+        if self.trainer.world_size == 1:
+            return 1.0
+        count = torch.tensor(float(len(x)), device=self.device)
+        return count / self.trainer.strategy.reduce(count.clone(), reduce_op="mean")
+
+
+class ShareOfBatches(Batches):
+    """One process's part of every batch: every `world`-th digit, beginning with number `rank`."""
+
+    def __init__(self, split: Split, batch_size: int, generator: Any = None, rank: int = 0, world: int = 1):
+        super().__init__(split, batch_size, generator)
+        self.rank, self.world = rank, world
+        smallest = len(split.x) % batch_size or batch_size
+        if smallest < world:
+            raise UserError(
+                f"a batch of {smallest} cannot be split over {world} processes; "
+                f"choose a data.batch_size whose last batch has {world} digits or more"
+            )
+
+    def __iter__(self) -> Any:
+        for x, target in super().__iter__():
+            yield (
+                (x, target)
+                if self.world == 1
+                else (x[self.rank :: self.world], target[self.rank :: self.world])
+            )
 
 
 class MNISTDataModule(L.LightningDataModule):
     """MNIST, or the offline digits, in memory.
 
     Args:
-        which: "auto", "mnist" or "digits", as in `curriculum.data.load`.
+        dataset: "auto" takes MNIST where it can be had, else scikit-learn's digits.
         data_dir: where to look for MNIST first.
-        batch_size: training examples per step. Validation and test run in batches of 10,000.
-        seed: decides the order of the training batches.
-        data: a data set that is already loaded, instead of `which` and `data_dir`.
+        batch_size: training digits per step, over all processes. Validation and test take 10,000 at once.
+        augment: distort training digits, each anew in every epoch.
+        val_count: how many of the training digits are kept for validation, the last ones. `None` means
+            10,000 of MNIST's 60,000, 300 of the offline digits' 1,497.
+        seed: decides the order of the training digits; `None` means the seed of the run.
     """
 
     def __init__(
         self,
-        which: str = "auto",
+        dataset: Literal["auto", "mnist", "digits"] = "auto",
         data_dir: Path | None = None,
         batch_size: int = 64,
-        seed: int = 0,
-        data: Data | None = None,
+        augment: Literal["none", "affine", "elastic"] = "none",
+        val_count: int | None = None,
+        seed: int | None = None,
     ) -> None:
         super().__init__()
-        self.which, self.data_dir, self.batch_size, self.data = which, data_dir, batch_size, data
-        self.generator = torch.Generator().manual_seed(seed)
+        self.dataset, self.data_dir, self.batch_size = dataset, data_dir, batch_size
+        self.kind, self.val_count = augment, val_count
+        self.generator = torch.Generator().manual_seed(torch.initial_seed() if seed is None else seed)
+        self.data: Data | None = None
+        self.augment: Augment | None = None
 
     def setup(self, stage: str) -> None:
         if self.data is None:
-            self.data = load(self.which, self.data_dir)
+            self.data = load(self.dataset, self.data_dir)
+            if self.val_count is not None:
+                self.data = self.data.resplit(self.val_count)
+        if not 1 <= self.batch_size <= len(self.data.train.x):
+            most = len(self.data.train.x)
+            raise UserError(
+                f"data.batch_size is {self.batch_size}; expected 1 to {most:,}, the digits to train"
+            )
+        if self.kind != "none":
+            self.augment = Augment(self.kind, self.data.mean, self.data.std)
 
     def train_dataloader(self) -> Batches:
-        assert self.data is not None
-        return Batches(self.data.train, self.batch_size, self.generator)
+        return self._batches("train", self.batch_size, self.generator)
 
     def val_dataloader(self) -> Batches:
-        assert self.data is not None
-        return Batches(self.data.val, 10_000)
+        return self._batches("val", IN_USE)
 
     def test_dataloader(self) -> Batches:
+        return self._batches("test", IN_USE)
+
+    def predict_dataloader(self) -> Batches:
+        """The test digits, all of them in every process, so that one can write them down in order."""
         assert self.data is not None
-        return Batches(self.data.test, 10_000)
+        return Batches(self.data.test, IN_USE)
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        if self.augment is None or self.trainer is None or not self.trainer.training:
+            return batch
+        x, target = batch
+        return self.augment(x, self.generator), target
+
+    def _batches(self, part: str, batch_size: int, generator: torch.Generator | None = None) -> Batches:
+        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        return ShareOfBatches(getattr(self.data, part), batch_size, generator, rank, world)
+
+
+class LogRun(L.Callback):
+    """Writes to TensorBoard what `self.log` does not: the run log of `models.logs`. Also keeps the time.
+
+    Works with `TensorBoardLogger` and `MNISTDataModule`. In a run of many processes only the first writes.
+
+    Args:
+        level: "off", "basic" or "full", see `models.logs`.
+        hparams: what was chosen besides the module's own options.
+    """
+
+    def __init__(self, level: Level = "full", hparams: dict[str, Any] | None = None) -> None:
+        self.level, self.hparams = level, hparams or {}
+        self.run_log: RunLog | None = None
+        self.train_seconds = 0.0
+        self._begin = 0.0
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """An epoch of few batches still gets a point on the training curve."""
+        if stage == "fit":
+            batches = len(trainer.datamodule.train_dataloader())
+            trainer.log_every_n_steps = max(1, min(trainer.log_every_n_steps, batches))
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        self._begin = time.perf_counter()
+        if trainer.is_global_zero and isinstance(trainer.logger, TensorBoardLogger) and self.level != "off":
+            self.run_log = RunLog(
+                trainer.logger.experiment,
+                self.level,
+                trainer.datamodule.data,
+                {**pl_module.hparams, **self.hparams},
+                trainer.log_every_n_steps,
+            )
+            pl_module.eval()  # a batch of one is no batch to normalise
+            self.run_log.start(pl_module)
+            pl_module.train()
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, *_: Any) -> None:
+        if self.run_log:
+            self.run_log.before_step(trainer.global_step, pl_module)
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
+        if self.run_log:
+            self.run_log.after_step(trainer.global_step - 1, pl_module)
+
+    def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        if self.run_log and trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self.run_log.after_epoch(trainer.global_step - 1, pl_module)
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        self.train_seconds = time.perf_counter() - self._begin
+        if self.run_log:
+            pl_module.eval()
+            self.run_log.finish(trainer.global_step, pl_module)
+
+
+class SilentLogger(TensorBoardLogger):
+    """Keeps a run's folder and writes no events into it."""
+
+    experiment = None
+
+    def save(self) -> None: ...
+
+    def log_metrics(self, metrics: Any, step: int | None = None) -> None: ...
+
+    def log_hyperparams(self, *_: Any, **__: Any) -> None: ...

@@ -25,11 +25,11 @@ from curriculum.demo import Table
 from curriculum.quiet import quiet_lightning
 from lessons.lesson09_training import accuracy
 from lessons.lesson13_mnist import SIZES, first_weights, learn
+from models.logs import EVERY, PACKAGES, Level, RunLog
 from models.scratch import ScratchEngine
 from models.torch_nn import TorchEngine
 
 ENGINES = ("scratch", "torch", "lightning")
-LOG_EVERY = 10  # steps between two points of the training curve
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Options:
     lr: float = 0.2
     seed: int = 0
     dtype: str = "float32"
+    log: Level = "full"
     log_dir: Path = Path("runs")
 
 
@@ -83,7 +84,7 @@ class Report:
 def run(options: Options, say: Callable[[str], None]) -> list[Report]:
     """Train and test every chosen engine; write logs, weights and reports. `say` gets lines for the user."""
     engines = ENGINES if options.engine == "all" else (options.engine,)
-    with _default_dtype(options.dtype):
+    with default_dtype(options.dtype):
         data = load(options.data, options.data_dir)
         say(f"data: {data.name}, {len(data.train.x):,} to train, {len(data.val.x):,} to validate, "
             f"{len(data.test.x):,} to test ({data.source})")  # fmt: skip
@@ -91,7 +92,7 @@ def run(options: Options, say: Callable[[str], None]) -> list[Report]:
             raise UserError(
                 f"--batch-size {options.batch_size} is more than the {len(data.train.x):,} examples"
             )
-        folders = _make_folders(options.log_dir, engines)
+        folders = make_folders(options.log_dir / "mnist", engines)
         start = first_weights(SIZES, options.seed)
         with _progress() as progress:
             runs = [_train(engine, start, data, options, folders[engine], progress) for engine in engines]
@@ -169,25 +170,35 @@ def _with_loop(
     per_epoch = -(-len(data.train.x) // options.batch_size)
     losses: list[Tensor] = []
     val_acc = 0.0
-    with SummaryWriter(str(folder)) as writer:
-        begin = time.perf_counter()
-        for loss in learn(engine.step, data.train, options.epochs, options.batch_size, options.lr, generator):
+    quiet = contextlib.nullcontext() if options.log == "off" else None
+    with quiet or SummaryWriter(str(folder)) as writer:
+        log = RunLog(writer, options.log, data, hparams(name, options), min(EVERY, per_epoch))
+
+        def logged_step(x: Tensor, target: Tensor, lr: float) -> Tensor:
             step = len(losses)
+            log.before_step(step, engine)
+            loss = engine.step(x, target, lr)
+            log.after_step(step, engine)
+            if log.is_due(step):
+                log.scalars(step, train_loss=loss, lr=lr)
+            return loss
+
+        log.start(engine)
+        begin = time.perf_counter()
+        for loss in learn(logged_step, data.train, options.epochs, options.batch_size, options.lr, generator):
+            advance(len(losses), loss)
             losses.append(loss)
-            advance(step, loss)
-            if (step + 1) % LOG_EVERY == 0:
-                writer.add_scalar("train_loss", loss, step)
-            if (step + 1) % per_epoch == 0:
+            if len(losses) % per_epoch == 0:
                 logits = engine.logits(data.val.x)
                 val_acc = accuracy(logits, data.val.target)
-                writer.add_scalar("val_acc", val_acc, step)
-                writer.add_scalar(
-                    "val_loss", torch.nn.functional.cross_entropy(logits, data.val.target), step
-                )
+                val_loss = torch.nn.functional.cross_entropy(logits, data.val.target)
+                log.scalars(len(losses) - 1, val_loss=val_loss, val_acc=val_acc)
+                log.after_epoch(len(losses) - 1, engine)
         seconds = time.perf_counter() - begin
         test_acc = accuracy(engine.logits(data.test.x), data.test.target)
-        writer.add_scalar("test_acc", test_acc, len(losses))
-    return Run(name, torch.stack(losses), engine.state_dict(), seconds, val_acc, test_acc, folder)
+        log.scalars(len(losses), test_acc=test_acc)
+        log.finish(len(losses), engine)
+    return Run(name, torch.stack(losses), engine.weights(), seconds, val_acc, test_acc, folder)
 
 
 def _with_lightning(
@@ -199,9 +210,10 @@ def _with_lightning(
 ) -> Run:
     with quiet_lightning():
         import lightning as L
+        from lightning.pytorch.callbacks import LearningRateMonitor
         from lightning.pytorch.loggers import TensorBoardLogger
 
-        from models.lit import LitMLP, MNISTDataModule
+        from models.lit import LitMLP, LogRun, MNISTDataModule, SilentLogger
 
         losses: list[Tensor] = []
 
@@ -212,21 +224,12 @@ def _with_lightning(
 
         module = LitMLP(SIZES, lr=options.lr)
         module.model.load_state_dict(start)
-        trainer = L.Trainer(
-            accelerator="cpu",
-            devices=1,
-            max_epochs=options.epochs,
-            logger=TensorBoardLogger(
-                folder.parents[1], folder.parent.name, folder.name, default_hp_metric=False
-            ),
-            callbacks=[Watch()],
-            log_every_n_steps=LOG_EVERY,
-            num_sanity_val_steps=0,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-        batches = MNISTDataModule(data=data, batch_size=options.batch_size, seed=options.seed)
+        kind = SilentLogger if options.log == "off" else TensorBoardLogger
+        logger = kind(folder.parents[1], folder.parent.name, folder.name, default_hp_metric=False)
+        log = LogRun(options.log, hparams("lightning", options))
+        trainer = plain_trainer(options.epochs, [Watch(), LearningRateMonitor(), log], logger)
+        batches = MNISTDataModule(batch_size=options.batch_size, seed=options.seed)
+        batches.data = data
         begin = time.perf_counter()
         trainer.fit(module, batches)
         seconds = time.perf_counter() - begin
@@ -239,9 +242,25 @@ def _with_lightning(
 # ---------------------------------------------------------------- before and after
 
 
-def _make_folders(log_dir: Path, engines: tuple[str, ...]) -> dict[str, Path]:
-    """`mnist/<engine>/version_N` with one N, the first that no engine has used."""
-    root = log_dir / "mnist"
+def plain_trainer(epochs: int, callbacks: list[Any], logger: Any = False) -> Any:
+    """Lightning's Trainer on this machine's CPU, without checkpoints and without a word."""
+    import lightning as L
+
+    return L.Trainer(
+        accelerator="cpu", devices=1, max_epochs=epochs, callbacks=callbacks, logger=logger,
+        log_every_n_steps=EVERY, num_sanity_val_steps=0, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False,
+    )  # fmt: skip
+
+
+def hparams(engine: str, options: Options) -> dict[str, Any]:
+    """What was chosen, by the names that TensorBoard shows."""
+    names = ("epochs", "batch_size", "lr", "seed", "dtype")
+    return {"engine": engine, "sizes": SIZES, **{name: getattr(options, name) for name in names}}
+
+
+def make_folders(root: Path, engines: tuple[str, ...]) -> dict[str, Path]:
+    """`root/<engine>/version_N` with one N, the first that no engine has used."""
     try:
         used = [int(n) for p in root.glob("*/version_*") if (n := p.name.removeprefix("version_")).isdigit()]
         folders = {engine: root / engine / f"version_{max(used, default=-1) + 1}" for engine in engines}
@@ -250,16 +269,13 @@ def _make_folders(log_dir: Path, engines: tuple[str, ...]) -> dict[str, Path]:
             if not os.access(folder, os.W_OK):
                 raise PermissionError(13, "Permission denied")
     except OSError as error:
-        raise UserError(
-            f"cannot write logs to {log_dir} ({error.strerror}); choose another --log-dir"
-        ) from error
+        raise UserError(f"cannot write to {root} ({error.strerror}); choose another --log-dir") from error
     return folders
 
 
 def _compare(runs: list[Run], data: Data, options: Options) -> list[Report]:
     reference = next((run for run in runs if run.engine == "torch"), None)
-    packages = ("torch", "torchvision", "lightning", "tensorboard")
-    versions = {name: importlib.metadata.version(name) for name in packages}
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
 
     def report(run: Run) -> Report:
         losses = weights = None
@@ -289,7 +305,8 @@ def _compare(runs: list[Run], data: Data, options: Options) -> list[Report]:
 
 
 @contextlib.contextmanager
-def _default_dtype(name: str) -> Iterator[None]:
+def default_dtype(name: str) -> Iterator[None]:
+    """Every new tensor inside is of this dtype."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(getattr(torch, name))
     try:

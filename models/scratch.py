@@ -1,17 +1,89 @@
 """The MLP from scratch: the classes of the lessons, no autograd anywhere."""
 
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from lessons.lesson13_mnist import MLP, scratch_step
+from lessons import lesson13_mnist
+from lessons.lesson01_neuron import Sigmoid
+from lessons.lesson03_activations import GELU, ReLU, SiLU, Tanh
+from lessons.lesson04_layers import Linear
+from lessons.lesson11_depth import BatchNorm1d
+from lessons.lesson12_overfitting import Dropout
+from lessons.lesson13_mnist import scratch_step
 
-__all__ = ["MLP", "ScratchEngine"]
+ACTIVATIONS = {"relu": ReLU, "sigmoid": Sigmoid, "tanh": Tanh, "silu": SiLU, "gelu": GELU}
+
+
+class MLP(lesson13_mnist.MLP):
+    """Lesson 13's MLP, with pieces of other lessons between its layers where they are asked for.
+
+    Linear, perhaps batch norm, activation, perhaps dropout; and so on; a last Linear.
+    x: (batch, sizes[0]) → logits: (batch, sizes[-1]).
+
+    Args:
+        sizes: neurons per layer, input first.
+        activation: a key of `ACTIVATIONS`.
+        dropout: the probability that a hidden neuron is silenced in training.
+        batch_norm: normalise what every hidden layer's activation gets.
+    """
+
+    def __init__(
+        self,
+        sizes: tuple[int, ...],
+        activation: str = "relu",
+        dropout: float = 0.0,
+        batch_norm: bool = False,
+    ) -> None:
+        super().__init__(())
+        layers: list[Any] = []
+        for n_in, n_out in itertools.pairwise(sizes[:-1]):
+            layers.append(Linear(n_in, n_out))
+            if batch_norm:
+                layers.append(BatchNorm1d(n_out))
+            layers.append(ACTIVATIONS[activation]())
+            if dropout:
+                layers.append(Dropout(dropout))
+        self.layers = (*layers, Linear(sizes[-2], sizes[-1]))
+
+    @property
+    def buffers(self) -> dict[str, Tensor]:
+        """What is kept and not trained (batch norm's running averages), under torch's names."""
+        return {
+            f"{index}.{name}": value
+            for index, layer in enumerate(self.layers)
+            for name, value in getattr(layer, "buffers", {}).items()
+        }
+
+    def train(self, mode: bool = True) -> None:
+        """Batch norm and dropout act differently in training (`True`) and in use."""
+        for layer in self.layers:
+            if hasattr(layer, "train"):
+                layer.train(mode)
+
+    def share(self, params: Mapping[str, Tensor]) -> None:
+        """Use these parameters and buffers from now on, without a copy."""
+        super().share(params)
+        for index, layer in enumerate(self.layers):
+            if hasattr(layer, "buffers"):
+                layer.buffers = {name: params[f"{index}.{name}"] for name in layer.buffers}
+
+    def outputs(self, x: Tensor) -> dict[str, Tensor]:
+        """What every layer makes of x, under names like "1.ReLU"; the last are the logits."""
+        found = {}
+        for index, layer in enumerate(self.layers):
+            x = layer.forward(x)
+            found[f"{index}.{type(layer).__name__}"] = x
+        return found
 
 
 class ScratchEngine:
     """Trains and asks the hand-made MLP. Starts from a state dict with torch's names."""
 
-    def __init__(self, sizes: tuple[int, ...], start: dict[str, Tensor]) -> None:
+    def __init__(self, sizes: tuple[int, ...], start: Mapping[str, Tensor]) -> None:
         self.model = MLP(sizes)
         self.model.load_state_dict(start)
         self._step = scratch_step(self.model)
@@ -22,9 +94,22 @@ class ScratchEngine:
         return self._step(x, target, lr)
 
     @torch.inference_mode()
+    def outputs(self, x: Tensor) -> dict[str, Tensor]:
+        """x: (batch, sizes[0]) → every layer's output by name; the last are the logits."""
+        return self.model.outputs(x)
+
+    @torch.inference_mode()
     def logits(self, x: Tensor) -> Tensor:
         """x: (batch, sizes[0]) → (batch, sizes[-1])."""
         return self.model.forward(x)
 
-    def state_dict(self) -> dict[str, Tensor]:
+    def weights(self) -> dict[str, Tensor]:
         return self.model.params
+
+    def grads(self) -> dict[str, Tensor]:
+        """The gradients of the last step."""
+        return self.model.grads
+
+    def traceable(self) -> Callable[[Tensor], Tensor]:
+        """The forward pass, for the picture of the graph."""
+        return self.model.forward

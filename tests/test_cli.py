@@ -13,7 +13,7 @@ from curriculum.discover import lessons
 
 
 def curriculum(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from curriculum.cli import main; main()", *arguments]
+    command = [sys.executable, "-m", "curriculum", *arguments]
     variables = clean_environment() | environment
     return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=170)
 

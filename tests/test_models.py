@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from curriculum import UserError, data
 from lessons.lesson13_mnist import SIZES, first_weights
@@ -69,8 +68,8 @@ def test_lightning_takes_the_gradients_derived_by_hand() -> None:
 
 
 def test_an_unknown_engine_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected 'torch' or 'scratch'"):
-        LitMLP(engine="numpy")
+    with pytest.raises(UserError, match="expected 'torch' or 'scratch'"):
+        LitMLP(engine="numpy")  # type: ignore[arg-type]
 
 
 def test_the_first_losses_agree_in_float32(mnist_dir: Path, tmp_path: Path) -> None:
@@ -87,21 +86,13 @@ def test_one_engine_alone_has_nothing_to_differ_from(tmp_path: Path) -> None:
     assert report.parameters == 109_386
 
 
-def test_logs_weights_and_reports_lie_side_by_side(tmp_path: Path) -> None:
+def test_weights_and_reports_lie_beside_the_logs(tmp_path: Path) -> None:
     for version in (0, 1):  # a second run gets a folder of its own
-        reports = mnist.run(Options(data="digits", epochs=1, log_dir=tmp_path), quiet)
-        tags = {}
-        for report in reports:
+        for report in mnist.run(Options(data="digits", epochs=1, log="basic", log_dir=tmp_path), quiet):
             folder = tmp_path / "mnist" / report.engine / f"version_{version}"
             assert report.folder == str(folder)
             assert json.loads((folder / "report.json").read_text())["test_acc"] == report.test_acc
-            weights = load_file(folder / "model.safetensors")
-            torch_nn.MLP(SIZES).load_state_dict(weights)
-            events = EventAccumulator(str(folder)).Reload()
-            names = [tag for tag in events.Tags()["scalars"] if tag not in ("epoch", "hp_metric")]
-            tags[report.engine] = {name: [event.step for event in events.Scalars(name)] for name in names}
-        assert tags["scratch"].keys() == {"train_loss", "val_loss", "val_acc", "test_acc"}
-        assert tags["scratch"] == tags["torch"] == tags["lightning"]
+            torch_nn.MLP(SIZES).load_state_dict(load_file(folder / "model.safetensors"))
 
 
 def test_a_learning_rate_that_is_too_large_stops_the_run(tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+"""Start TensorBoard on this machine, with all data and with a word on where to look."""
+
+import logging
+import signal
+import sys
+import warnings
+from pathlib import Path
+from threading import Event
+
+from curriculum import UserError
+
+ALL_DATA = (
+    # TensorBoard shows a sample of long curves and few pictures unless told otherwise.
+    "--samples_per_plugin=scalars=100000,images=100,histograms=500,pr_curves=100,text=100",
+    # A run that was tested after training, or resumed, has several event files.
+    "--reload_multifile=true",
+    "--reload_interval=5",
+)
+WHERE_TO_LOOK = """\
+  Time Series     the curves of all runs; tick the runs on the left, set Smoothing to 0
+  Custom Scalars  the engines on one chart; layer by layer; scratch beside PyTorch
+  Images          first-layer weights, confusion matrix, misread digits
+  Distributions, Histograms  weights, gradients, activations over the epochs
+  Text, PR Curves, HParams, Projector are further right in the bar
+Stop it with Ctrl-C."""
+
+
+def serve(log_dir: Path, port: int) -> None:
+    """Serve `log_dir` on localhost until interrupted. Port 0 takes one that is free.
+
+    Raises:
+        UserError: the port is taken.
+    """
+    url = start(log_dir, port)
+    print(f"TensorBoard: {url}\n{WHERE_TO_LOOK}", flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    Event().wait()
+
+
+def start(log_dir: Path, port: int = 0) -> str:
+    """Serve in the background, as long as this process lives. Returns the address."""
+    logging.getLogger("tensorboard").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about its own use of pkg_resources
+        from tensorboard import program
+
+        board = program.TensorBoard()
+        board.configure(
+            (
+                "tensorboard",
+                f"--logdir={log_dir}",
+                "--host=localhost",
+                f"--port={port}",
+                "--load_fast=false",
+                *ALL_DATA,
+            )
+        )
+        try:
+            return board.launch()
+        except program.TensorBoardServerException as error:
+            raise UserError(
+                f"TensorBoard cannot listen on port {port} ({error.msg}); try --port 0"
+            ) from error
