@@ -253,7 +253,7 @@ class MNISTDataModule(L.LightningDataModule):
         augment: distort training digits, each anew in every epoch.
         val_count: how many of the training digits are kept for validation, the last ones. `None` means
             10,000 of MNIST's 60,000, 300 of the offline digits' 1,497.
-        seed: decides the order of the training digits; `None` means the seed of the run.
+        seed: decides the order of the training digits and their distortions; `None`: the seed of the run.
     """
 
     def __init__(
@@ -268,9 +268,11 @@ class MNISTDataModule(L.LightningDataModule):
         super().__init__()
         self.dataset, self.data_dir, self.batch_size = dataset, data_dir, batch_size
         self.kind, self.val_count = augment, val_count
-        self.generator = torch.Generator().manual_seed(torch.initial_seed() if seed is None else seed)
+        self.seed = torch.initial_seed() if seed is None else seed
+        self.generator = torch.Generator().manual_seed(self.seed)
         self.data: Data | None = None
         self.augment: Augment | None = None
+        self.distortions: torch.Generator | None = None
 
     def setup(self, stage: str) -> None:
         if self.data is None:
@@ -303,7 +305,9 @@ class MNISTDataModule(L.LightningDataModule):
         if self.augment is None or self.trainer is None or not self.trainer.training:
             return batch
         x, target = batch
-        return self.augment(x, self.generator), target
+        if self.distortions is None:  # apart from the order's generator, which must agree in all processes
+            self.distortions = torch.Generator(x.device).manual_seed(self.seed + 1 + self.trainer.global_rank)
+        return self.augment(x, self.distortions), target
 
     def _batches(self, part: str, batch_size: int, generator: torch.Generator | None = None) -> Batches:
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)

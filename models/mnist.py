@@ -230,13 +230,11 @@ def _with_lightning(
         trainer = plain_trainer(options.epochs, [Watch(), LearningRateMonitor(), log], logger)
         batches = MNISTDataModule(batch_size=options.batch_size, seed=options.seed)
         batches.data = data
-        begin = time.perf_counter()
         trainer.fit(module, batches)
-        seconds = time.perf_counter() - begin
         val_acc = trainer.callback_metrics["val_acc"].item()
         test_acc = trainer.test(module, batches, verbose=False)[0]["test_acc"]
     weights = {name: param.detach() for name, param in module.model.named_parameters()}
-    return Run("lightning", torch.stack(losses), weights, seconds, val_acc, test_acc, folder)
+    return Run("lightning", torch.stack(losses), weights, log.train_seconds, val_acc, test_acc, folder)
 
 
 # ---------------------------------------------------------------- before and after

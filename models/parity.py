@@ -103,10 +103,10 @@ def run(
     bound = BOUNDS[options.dtype] if bound is None else bound
     with default_dtype(options.dtype), quiet_lightning():
         start = first_weights(SIZES, options.seed)
-        module, batches = LitMLP(SIZES, lr=options.lr), MNISTDataModule(batch_size=options.batch_size)
+        module = LitMLP(SIZES, lr=options.lr)
         module.model.load_state_dict(start)
+        batches = MNISTDataModule(batch_size=options.batch_size, seed=options.seed)
         batches.data = load(options.data, options.data_dir)
-        batches.generator.manual_seed(options.seed)
         steps = options.epochs * -(-len(batches.data.train.x) // options.batch_size)
         say(f"data: {batches.data.name}; {steps:,} steps, {options.dtype}, bound {bound:g}")
         folders = make_folders(options.log_dir / "parity", ("scratch", "lightning"))

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file
 from test_cli import curriculum, refused
 
 from curriculum import UserError, events
-from models import fit
+from models import fit, mnist
+from models.mnist import Options
 
 SMALL = ("--data.dataset", "digits", "--model.sizes", "[784,16,10]", "--trainer.max_epochs", "3")
 
@@ -79,6 +81,14 @@ def test_the_engines_give_the_same_run() -> None:
         )
     one, other = (f"runs/{engine}/version_0/checkpoints/last.ckpt" for engine in ("torch", "scratch"))
     assert_equal_weights(one, other, atol=1e-9)
+
+
+def test_fit_is_what_the_main_job_trains() -> None:
+    (report,) = mnist.run(Options(engine="lightning", data="digits", epochs=2), lambda line: None)
+    fit.main(["fit", "--data.dataset", "digits", "--trainer.max_epochs", "2"])
+    ours = weights("runs/fit/version_0/checkpoints/last.ckpt")
+    for name, value in load_file(Path(report.folder) / "model.safetensors").items():
+        assert torch.equal(ours[f"model.{name}"], value), name
 
 
 @pytest.mark.parametrize("engine", ["torch", "scratch"])
