@@ -30,6 +30,7 @@ class Engine(StrEnum):
     scratch = "scratch"
     torch = "torch"
     lightning = "lightning"
+    mine = "mine"
 
 
 class DataChoice(StrEnum):
@@ -53,6 +54,7 @@ Which = Annotated[str, typer.Argument(help="A lesson's number or name, or all.",
 DataDir = Annotated[
     Path | None, typer.Option(help="Folder that holds MNIST/raw, or that it is downloaded to.")
 ]
+Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, …")]
 LogDir = Annotated[Path, typer.Option(help="Folder for TensorBoard logs and figures.")]
 
 
@@ -110,7 +112,7 @@ def compare(
     which: Which,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     dtype: Annotated[Dtype, typer.Option(help="Precision of the comparison.")] = Dtype.float64,
-    device: Annotated[str, typer.Option(help="Where to compute: cpu, cuda, …")] = "cpu",
+    device: Device = "cpu",
 ) -> None:
     """Compare scratch with PyTorch: every pair, its largest difference. Exit code 1 on a mismatch."""
     chosen = select(which)
@@ -151,8 +153,12 @@ def mnist(
     lr: Annotated[float, typer.Option(help="Learning rate of the first step; it falls to 0.")] = 0.2,
     seed: Annotated[int, typer.Option(min=0, help="Decides first weights and order of the digits.")] = 0,
     dtype: Annotated[Dtype, typer.Option(help="Precision.")] = Dtype.float32,
+    device: Device = "cpu",
     log: Annotated[LogLevel, typer.Option(help="How much to write for TensorBoard.")] = LogLevel.full,
     log_dir: LogDir = Path("runs"),
+    mine: Annotated[Path, typer.Option(help="Your own pieces, for --engine mine.")] = Path(
+        "exercises/final_project.py"
+    ),
     as_json: Annotated[bool, typer.Option("--json", help="Print the reports as JSON.")] = False,
 ) -> None:
     """Train 784–128–64–10 from scratch, with torch.nn and with Lightning, and compare them."""
@@ -162,7 +168,8 @@ def mnist(
     from models import mnist as job
 
     options = job.Options(
-        str(engine), str(data), data_dir, epochs, batch_size, lr, seed, str(dtype), log.value, log_dir
+        engine.value, data.value, data_dir, epochs, batch_size, lr, seed, dtype.value, device, log.value,
+        log_dir, mine,
     )  # fmt: skip
     say = Console(stderr=as_json, highlight=False, soft_wrap=True).print
     reports = job.run(options, say)
@@ -194,9 +201,7 @@ def parity(
     from models import parity as job
     from models.mnist import Options
 
-    options = Options(
-        "all", data.value, data_dir, epochs, batch_size, lr, seed, dtype.value, "basic", log_dir
-    )
+    options = Options("all", data.value, data_dir, epochs, batch_size, lr, seed, dtype.value, log_dir=log_dir)
     say = Console(highlight=False, soft_wrap=True).print
     records = job.run(options, say, bound)
     say(job.table(records))
@@ -205,6 +210,38 @@ def parity(
     say(f"\nlook at the differences: curriculum tensorboard --log-dir {log_dir}")
     if any(record.first is not None for record in records):
         raise typer.Exit(1)
+
+
+class Part(StrEnum):
+    step = "step"
+    epoch = "epoch"
+    accuracy = "accuracy"
+    start = "start"
+
+
+@app.command()
+def bench(
+    what: Annotated[list[Part] | None, typer.Argument(help="Which parts; all of them by default.")] = None,
+    data: Annotated[DataChoice, typer.Option(help="auto takes MNIST where it can be had.")] = DataChoice.auto,
+    data_dir: DataDir = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each contender of a step has its turn.")] = 15,
+    seeds: Annotated[int, typer.Option(min=1, help="How many runs to each accuracy.")] = 5,
+    device: Device = "cpu",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables.")] = False,
+) -> None:
+    """Measure speed: a step, an epoch, the time to an accuracy, starting and memory. All takes minutes."""
+    from models import bench as job
+
+    parts = tuple(part.value for part in what or Part)
+    options = job.Options(parts, data.value, data_dir, rounds, seeds, device)
+    report = job.run(options, Console(stderr=True, highlight=False).print)
+    if as_json:
+        print(json.dumps(report, indent=2))
+        return
+    for table in job.tables(report):
+        print(f"{table._repr_markdown_()}\n") if markdown else Console().print(table)
+    Console(highlight=False).print(", ".join(f"{name} {value}" for name, value in report["machine"].items()))
 
 
 def _check_lr(lr: float) -> None:
@@ -250,7 +287,7 @@ def notebooks(
 
 @app.command()
 def new(
-    which: Annotated[str, typer.Argument(help="Number and name of the lesson, like 19_convolution.")],
+    which: Annotated[str, typer.Argument(help="Number and name of the lesson, like 20_convolution.")],
 ) -> None:
     """Start a lesson: write its skeleton, or say what it still lacks."""
     from curriculum.new import missing, start

@@ -61,6 +61,13 @@ class Data:
         """Rows of standardised pixels (count, 784) → pictures (count, 28, 28) from 0 to 1."""
         return (x * self.std + self.mean).view(-1, 28, 28).clamp(0, 1)
 
+    def to(self, device: torch.device) -> "Data":
+        """The same digits on another device."""
+        train, val, test = (
+            Split(part.x.to(device), part.target.to(device)) for part in (self.train, self.val, self.test)
+        )
+        return replace(self, train=train, val=val, test=test)
+
     def resplit(self, val_count: int) -> "Data":
         """The same digits with the last `val_count` training digits, and only these, for validation."""
         both = Split(*(torch.cat(parts) for parts in zip(self.train, self.val, strict=True)))

@@ -1,4 +1,4 @@
-"""Start a lesson: `curriculum new 19_name` writes its skeleton and says what is missing."""
+"""Start a lesson: `curriculum new 20_name` writes its skeleton and says what is missing."""
 
 import re
 from collections.abc import Iterator
@@ -143,7 +143,7 @@ def start(which: str, root: Path = FOLDER.parent) -> list[Path]:
     """
     match = re.fullmatch(r"(\d\d)_([a-z][a-z_]*)", which)
     if not match:
-        raise UserError(f"'{which}' is not a lesson's name; expected one like 19_convolution")
+        raise UserError(f"'{which}' is not a lesson's name; expected one like 20_convolution")
     number, name = match.groups()
     texts = {
         root / "lessons" / f"lesson{number}_{name}.py": LESSON,

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from curriculum import UserError, data
 from curriculum.demo import runs, show
+from curriculum.device import usable
 from curriculum.discover import Lesson
 from curriculum.pair import Case, Difference, compare
 
@@ -44,12 +45,7 @@ def show_lesson(lesson: Lesson, log_dir: Path, console: Console) -> None:
 
 def compare_lessons(chosen: list[Lesson], dtype: str, device: str) -> list[dict[str, Any]]:
     """Every pair of the lessons: its named results with their largest differences."""
-    if device != "cpu":
-        try:
-            torch.zeros(1, device=device)
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"--device {device} cannot be used ({reason}); try --device cpu") from error
+    usable(device)
     case = Case(dtype=getattr(torch, dtype), device=device)
     rows = []
     for lesson in chosen:

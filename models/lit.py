@@ -28,12 +28,17 @@ INITS = {
     "xavier_normal": xavier_normal_,
     "kaiming_uniform": kaiming_uniform_,
     "kaiming_normal": kaiming_normal_,
+    "standard_normal": lambda weight: weight.normal_(),
 }
 SCHEDULES = {
     "constant": lambda step, steps: 1.0,
     "linear": lambda step, steps: linear_decay(1.0, step, steps),
     "cosine": lambda step, steps: cosine(1.0, step, steps),
     "one_cycle": lambda step, steps: one_cycle(1.0, step, steps),
+}
+LOSSES: dict[str, tuple[type[nn.Module], type]] = {
+    "bce": (torch_nn.BinaryCrossEntropy, scratch.BinaryCrossEntropy),
+    "mse": (torch_nn.SquaredError, scratch.SquaredError),
 }
 IN_USE = 10_000  # digits per batch where nothing is learned
 
@@ -49,6 +54,7 @@ class LitMLP(L.LightningModule):
         engine: "torch" takes autograd's gradients, "scratch" those derived by hand.
         activation: what bends between the layers.
         dropout: the probability that a hidden neuron is silenced in training.
+        input_dropout: the same for a pixel.
         batch_norm: normalise what each activation gets over the batch.
         init: how weights start; "default" is `nn.Linear`'s start. All others set the biases to 0.
         optimizer: one of `torch.optim`.
@@ -57,7 +63,11 @@ class LitMLP(L.LightningModule):
         nesterov: for "sgd": look ahead along the momentum.
         weight_decay: for every optimiser, on all parameters.
         schedule: how the learning rate moves from the first step to the last.
-        label_smoothing: the share of certainty that training takes from the right digit.
+        loss: "cross_entropy" of a softmax over the digits; "bce", ten yes-or-no decisions; "mse", the squared
+            error of ten sigmoids.
+        label_smoothing: for "cross_entropy": the share of certainty that training takes from the right digit.
+        max_norm: after each step, weights into a hidden neuron that are longer than this are shortened to it
+            (Srivastava et al. 2014, section 5.1); 0 leaves them.
 
     Raises:
         UserError: an option is out of its range.
@@ -69,9 +79,15 @@ class LitMLP(L.LightningModule):
         engine: Literal["torch", "scratch"] = "torch",
         activation: Literal["relu", "sigmoid", "tanh", "silu", "gelu"] = "relu",
         dropout: float = 0.0,
+        input_dropout: float = 0.0,
         batch_norm: bool = False,
         init: Literal[
-            "default", "xavier_uniform", "xavier_normal", "kaiming_uniform", "kaiming_normal"
+            "default",
+            "xavier_uniform",
+            "xavier_normal",
+            "kaiming_uniform",
+            "kaiming_normal",
+            "standard_normal",
         ] = "default",
         optimizer: Literal["sgd", "adam", "adamw", "rmsprop"] = "sgd",
         lr: float = 0.2,
@@ -79,19 +95,24 @@ class LitMLP(L.LightningModule):
         nesterov: bool = False,
         weight_decay: float = 0.0,
         schedule: Literal["constant", "linear", "cosine", "one_cycle"] = "linear",
+        loss: Literal["cross_entropy", "bce", "mse"] = "cross_entropy",
         label_smoothing: float = 0.0,
+        max_norm: float = 0.0,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
         self._check()
-        self.by_hand = scratch.MLP(sizes, activation, dropout, batch_norm)
+        self.by_hand = scratch.MLP(sizes, activation, dropout, input_dropout, batch_norm)
         for name, param in self.by_hand.params.items() if init in INITS else ():
             INITS[init](param) if param.dim() == 2 else None
             param.zero_() if name.endswith("bias") else None
-        self.model = torch_nn.MLP(sizes, activation, dropout, batch_norm)
+        self.model = torch_nn.MLP(sizes, activation, dropout, input_dropout, batch_norm)
         self.model.load_state_dict(self.by_hand.params, strict=not batch_norm)
-        self.criterion = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
-        self.criterion_by_hand = CrossEntropyLoss(label_smoothing=label_smoothing)
+        self.criterion: nn.Module = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
+        self.criterion_by_hand: Any = CrossEntropyLoss(label_smoothing=label_smoothing)
+        if loss in LOSSES:
+            by_torch, by_hand = LOSSES[loss]
+            self.criterion, self.criterion_by_hand = by_torch(), by_hand()
         self.val_accuracy = MulticlassAccuracy(sizes[-1], average="micro")
         self.test_accuracy = MulticlassAccuracy(sizes[-1], average="micro")
         self.example_input_array = torch.zeros(1, sizes[0])
@@ -123,6 +144,12 @@ class LitMLP(L.LightningModule):
         if (trainer.global_step + 1) % trainer.log_every_n_steps == 0:
             self.log("train_loss", loss.detach(), prog_bar=True, sync_dist=True, batch_size=len(x))
         return loss
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if self.hparams["max_norm"]:
+            *hidden, _ = (weight for weight in self.weights().values() if weight.dim() == 2)
+            for weight in hidden:
+                weight.copy_(weight.renorm(2, 0, self.hparams["max_norm"]))
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         x, target = batch
@@ -170,6 +197,9 @@ class LitMLP(L.LightningModule):
             ),
             ("sizes", len(h["sizes"]) > 1 and min(h["sizes"]) > 0, "two numbers or more, each above 0"),
             ("dropout", 0 <= h["dropout"] < 1, "0 or more, below 1"),
+            ("input_dropout", 0 <= h["input_dropout"] < 1, "0 or more, below 1"),
+            ("loss", h["loss"] in ("cross_entropy", *LOSSES), "'cross_entropy', 'bce' or 'mse'"),
+            ("max_norm", 0 <= h["max_norm"] < math.inf, "0 or more"),
             ("lr", 0 < h["lr"] < math.inf, "a number above 0"),
             ("momentum", 0 <= h["momentum"] < 1, "0 or more, below 1"),
             ("nesterov", h["momentum"] > 0 or not h["nesterov"], "false, or a momentum above 0"),
@@ -333,7 +363,8 @@ class LogRun(L.Callback):
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """An epoch of few batches still gets a point on the training curve."""
         if stage == "fit":
-            batches = len(trainer.datamodule.train_dataloader())
+            batches, limit = len(trainer.datamodule.train_dataloader()), trainer.limit_train_batches
+            batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
             trainer.log_every_n_steps = max(1, min(trainer.log_every_n_steps, batches))
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:

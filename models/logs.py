@@ -139,7 +139,7 @@ class RunLog:
         """`train_acc` on the first 10,000 training digits; histograms, dead units, PR curves, weights."""
         if self.basic:
             x, target = (part[:SAMPLE] for part in self.data.train)
-            self.scalars(step, train_acc=accuracy(_logits(engine, x), target))
+            self.scalars(step, train_acc=accuracy(_logits(engine, x), target.cpu()))
         if self.full:
             self._histograms(step, engine)
             self._answers(step, engine)
@@ -151,7 +151,7 @@ class RunLog:
         if self.basic:
             _write_hparams(self.writer, self.hparams)
         if self.full:
-            x, target = self.data.val
+            x, target = self.data.val.x, self.data.val.target.cpu()
             *_, hidden = [x, *engine.outputs(x).values()][:-1]
             pictures = 1 - self.data.images(x[:LOOK])[:, None]
             self.writer.add_embedding(hidden[:LOOK], target[:LOOK].tolist(), pictures, step)
@@ -174,7 +174,7 @@ class RunLog:
                 self.writer.add_scalar(f"dead_units/{name}", silent, step)
 
     def _answers(self, step: int, engine: Engine) -> None:
-        logits, target = _logits(engine, self.data.val.x), self.data.val.target
+        logits, target = _logits(engine, self.data.val.x), self.data.val.target.cpu()
         probabilities = logits.softmax(1)
         for digit in range(logits.shape[1]):
             self.writer.add_pr_curve(f"pr/{digit}", target == digit, probabilities[:, digit], step)

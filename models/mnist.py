@@ -22,10 +22,12 @@ from torch import Tensor
 from curriculum import UserError
 from curriculum.data import Data, load
 from curriculum.demo import Table
+from curriculum.device import usable
 from curriculum.quiet import quiet_lightning
 from lessons.lesson09_training import accuracy
 from lessons.lesson13_mnist import SIZES, first_weights, learn
 from models.logs import EVERY, PACKAGES, Level, RunLog
+from models.mine import MineEngine
 from models.scratch import ScratchEngine
 from models.torch_nn import TorchEngine
 
@@ -34,7 +36,11 @@ ENGINES = ("scratch", "torch", "lightning")
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line says. `engine` may be "all"; `dtype` is "float32" or "float64"."""
+    """What the command line says.
+
+    engine: one of `ENGINES`, "all" of them, or "mine", the pieces of the file `mine`.
+    dtype: "float32" or "float64".
+    """
 
     engine: str = "all"
     data: str = "auto"
@@ -44,8 +50,10 @@ class Options:
     lr: float = 0.2
     seed: int = 0
     dtype: str = "float32"
+    device: str = "cpu"
     log: Level = "full"
     log_dir: Path = Path("runs")
+    mine: Path = Path("exercises/final_project.py")
 
 
 @dataclass(frozen=True)
@@ -84,8 +92,9 @@ class Report:
 def run(options: Options, say: Callable[[str], None]) -> list[Report]:
     """Train and test every chosen engine; write logs, weights and reports. `say` gets lines for the user."""
     engines = ENGINES if options.engine == "all" else (options.engine,)
+    device = usable(options.device)
     with default_dtype(options.dtype):
-        data = load(options.data, options.data_dir)
+        data = load(options.data, options.data_dir).to(device)
         say(f"data: {data.name}, {len(data.train.x):,} to train, {len(data.val.x):,} to validate, "
             f"{len(data.test.x):,} to test ({data.source})")  # fmt: skip
         if options.batch_size > len(data.train.x):
@@ -93,8 +102,8 @@ def run(options: Options, say: Callable[[str], None]) -> list[Report]:
                 f"--batch-size {options.batch_size} is more than the {len(data.train.x):,} examples"
             )
         folders = make_folders(options.log_dir / "mnist", engines)
-        start = first_weights(SIZES, options.seed)
-        with _progress() as progress:
+        start = {name: value.to(device) for name, value in first_weights(SIZES, options.seed).items()}
+        with _progress() as progress, device:
             runs = [_train(engine, start, data, options, folders[engine], progress) for engine in engines]
     reports = _compare(runs, data, options)
     for run, report in zip(runs, reports, strict=True):
@@ -152,6 +161,8 @@ def _train(
 
     if engine == "lightning":
         return _with_lightning(start, data, options, folder, advance)
+    if engine == "mine":
+        return _with_loop(MineEngine(options.mine, SIZES, start), engine, data, options, folder, advance)
     make = ScratchEngine if engine == "scratch" else TorchEngine
     return _with_loop(make(SIZES, start), engine, data, options, folder, advance)
 
@@ -227,7 +238,7 @@ def _with_lightning(
         kind = SilentLogger if options.log == "off" else TensorBoardLogger
         logger = kind(folder.parents[1], folder.parent.name, folder.name, default_hp_metric=False)
         log = LogRun(options.log, hparams("lightning", options))
-        trainer = plain_trainer(options.epochs, [Watch(), LearningRateMonitor(), log], logger)
+        trainer = plain_trainer(options.epochs, [Watch(), LearningRateMonitor(), log], logger, options.device)
         batches = MNISTDataModule(batch_size=options.batch_size, seed=options.seed)
         batches.data = data
         trainer.fit(module, batches)
@@ -240,20 +251,20 @@ def _with_lightning(
 # ---------------------------------------------------------------- before and after
 
 
-def plain_trainer(epochs: int, callbacks: list[Any], logger: Any = False) -> Any:
-    """Lightning's Trainer on this machine's CPU, without checkpoints and without a word."""
+def plain_trainer(epochs: int, callbacks: list[Any], logger: Any = False, device: str = "cpu") -> Any:
+    """Lightning's Trainer on one device, without checkpoints and without a word."""
     import lightning as L
 
     return L.Trainer(
-        accelerator="cpu", devices=1, max_epochs=epochs, callbacks=callbacks, logger=logger,
-        log_every_n_steps=EVERY, num_sanity_val_steps=0, enable_checkpointing=False,
+        accelerator=torch.device(device).type, devices=1, max_epochs=epochs, callbacks=callbacks,
+        logger=logger, log_every_n_steps=EVERY, num_sanity_val_steps=0, enable_checkpointing=False,
         enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
 
 
 def hparams(engine: str, options: Options) -> dict[str, Any]:
     """What was chosen, by the names that TensorBoard shows."""
-    names = ("epochs", "batch_size", "lr", "seed", "dtype")
+    names = ("epochs", "batch_size", "lr", "seed", "dtype", "device")
     return {"engine": engine, "sizes": SIZES, **{name: getattr(options, name) for name in names}}
 
 

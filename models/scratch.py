@@ -11,6 +11,7 @@ from lessons import lesson13_mnist
 from lessons.lesson01_neuron import Sigmoid
 from lessons.lesson03_activations import GELU, ReLU, SiLU, Tanh
 from lessons.lesson04_layers import Linear
+from lessons.lesson05_losses import BCEWithLogitsLoss, MSELoss
 from lessons.lesson11_depth import BatchNorm1d
 from lessons.lesson12_overfitting import Dropout
 from lessons.lesson13_mnist import scratch_step
@@ -28,6 +29,7 @@ class MLP(lesson13_mnist.MLP):
         sizes: neurons per layer, input first.
         activation: a key of `ACTIVATIONS`.
         dropout: the probability that a hidden neuron is silenced in training.
+        input_dropout: the same for a pixel.
         batch_norm: normalise what every hidden layer's activation gets.
     """
 
@@ -36,10 +38,11 @@ class MLP(lesson13_mnist.MLP):
         sizes: tuple[int, ...],
         activation: str = "relu",
         dropout: float = 0.0,
+        input_dropout: float = 0.0,
         batch_norm: bool = False,
     ) -> None:
-        super().__init__(())
-        layers: list[Any] = []
+        super().__init__((), input_grad=input_dropout > 0)  # else the first layer is Linear
+        layers: list[Any] = [Dropout(input_dropout)] if input_dropout else []
         for n_in, n_out in itertools.pairwise(sizes[:-1]):
             layers.append(Linear(n_in, n_out))
             if batch_norm:
@@ -78,6 +81,40 @@ class MLP(lesson13_mnist.MLP):
             x = layer.forward(x)
             found[f"{index}.{type(layer).__name__}"] = x
         return found
+
+
+class SquaredError:
+    """Mean squared error between sigmoid(logits) and the digit written as nine 0s and a 1.
+
+    logits: (batch, classes). target: (batch,). The mean is over examples and classes.
+    """
+
+    def __init__(self) -> None:
+        self.sigmoid, self.mse = Sigmoid(), MSELoss()
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        return self.mse.forward(self.sigmoid.forward(logits), one_hot(logits, target))
+
+    def backward(self) -> Tensor:
+        return self.sigmoid.backward(self.mse.backward())
+
+
+class BinaryCrossEntropy:
+    """Every class decides for itself, yes or no: the mean of batch · classes binary cross-entropies."""
+
+    def __init__(self) -> None:
+        self.bce = BCEWithLogitsLoss()
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        return self.bce.forward(logits, one_hot(logits, target))
+
+    def backward(self) -> Tensor:
+        return self.bce.backward()
+
+
+def one_hot(logits: Tensor, target: Tensor) -> Tensor:
+    """(batch,) → (batch, classes): 1 at the target, else 0, in the dtype of the logits."""
+    return torch.zeros_like(logits).scatter_(1, target[:, None], 1)
 
 
 class ScratchEngine:

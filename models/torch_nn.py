@@ -19,9 +19,10 @@ class MLP(nn.Sequential):
         sizes: tuple[int, ...],
         activation: str = "relu",
         dropout: float = 0.0,
+        input_dropout: float = 0.0,
         batch_norm: bool = False,
     ) -> None:
-        layers: list[nn.Module] = []
+        layers: list[nn.Module] = [nn.Dropout(input_dropout)] if input_dropout else []
         for n_in, n_out in itertools.pairwise(sizes[:-1]):
             layers.append(nn.Linear(n_in, n_out))
             if batch_norm:
@@ -38,6 +39,22 @@ class MLP(nn.Sequential):
             x = layer(x)
             found[f"{index}.{type(layer).__name__}"] = x
         return found
+
+
+class SquaredError(nn.Module):
+    """`models.scratch.SquaredError` with autograd."""
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        one_hot = nn.functional.one_hot(target, logits.shape[1]).to(logits.dtype)
+        return nn.functional.mse_loss(logits.sigmoid(), one_hot)
+
+
+class BinaryCrossEntropy(nn.Module):
+    """`models.scratch.BinaryCrossEntropy` with autograd."""
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        one_hot = nn.functional.one_hot(target, logits.shape[1]).to(logits.dtype)
+        return nn.functional.binary_cross_entropy_with_logits(logits, one_hot)
 
 
 class TorchEngine:

@@ -145,6 +145,7 @@ def test_logging_may_be_switched_off() -> None:
     assert Path("runs/fit/version_0/config.yaml").exists()
 
 
+TWO_STEPS = ("--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2", "--log.level", "basic")
 RECIPES = sorted(fit.RECIPES.glob("*.yaml"))
 
 
@@ -154,6 +155,17 @@ def test_recipes_are_valid(path: Path, capsys: pytest.CaptureFixture[str]) -> No
         fit.main(["fit", "--config", path.stem, "--print_config"])
     assert done.value.code in (0, None)
     assert yaml.safe_load(capsys.readouterr().out)["model"]["sizes"][0] == 784
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_recipes_train(path: Path) -> None:
+    """Two steps of each: the network, the loss, the distortions and the precision fit together."""
+    fit.main(
+        ["fit", "--config", path.stem, "--data.dataset", "digits", "--data.batch_size", "20", *TWO_STEPS]
+    )
+    (run,) = events.find(Path("runs"))
+    assert run.parent.name == ("fit" if path.stem == "default" else path.stem)
+    assert "test_acc" in events.final(run)
 
 
 def test_the_default_recipe_is_the_default(capsys: pytest.CaptureFixture[str]) -> None:
