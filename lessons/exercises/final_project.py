@@ -1,15 +1,16 @@
 """The final project: your own pieces in the network that reads MNIST.
 
-As it stands, this file trains what `curriculum mnist --engine scratch` trains. Put your own pieces in, one at a
-time: an activation of exercise 03a, a loss of 05a, an optimiser of 10a, or something that nobody has thought of.
+As it stands, this file trains what `curriculum mnist --engine scratch` trains. Put your own pieces in, one
+at a time: the activation of exercise 03a, the optimiser of 10a, or something that nobody has thought of.
 Then train it, and look at it beside the others:
 
     curriculum mnist --engine mine            # --lr 0.001 for Adam and its kin
     curriculum tensorboard
 
-The pieces keep the contract of the lessons. An activation has `forward(x)` and `backward(grad_y)`. A loss has
-`forward(logits, target)`, which gives one number, and `backward()`, which gives the gradient of the logits. An
-optimiser is made from the parameters by name, has a learning rate `lr`, and `step(grads)` changes them in place.
+The pieces keep the contract of the lessons. An activation has `forward(x)` and `backward(grad_y)`. A loss
+has `forward(logits, target)`, which gives one number, and `backward()`, which gives the gradient of the
+logits. An optimiser is made from the parameters by name, has a learning rate `lr`, and `step(grads)` changes
+them in place.
 """
 
 from lessons.lesson03_activations import ReLU
