@@ -285,6 +285,117 @@ def notebooks(
         print(path)
 
 
+OwnDir = Annotated[Path, typer.Option("--dir", help="Your own folder of exercises.")]
+OneExercise = Annotated[str, typer.Argument(help="An exercise: 03a.", show_default=False)]
+Seconds = Annotated[float, typer.Option(min=1, help="How long an answer may take.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+JUnit = Annotated[Path | None, typer.Option(help="Also write the verdicts to this file, as JUnit XML.")]
+
+
+@app.command()
+def start(folder: Annotated[Path, typer.Argument(help="Your own folder.")] = Path("exercises")) -> None:
+    """Copy the exercises into a folder of your own. What is there is never overwritten."""
+    from curriculum import exercises as job
+
+    fresh = job.start(folder)
+    print(f"{len(fresh)} new files in {folder}; git ignores them. Open one, then: curriculum check")
+
+
+@app.command("exercises")
+def list_exercises(folder: OwnDir = Path("exercises")) -> None:
+    """List the exercises with your progress."""
+    from curriculum import exercises as job
+
+    table = Table("", "exercise", "difficulty", "minutes", "", box=None)
+    for row in job.rows(folder):
+        table.add_row(*row, style="green" if row[-1] == "passed" else None)
+    Console().print(table)
+
+
+@app.command()
+def check(
+    which: Annotated[list[str] | None, typer.Argument(help="03a, 03, all; else the next one.")] = None,
+    folder: OwnDir = Path("exercises"),
+    seconds: Seconds = 30,
+    as_json: AsJson = False,
+    junit: JUnit = None,
+) -> None:
+    """Grade your answers with PyTorch, and name the mistake. Exit code 1 where one is not passed."""
+    from curriculum import grade as job
+
+    grades = []
+    for grade in job.check(which or [], folder, seconds):
+        grades.append(grade)
+        if not as_json:
+            print("\n".join(grade.lines()), flush=True)
+    if as_json:
+        print(json.dumps([grade.row() for grade in grades], indent=2))
+    else:
+        print(f"\n{job.what_next(folder)}")
+    if junit:
+        job.write_junit(grades, junit)
+    if not all(grade.verdict.passed for grade in grades):
+        raise typer.Exit(1)
+
+
+@app.command()
+def watch(folder: OwnDir = Path("exercises"), seconds: Seconds = 30) -> None:
+    """Check each exercise as you save it."""
+    from curriculum.grade import watch as job
+
+    job(folder, seconds, lambda text: print(text, flush=True))
+
+
+@app.command()
+def hint(which: OneExercise, folder: OwnDir = Path("exercises")) -> None:
+    """A hint; each time one step further."""
+    from curriculum import exercises as job
+
+    print(job.hint(job.select_one(which), folder))
+
+
+@app.command()
+def solution(
+    which: OneExercise,
+    folder: OwnDir = Path("exercises"),
+    give_up: Annotated[bool, typer.Option("--give-up", help="Show it although yours is not passed.")] = False,
+) -> None:
+    """Show the solution of an exercise that you have passed."""
+    from curriculum import exercises as job
+
+    print(job.solution(job.select_one(which), folder, give_up))
+
+
+@app.command()
+def reset(which: OneExercise, folder: OwnDir = Path("exercises")) -> None:
+    """Put an exercise back as it was handed out; your file is kept beside it."""
+    from curriculum import exercises as job
+
+    exercise = job.select_one(which)
+    kept = job.reset(exercise, folder)
+    print(f"{exercise} is as it was handed out" + (f"; yours is {kept}" if kept else ""))
+
+
+@app.command()
+def grade(
+    folder: Annotated[Path, typer.Argument(help="One folder per learner, with their files in it.")],
+    seconds: Seconds = 30,
+    as_json: AsJson = False,
+    junit: JUnit = None,
+) -> None:
+    """For teachers: grade what a class has handed in."""
+    from curriculum import grade as job
+
+    grades = list(job.grade_class(folder, seconds))
+    if as_json:
+        print(json.dumps([one.row() for one in grades], indent=2))
+    else:
+        Console().print(job.class_table(grades))
+        print("\n".join(job.class_mistakes(grades)))
+    if junit:
+        job.write_junit(grades, junit)
+
+
 @app.command()
 def new(
     which: Annotated[str, typer.Argument(help="Number and name of the lesson, like 20_convolution.")],

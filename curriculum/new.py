@@ -101,43 +101,104 @@ def test_it_doubles() -> None:
     assert lesson.Double().forward(torch.tensor([1.5])).item() == 3.0
 '''
 
-EXERCISE = '''"""Exercise for lesson {number}: TODO what to build, difficulty, minutes.
+EXERCISE = '''"""Exercise {number}a · TODO title
 
-A sibling of what the lesson built, never the lesson blanked out.
+Difficulty: 1 of 3 · Time: 10 minutes · After: lesson {number}
+
+TODO: what to build, a sibling of what the lesson built, with an example small enough for paper.
 """
 
-from torch import Tensor, nn
-
-from curriculum.pair import layer_pair
+from torch import Tensor
 
 
-class Negate(nn.Identity):
-    """TODO: PyTorch's side, which grades the exercise."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return -x
-
-
-class Exercise:
-    """TODO: what is asked for. x: any shape → y: the same shape."""
+class Negate:
+    """y = −x. x: any shape → y: the same shape."""
 
     def __init__(self) -> None:
         self.params: dict[str, Tensor] = {{}}
         self.grads: dict[str, Tensor] = {{}}
 
     def forward(self, x: Tensor) -> Tensor:
-        raise NotImplementedError
+        raise NotImplementedError("write forward")
 
     def backward(self, grad_y: Tensor) -> Tensor:
-        raise NotImplementedError
+        raise NotImplementedError("write backward")
+'''
+
+SOLUTION = '''"""Solution of exercise {number}a."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from curriculum.pair import Pair, layer_pair
+from lessons.exercises import exercise{number}a_{name} as stub
+
+ANSWER = "Negate"  # the name that the learner's file has to define
+REREAD = ("lesson{number}_{name}.py", "class Double")  # where to read again
+HINTS = ("TODO: a question.", "TODO: the idea.", "TODO: nearly the code.")
 
 
-PAIRS = [layer_pair("exercise {number}", lambda case: Exercise(), lambda case: Negate())]
+class Negate(stub.Negate):
+    def forward(self, x: Tensor) -> Tensor:
+        return -x
+
+    def backward(self, grad_y: Tensor) -> Tensor:
+        return -grad_y
+
+
+class TorchNegate(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return -x
+
+
+def pairs(answer: Any) -> list[Pair]:
+    """PyTorch is the grader."""
+    return [layer_pair("negate", lambda case: answer(), lambda case: TorchNegate())]
+
+
+class _Unchanged(Negate):
+    def backward(self, grad_y: Tensor) -> Tensor:
+        return grad_y
+
+
+class _Alone(Negate):
+    def backward(self, grad_y: Tensor) -> Tensor:
+        return -torch.ones_like(grad_y)
+
+
+# TODO: at least four wrong answers that learners write, each under its usual name.
+MISTAKES: dict[str, Any] = {{"sign": _Unchanged, "upstream gradient ignored": _Alone}}
+'''
+
+PLANTED = '''"""Answers to exercise {number}a as learners write them."""
+
+from torch import Tensor
+
+from lessons.exercises.exercise{number}a_{name} import Negate
+
+
+class Subtracted(Negate):
+    def forward(self, x: Tensor) -> Tensor:
+        return 0 - x
+
+    def backward(self, grad_y: Tensor) -> Tensor:
+        return 0 - grad_y
+
+
+class ForgotTheSign(Subtracted):
+    def backward(self, grad_y: Tensor) -> Tensor:
+        return grad_y
+
+
+RIGHT = [Subtracted]
+WRONG = [("sign", ForgotTheSign)]  # TODO: at least four, one of them ("", X): wrong in a way without a name
 '''
 
 
 def start(which: str, root: Path = FOLDER.parent) -> list[Path]:
-    """Write the skeleton of lesson `NN_name`: the lesson, its test and an exercise. Returns the new files.
+    """Write the skeleton of lesson `NN_name`: the lesson, its test, an exercise. Returns the new files.
 
     Nothing that exists is overwritten. Raises `UserError` for a name that is not one.
     """
@@ -148,7 +209,7 @@ def start(which: str, root: Path = FOLDER.parent) -> list[Path]:
     texts = {
         root / "lessons" / f"lesson{number}_{name}.py": LESSON,
         root / "tests" / f"test_lesson{number}.py": TEST,
-        root / "lessons" / "exercises" / f"exercise{number}_{name}.py": EXERCISE,
+        **dict(zip(_exercise(root, number, name), (EXERCISE, SOLUTION, PLANTED), strict=True)),
     }
     others = [path for path in (root / "lessons").glob(f"lesson{number}_*.py") if path not in texts]
     if others:
@@ -166,7 +227,7 @@ def missing(which: str, root: Path = FOLDER.parent) -> Iterator[str]:
     for path in (
         root / "lessons" / f"lesson{number}_{name}.py",
         root / "tests" / f"test_lesson{number}.py",
-        root / "lessons" / "exercises" / f"exercise{number}_{name}.py",
+        *_exercise(root, number, name),
     ):
         for line_number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
             if "TODO" in line:
@@ -174,3 +235,13 @@ def missing(which: str, root: Path = FOLDER.parent) -> Iterator[str]:
     for page in ("README.md", "lessons/README.md"):
         if f"lesson{number}_{name}.py" not in (root / page).read_text(encoding="utf-8"):
             yield f"{page}: no row for lesson {number} in its table"
+
+
+def _exercise(root: Path, number: str, name: str) -> tuple[Path, Path, Path]:
+    """Its stub, its solution, and answers as learners write them."""
+    file = f"exercise{number}a_{name}.py"
+    return (
+        root / "lessons" / "exercises" / file,
+        root / "lessons" / "solutions" / file,
+        root / "tests" / "planted" / f"planted{number}a.py",
+    )

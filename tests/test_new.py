@@ -2,11 +2,13 @@
 
 import importlib.util
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
-from curriculum import UserError, discover, new
+from curriculum import UserError, discover, exercises, new
+from curriculum.judge import judge
 from curriculum.pair import compare
 
 
@@ -30,16 +32,28 @@ def load(path: Path):  # type: ignore[no-untyped-def]
 
 
 def test_the_skeleton_is_a_lesson_that_agrees(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lesson, test, exercise = new.start("19_convolution", house)
+    lesson, test, *_ = new.start("19_convolution", house)
     assert (lesson.name, test.name) == ("lesson19_convolution.py", "test_lesson19.py")
     monkeypatch.setattr(discover, "FOLDER", house / "lessons")
     (found,) = discover.lessons()
     assert (found.number, found.minutes) == (19, 20)
     for pair in load(lesson).PAIRS:
         assert not any(difference.problem for difference in compare(pair))
-    (pair,) = load(exercise).PAIRS
-    with pytest.raises(NotImplementedError):
-        compare(pair)
+
+
+def test_the_skeleton_has_an_exercise_that_is_graded(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    *_, stub, solution, planted = new.start("19_convolution", house)
+    monkeypatch.setattr(discover, "FOLDER", house / "lessons")
+    (exercise,) = exercises.exercises()
+    assert (exercise.id, exercise.solution) == ("19a", solution)
+    # The solution imports its stub, and the planted answers theirs, from the house that is being built.
+    monkeypatch.setitem(sys.modules, f"lessons.exercises.{stub.stem}", load(stub))
+    judged = load(solution)
+    assert judge(load(stub).Negate, judged).kind == "not written"
+    assert judge(judged.Negate, judged).passed
+    answers = load(planted)
+    assert all(judge(right, judged).passed for right in answers.RIGHT)
+    assert [judge(wrong, judged).bug for _, wrong in answers.WRONG] == [name for name, _ in answers.WRONG]
 
 
 def test_it_says_what_is_missing(house: Path) -> None:

@@ -1,0 +1,1 @@
+"""The exercises as they are handed out; `curriculum start` copies them into a folder of your own."""

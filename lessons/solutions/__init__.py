@@ -1,0 +1,1 @@
+"""The solutions of the exercises, with hints, what they are held against, and common mistakes."""
