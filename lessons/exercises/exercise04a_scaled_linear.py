@@ -8,8 +8,8 @@ Every neuron gets one more number to learn, its scale. It multiplies the weighte
 
 On paper: x = (1, 2), W = ((3, 1),), scale = (10,), bias = (7,). Then s = 5 and y = 57.
 One scale per neuron, so it meets the columns of s. `backward` returns ∂L/∂x and fills `self.grads` with the
-gradients of weight, scale and bias. With grad_y = 1 the example has the gradients (30, 10) for x, (10,
-20) for the weights, 5 for the scale and 1 for the bias.
+gradients of weight, scale and bias. With grad_y = 1 the example has the gradients (30, 10) for x,
+(10, 20) for the weights, 5 for the scale and 1 for the bias.
 """
 
 import torch

@@ -9,8 +9,8 @@ The slopes are too small by half, nearly: w² at w = 3 has the slope 6. With a n
 with a nudge of 1 we get 3.5. On paper, central differences of a parabola are exact, however large the nudge:
 (4² − 2²) / 2 = 6.
 
-Someone divided by `eps` instead of `2 * eps`. That gives 6.001 and 7: nearly right is not right. The last
-line of the loop and the formula are as they should be. Find what is wrong, and mend it.
+Dividing by `eps` instead of `2 * eps` gives 6.001 and 7: nearly right is not right. The formula is as it
+should be. Find what is wrong, and mend it.
 """
 
 from collections.abc import Callable

@@ -11,11 +11,9 @@ REREAD = ("lesson04_layers.py", "def backward_params")
 HINTS = (
     "Go backwards from y, one operation at a time: what do you know about ∂L/∂s before you come to W and x?",
     "y = s · scale + bias, so ∂L/∂s = grad_y · scale, and ∂L/∂scale = Σ grad_y · s over the examples, "
-    "where s is "
-    "without the bias. From s on it is the Linear layer of lesson 04, with ∂L/∂s in place of grad_y.",
+    "where s is without the bias. From s on it is the layer of lesson 04, with ∂L/∂s in place of grad_y.",
     "forward: self.x, self.s = x, x @ weight.T. backward: grad_s = grad_y * scale; weight: grad_s.T @ "
-    "self.x; "
-    "scale: (grad_y * self.s).sum(0); bias: grad_y.sum(0); return grad_s @ weight.",
+    "self.x; scale: (grad_y * self.s).sum(0); bias: grad_y.sum(0); return grad_s @ weight.",
 )
 
 

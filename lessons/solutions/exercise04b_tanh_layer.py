@@ -13,8 +13,7 @@ from lessons.lesson04_layers import Linear
 ANSWER = "TanhLayer"
 REREAD = ("lesson04_layers.py", "def backward_params")
 HINTS = (
-    "Weight and bias act on the sum, before tanh. Along which number does `backward_params` expect the "
-    "slope?",
+    "Weight and bias act on the sum, before tanh. Along what does `backward_params` expect the slope?",
     "∂L/∂W = (∂L/∂s)ᵀ x and ∂L/∂b = Σ ∂L/∂s, where s = x Wᵀ + b. What is handed over is ∂L/∂y.",
     "Work out grad_sum first, and hand that to `backward_params`.",
 )

@@ -11,12 +11,10 @@ from lessons.exercises import exercise05a_margin_loss as stub
 ANSWER = "MarginLoss"
 REREAD = ("lesson05_losses.py", "class CrossEntropyLoss")
 HINTS = (
-    "How far is each class over the line, and which of them have a slope? What does the right class "
-    "hear of it?",
-    "Keep m − z_c + z_k of every class, and something below 0 for the right one. Where it is above 0, "
-    "it is the cost "
-    "and the slope is 1/n. The right class has minus the sum of these slopes: a row of the gradient "
-    "adds up to 0.",
+    "How far is each class over the line, and which have a slope? What does the right class hear of it?",
+    "Keep m − z_c + z_k of every class, and something below 0 for the right one. Where it is above 0, it is "
+    "the cost, and the slope is 1/n. The right class has minus the sum of these slopes: each row of the "
+    "gradient adds up to 0.",
     "gap = (margin − z.gather(1, target[:, None]) + z).scatter(1, target[:, None], −1); the costs are "
     "gap.clamp(min=0); slope = (gap > 0) / n; scatter −slope.sum(1, keepdim=True) to the right class.",
 )

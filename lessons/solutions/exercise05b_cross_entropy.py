@@ -12,13 +12,10 @@ from lessons.exercises import exercise05b_cross_entropy as stub
 ANSWER = "IndexCrossEntropy"
 REREAD = ("lesson05_losses.py", "The largest z is taken off all")
 HINTS = (
-    "How large is e^1000 for a computer, and what is that divided by itself? In the second row the "
-    "right class "
-    "has a probability near e^−1000: how large is that?",
-    "Take the largest logit of each row off that row: no probability changes, no e^z is above 1. That "
-    "mends the "
-    "first row and the third. For the second, never form the logarithm of a probability: ln p = z − ln "
-    "Σ e^z.",
+    "How large is e^1000 for a computer, and what is that divided by itself? In the second row the right "
+    "class has a probability of e^−1000: how large is that?",
+    "Take the largest logit of each row off that row: no probability changes, no e^z is above 1. That mends "
+    "the first row and the third. For the second, take no logarithm of a probability: ln p = z − ln Σ e^z.",
     "shifted = prediction - prediction.amax(1, keepdim=True); log_p = shifted - log of exp(shifted).sum(1, "
     "keepdim=True). The loss is −log_p at the right class, and self.p is exp(log_p).",
 )

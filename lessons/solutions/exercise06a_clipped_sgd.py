@@ -1,5 +1,8 @@
 """Solution of exercise 06a."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -36,105 +39,66 @@ class ClippedSGD(stub.ClippedSGD):
 def pairs(answer: type[stub.ClippedSGD]) -> list[Pair]:
     """Four steps beside `clip_grad_norm_` and `torch.optim.SGD`: steep slopes, gentle ones, none at all."""
 
-    def tensors(case: Case, end: str = "") -> dict[str, Tensor]:
+    def tensors(case: Case, end: str = "", size: float = 1.0) -> dict[str, Tensor]:
         shapes = {"weight": (case.n_out, case.n_in), "bias": (case.n_out,)}
-        return {name: case.tensor(name + end, *shape) for name, shape in shapes.items()}
+        return {name: size * case.tensor(name + end, *shape) for name, shape in shapes.items()}
 
-    def slopes(case: Case) -> list[dict[str, Tensor]]:
-        sizes = enumerate((10.0, 1.0, 0.01, 0.0))
-        return [{name: size * g for name, g in tensors(case, f"_{i}").items()} for i, size in sizes]
-
-    def named(params: dict[str, Tensor], grads: dict[str, Tensor], step: int) -> Results:
-        now = {f"{name}_after_{step}": param.detach().clone() for name, param in params.items()}
-        return now | {f"grad_{name}_{step}": grad for name, grad in grads.items()}
+    def walk(case: Case, params: dict[str, Tensor], step: Callable[[dict[str, Tensor]], None]) -> Results:
+        results: Results = {}
+        for size in (10.0, 1.0, 0.01, 0.0):
+            step(grads := tensors(case, f"_{size}", size))
+            results |= {f"{name}_after_{size}": param.detach().clone() for name, param in params.items()}
+            results |= {f"grad_{name}_{size}": grad for name, grad in grads.items()}  # left as they were?
+        return results
 
     def pair(lr: float, max_norm: float) -> Pair:
         def by_hand(case: Case) -> Results:
-            results: Results = {}
             params = tensors(case)
-            optimizer = answer(params, lr, max_norm)
-            for step, grads in enumerate(slopes(case), start=1):
-                optimizer.step(grads)
-                results |= named(params, grads, step)
-            return results
+            return walk(case, params, answer(params, lr, max_norm).step)
 
         def by_torch(case: Case) -> Results:
-            results: Results = {}
             params = {name: nn.Parameter(start) for name, start in tensors(case).items()}
             optimizer = torch.optim.SGD(params.values(), lr)
-            for step, grads in enumerate(slopes(case), start=1):
+
+            def step(grads: dict[str, Tensor]) -> None:
                 for name, param in params.items():
                     param.grad = grads[name].clone()
                 nn.utils.clip_grad_norm_(params.values(), max_norm)
                 optimizer.step()
-                results |= named(dict(params), grads, step)
-            return results
+
+            return walk(case, dict(params), step)
 
         return Pair(f"clipped sgd, lr {lr}, max_norm {max_norm}", by_hand, by_torch, drawn=False)
 
     return [pair(0.1, 2.0), pair(2.5, 0.5)]
 
 
-class _OneByOne(ClippedSGD):
-    def clipped(self, grads: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {name: self.factor(self.norm({name: grad})) * grad for name, grad in grads.items()}
+def _mistake(clipped: Callable[[Any, dict[str, Tensor]], dict[str, Tensor]]) -> type[ClippedSGD]:
+    """The solution with other gradients, made from itself and the ones it was given."""
+    return type("Mistake", (ClippedSGD,), {"clipped": clipped})
 
 
-class _ByValue(ClippedSGD):
-    def clipped(self, grads: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {name: grad.clamp(-self.max_norm, self.max_norm) for name, grad in grads.items()}
-
-
-class _NeverClipped(ClippedSGD):
-    def factor(self, norm: Tensor) -> Tensor:
-        return torch.ones_like(norm)
-
-
-class _AlwaysScaled(ClippedSGD):
-    def factor(self, norm: Tensor) -> Tensor:
-        return self.max_norm / (norm + 1e-6)
-
-
-class _NoRoot(ClippedSGD):
-    def norm(self, grads: dict[str, Tensor]) -> Tensor:
-        return super().norm(grads).square()
-
-
-class _NormsAdded(ClippedSGD):
-    def norm(self, grads: dict[str, Tensor]) -> Tensor:
-        return torch.stack([grad.norm() for grad in grads.values()]).sum()
-
-
-class _WithTheRate(ClippedSGD):
-    def factor(self, norm: Tensor) -> Tensor:
-        return super().factor(self.lr * norm)
-
-
-class _NoEpsilon(ClippedSGD):
-    def factor(self, norm: Tensor) -> Tensor:
-        return (self.max_norm / norm).clamp(max=1)
-
-
-class _Uphill(ClippedSGD):
-    def clipped(self, grads: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {name: -grad for name, grad in super().clipped(grads).items()}
-
-
-class _InPlace(ClippedSGD):
-    def clipped(self, grads: dict[str, Tensor]) -> dict[str, Tensor]:
-        factor = self.factor(self.norm(grads))
-        return {name: grad.mul_(factor) for name, grad in grads.items()}
+def _scaled(factor: Callable[[Any, Tensor], Any]) -> type[ClippedSGD]:
+    """The solution with another factor, made from itself and the norm."""
+    return type("Mistake", (ClippedSGD,), {"factor": factor})
 
 
 MISTAKES = {
-    "each tensor clipped by its own norm": _OneByOne,
-    "each element clipped": _ByValue,
-    "clipping forgotten": _NeverClipped,
-    "short gradients made longer": _AlwaysScaled,
-    "root forgotten": _NoRoot,
-    "norms added instead of squares": _NormsAdded,
-    "rate taken into the norm": _WithTheRate,
-    "1e-6 forgotten": _NoEpsilon,
-    "sign": _Uphill,
-    "input changed in place": _InPlace,
+    "each tensor clipped by its own norm": _mistake(
+        lambda self, grads: {name: g * self.factor(self.norm({name: g})) for name, g in grads.items()}
+    ),
+    "each element clipped": _mistake(
+        lambda self, grads: {name: g.clamp(-self.max_norm, self.max_norm) for name, g in grads.items()}
+    ),
+    "input changed in place": _mistake(
+        lambda self, grads: {
+            name: grads[name].copy_(g) for name, g in ClippedSGD.clipped(self, grads).items()
+        }
+    ),
+    "clipping forgotten": _mistake(lambda self, grads: grads),
+    "sign": _scaled(lambda self, norm: -ClippedSGD.factor(self, norm)),
+    "root forgotten": _scaled(lambda self, norm: ClippedSGD.factor(self, norm.square())),
+    "short gradients made longer": _scaled(lambda self, norm: self.max_norm / (norm + 1e-6)),
+    "rate taken into the norm": _scaled(lambda self, norm: ClippedSGD.factor(self, self.lr * norm)),
+    "1e-6 forgotten": _scaled(lambda self, norm: (self.max_norm / norm).clamp(max=1)),
 }

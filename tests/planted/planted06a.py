@@ -61,12 +61,6 @@ class SquaredNorm(Base):
             param -= self.lr * factor * grads[name]
 
 
-class SumOfNorms(Base):
-    def step(self, grads):
-        norm = sum(grad.flatten().dot(grad.flatten()).sqrt().item() for grad in grads.values())
-        super().step({name: grad * min(1.0, self.max_norm / (norm + 1e-6)) for name, grad in grads.items()})
-
-
 class IfWithoutEpsilon(Base):
     def step(self, grads):
         norm = torch.cat([grad.flatten() for grad in grads.values()]).norm()
@@ -96,7 +90,6 @@ WRONG = [
     ("each element clipped", Clamped),
     ("short gradients made longer", NoMinimum),
     ("root forgotten", SquaredNorm),
-    ("norms added instead of squares", SumOfNorms),
     ("1e-6 forgotten", IfWithoutEpsilon),
     ("input changed in place", ChangesTheGradients),
     ("clipping forgotten", lambda params, lr, max_norm: SGD(params, lr)),
