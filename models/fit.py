@@ -44,9 +44,8 @@ def main(arguments: list[str]) -> None:
     # gloo, which carries the messages between processes on CPUs, would look up this machine's name.
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
     if torch.cuda.is_available():
-        torch.set_float32_matmul_precision(
-            "high"
-        )  # TF32, on GPUs only: faster products, ten bits of mantissa
+        # TF32, on GPUs only: faster products, ten bits of mantissa.
+        torch.set_float32_matmul_precision("high")
     try:
         with quiet_lightning(warnings_too=False):
             DigitsCLI()

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -103,11 +104,10 @@ class LitMLP(L.LightningModule):
         self.save_hyperparameters()
         self._check()
         self.by_hand = scratch.MLP(sizes, activation, dropout, input_dropout, batch_norm)
-        for name, param in self.by_hand.params.items() if init in INITS else ():
-            INITS[init](param) if param.dim() == 2 else None
-            param.zero_() if name.endswith("bias") else None
+        if init in INITS:
+            self._fill(INITS[init])
         self.model = torch_nn.MLP(sizes, activation, dropout, input_dropout, batch_norm)
-        self.model.load_state_dict(self.by_hand.params, strict=not batch_norm)
+        self.model.load_state_dict(self.by_hand.params | self.by_hand.buffers)
         self.criterion: nn.Module = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
         self.criterion_by_hand: Any = CrossEntropyLoss(label_smoothing=label_smoothing)
         if loss in LOSSES:
@@ -184,6 +184,14 @@ class LitMLP(L.LightningModule):
         factor, steps = SCHEDULES[self.hparams["schedule"]], int(self.trainer.estimated_stepping_batches)
         schedule = LambdaLR(optimizer, lambda step: factor(step, steps))
         return [optimizer], [{"scheduler": schedule, "interval": "step", "name": "lr"}]
+
+    def _fill(self, init: Callable[[Tensor], Tensor]) -> None:
+        """Start weights with `init` and biases with 0; batch norm's factors stay 1."""
+        for name, param in self.by_hand.params.items():
+            if param.dim() == 2:
+                init(param)
+            elif name.endswith("bias"):
+                param.zero_()
 
     def _check(self) -> None:
         """The types are Lightning's to check, the ranges ours."""

@@ -25,11 +25,17 @@ class MineEngine(ScratchEngine):
     def __init__(self, path: Path, sizes: tuple[int, ...], start: Mapping[str, Tensor]) -> None:
         pieces = load_pieces(path)
         self.model = MLP(sizes)
-        self.model.layers = tuple(
-            pieces.Activation() if isinstance(layer, ReLU) else layer for layer in self.model.layers
-        )
-        self.model.load_state_dict(start)
-        self.criterion, self.optimizer = pieces.Loss(), pieces.Optimizer(self.model.params, lr=0.0)
+        try:
+            self.model.layers = tuple(
+                pieces.Activation() if isinstance(layer, ReLU) else layer for layer in self.model.layers
+            )
+            self.model.load_state_dict(start)
+            self.criterion, self.optimizer = pieces.Loss(), pieces.Optimizer(self.model.params, lr=0.0)
+        except Exception as error:
+            raise UserError(
+                f"a piece of {path} cannot be made: {type(error).__name__}: {error}; "
+                "expected Activation(), Loss() and Optimizer(params, lr=…)"
+            ) from error
 
     @torch.inference_mode()
     def step(self, x: Tensor, target: Tensor, lr: float) -> Tensor:

@@ -181,8 +181,8 @@ def _with_loop(
     per_epoch = -(-len(data.train.x) // options.batch_size)
     losses: list[Tensor] = []
     val_acc = 0.0
-    quiet = contextlib.nullcontext() if options.log == "off" else None
-    with quiet or SummaryWriter(str(folder)) as writer:
+    writing: Any = contextlib.nullcontext() if options.log == "off" else SummaryWriter(str(folder))
+    with writing as writer:
         log = RunLog(writer, options.log, data, hparams(name, options), min(EVERY, per_epoch))
 
         def logged_step(x: Tensor, target: Tensor, lr: float) -> Tensor:

@@ -55,6 +55,7 @@ def test_every_piece_may_be_swapped(tmp_path: Path) -> None:
     ("text", "expected"),
     [
         ("Activation = 1 / 0", "does not run: ZeroDivisionError"),
+        ("Activation = Loss = Optimizer = None", "a piece of .* cannot be made: TypeError"),
         ("Activation = Loss = None", "has no Optimizer; expected Activation, Loss, Optimizer"),
     ],
 )
