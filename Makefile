@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Two processes of one thread each: the lessons are too small for more threads to help.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
-.PHONY: run test test-slow lint format clean
+.PHONY: run test test-slow torture lint format lock locked clean
 .DEFAULT_GOAL := run
 
 # The stamp is remade when a dependency changes; a half-made environment leaves no stamp.
@@ -26,6 +26,13 @@ test: $(VENV)/installed
 test-slow: $(VENV)/installed
 	$(PYTEST) -m slow
 
+# Kills, faults and drawn inputs by the thousand; its figures stand in CONTRIBUTING.md. An hour or more.
+torture: $(VENV)/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture.kills
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture.data_faults
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture.fuzz_pairs
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture.fuzz_inputs
+
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -34,6 +41,23 @@ lint: $(VENV)/installed
 format: $(VENV)/installed
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Makes requirements.lock, every package with its version and the SHA-256 of its files, and tries it.
+lock:
+	$(PYTHON) -m venv .lock
+	.lock/bin/python -m pip install --quiet uv
+	.lock/bin/uv pip compile pyproject.toml --extra dev --constraint constraints.txt --universal \
+		--python-version 3.11 --generate-hashes --no-annotate --custom-compile-command 'make lock' \
+		--quiet --output-file requirements.lock
+	.lock/bin/python -m pip install --quiet --dry-run --ignore-installed --require-hashes -r requirements.lock
+	rm -rf .lock
+
+# The environment of `make run` from requirements.lock: no file is installed that is not the one we tested.
+locked:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(VENV)/installed
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build ./*.egg-info

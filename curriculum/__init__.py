@@ -3,3 +3,11 @@
 
 class UserError(Exception):
     """Something the user can mend: one line that says what is wrong, what was expected and what to do."""
+
+
+class Stopped(Exception):  # noqa: N818 (nothing went wrong)
+    """The user stopped a run, and it is saved. One line that says how to go on; `code` is the exit code."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.code = code

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from curriculum import UserError
+from curriculum import Stopped, UserError
 from curriculum.discover import lessons, select
 
 app = typer.Typer(
@@ -54,6 +54,9 @@ Which = Annotated[str, typer.Argument(help="A lesson's number or name, or all.",
 DataDir = Annotated[
     Path | None, typer.Option(help="Folder that holds MNIST/raw, or that it is downloaded to.")
 ]
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**32 - 1, help="Decides first weights and order of the digits.")
+]
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, …")]
 LogDir = Annotated[Path, typer.Option(help="Folder for TensorBoard logs and figures.")]
 
@@ -69,6 +72,8 @@ def main() -> None:
         code = app(standalone_mode=False)
     except UserError as error:
         _fail(str(error))
+    except Stopped as stopped:
+        _fail(str(stopped), stopped.code)
     except (KeyboardInterrupt, typer.Abort):
         _fail("interrupted", code=130)
     except BrokenPipeError:
@@ -145,13 +150,14 @@ def compare(
 
 @app.command()
 def mnist(
+    context: typer.Context,
     engine: Annotated[Engine, typer.Option(help="Which engines to train.")] = Engine.all,
     data: Annotated[DataChoice, typer.Option(help="auto takes MNIST where it can be had.")] = DataChoice.auto,
     data_dir: DataDir = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training digits.")] = 15,
     batch_size: Annotated[int, typer.Option(min=1, help="Digits per step.")] = 64,
     lr: Annotated[float, typer.Option(help="Learning rate of the first step; it falls to 0.")] = 0.2,
-    seed: Annotated[int, typer.Option(min=0, help="Decides first weights and order of the digits.")] = 0,
+    seed: Seed = 0,
     dtype: Annotated[Dtype, typer.Option(help="Precision.")] = Dtype.float32,
     device: Device = "cpu",
     log: Annotated[LogLevel, typer.Option(help="How much to write for TensorBoard.")] = LogLevel.full,
@@ -160,19 +166,25 @@ def mnist(
         "exercises/final_project.py"
     ),
     as_json: Annotated[bool, typer.Option("--json", help="Print the reports as JSON.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that was stopped.")] = False,
 ) -> None:
     """Train 784–128–64–10 from scratch, with torch.nn and with Lightning, and compare them."""
     _check_lr(lr)
+    if resume:
+        _refuse_others(context, ("resume", "log_dir", "as_json"))
     from dataclasses import asdict
 
     from models import mnist as job
 
+    folders = None
     options = job.Options(
         engine.value, data.value, data_dir, epochs, batch_size, lr, seed, dtype.value, device, log.value,
         log_dir, mine,
     )  # fmt: skip
     say = Console(stderr=as_json, highlight=False, soft_wrap=True).print
-    reports = job.run(options, say)
+    if resume:
+        options, folders = job.unfinished(log_dir)
+    reports = job.run(options, say, folders)
     if as_json:
         print(json.dumps([asdict(report) for report in reports], indent=2, default=str))
         return
@@ -189,7 +201,7 @@ def parity(
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the training digits.")] = 1,
     batch_size: Annotated[int, typer.Option(min=1, help="Digits per step.")] = 64,
     lr: Annotated[float, typer.Option(help="Learning rate of the first step; it falls to 0.")] = 0.2,
-    seed: Annotated[int, typer.Option(min=0, help="Decides first weights and order of the digits.")] = 0,
+    seed: Seed = 0,
     dtype: Annotated[Dtype, typer.Option(help="Precision.")] = Dtype.float64,
     bound: Annotated[
         float | None, typer.Option(help="Largest difference that passes (1e-9, in float32 1e-4).")
@@ -242,6 +254,15 @@ def bench(
     for table in job.tables(report):
         print(f"{table._repr_markdown_()}\n") if markdown else Console().print(table)
     Console(highlight=False).print(", ".join(f"{name} {value}" for name, value in report["machine"].items()))
+
+
+def _refuse_others(context: typer.Context, allowed: tuple[str, ...]) -> None:
+    """A run that goes on keeps its options: to be told others would mean another run."""
+    for name in context.params.keys() - set(allowed):
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            option = f"--{name.replace('_', '-')}"
+            raise UserError(f"--resume goes on with the options that the run began with; leave {option} out")
 
 
 def _check_lr(lr: float) -> None:
@@ -409,6 +430,24 @@ def new(
         print(f"missing: {line}")
 
 
+@app.command()
+def rerun(
+    run: Annotated[str, typer.Argument(help="A finished run's folder, or a part of its name: scratch.")],
+    log_dir: LogDir = Path("runs"),
+) -> None:
+    """Do a run again as its manifest says. Exit code 1 unless weights and logs are the same bits."""
+    from curriculum.runs import resolve
+
+    folder = resolve(run, log_dir)
+    from models.manifest import rerun as job
+
+    differences = job(folder, log_dir, Console(stderr=True, highlight=False, soft_wrap=True).print)
+    if differences:
+        print(f"not identical: {'; '.join(differences)}")
+        raise typer.Exit(1)
+    print("identical: every weight and every point of every curve")
+
+
 runs_app = typer.Typer(help="List runs with their results, or show one.", rich_markup_mode=None)
 app.add_typer(runs_app, name="runs")
 
@@ -464,15 +503,9 @@ def tensorboard(
 
 
 @app.command()
-def doctor(data_dir: DataDir = None) -> None:
-    """Say what is installed and which data will be used."""
-    from curriculum.show import diagnose
+def doctor(data_dir: DataDir = None, log_dir: LogDir = Path("runs")) -> None:
+    """Say what is installed and used, and what mends each fault. Exit code 1 where something is wrong."""
+    from curriculum.doctor import report
 
-    table = Table("", "found", "", box=None)
-    healthy = True
-    for what, found, advice in diagnose(data_dir):
-        healthy = healthy and not advice
-        table.add_row(what, found, advice or "ok", style="bold red" if advice else None)
-    Console().print(table)
-    if not healthy:
+    if not report(data_dir, log_dir):
         raise typer.Exit(1)

@@ -1,10 +1,12 @@
 """MNIST as tensors in memory, checked; offline, scikit-learn's handwritten digits in the same shape.
 
 MNIST is looked for in `--data-dir`, then in `$PATH_DATASETS`, then in the user's cache, in torchvision's
-layout (`MNIST/raw/`). What is missing is downloaded. Every file is checked by its SHA-256 before it is read.
+layout (`MNIST/raw/`). What is missing is downloaded. The SHA-256 of what was read is checked: of the tensors
+that are trained on, not of a file that may change in between.
 """
 
 import contextlib
+import errno
 import hashlib
 import io
 import os
@@ -29,8 +31,14 @@ SHA256 = {
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
-CACHE = Path(platformdirs.user_cache_dir("scratch-to-mnist", appauthor=False))
+LARGEST = 16 + 60_000 * 28 * 28  # bytes of the largest of them
+try:
+    CACHE = Path(platformdirs.user_cache_dir("scratch-to-mnist", appauthor=False))
+except RuntimeError:  # there is no home folder, which matters only where something must be downloaded
+    CACHE = Path("~/.cache/scratch-to-mnist")
 TIMEOUT = 10.0  # seconds of silence from a server
+# With these the disk refuses, not the network: another server would not help.
+REFUSED_HERE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
 OFFLINE_DIGITS = "scikit-learn digits"
 
 
@@ -85,8 +93,11 @@ def load(which: str = "auto", data_dir: Path | None = None) -> Data:
     """MNIST ("mnist"), the offline digits ("digits"), or MNIST where it can be had ("auto").
 
     x has the default dtype. The offline digits are split 1,197/300/300, MNIST 50,000/10,000/10,000: the
-    last 10,000 training digits are the validation part. Raises `UserError` when a file is damaged, and,
-    for "mnist", when it cannot be downloaded.
+    last 10,000 training digits are the validation part.
+
+    Raises:
+        UserError: a file is damaged or cannot be read; or, for "mnist" or where only some of the files are
+            there, it cannot be downloaded.
     """
     if which == "digits":
         return _digits("chosen")
@@ -98,48 +109,60 @@ def load(which: str = "auto", data_dir: Path | None = None) -> Data:
             if which == "mnist" or len(missing) < len(SHA256):
                 raise
             return _digits(f"no MNIST: {error}")
-    _check(folder)
     return _mnist(folder)
 
 
 def locate(data_dir: Path | None = None) -> tuple[Path, list[str]]:
-    """The folder `MNIST/raw` that will be used, and which of the four files are missing there."""
+    """The folder `MNIST/raw` that will be used, and which of the four files are missing there.
+
+    Raises:
+        UserError: it cannot be known, because a folder may not be looked into.
+    """
     places = [data_dir] if data_dir else [Path(p) for p in [os.environ.get("PATH_DATASETS")] if p] + [CACHE]
-    folders = [place.expanduser() / "MNIST" / "raw" for place in places]
+    folders = [Path(os.path.expanduser(place)) / "MNIST" / "raw" for place in places]
     for folder in folders:
-        missing = [name for name in SHA256 if not (folder / name).exists()]
+        missing = [name for name in SHA256 if not _is_there(folder / name)]
         if len(missing) < len(SHA256):
             return folder, missing
     return folders[-1], list(SHA256)
 
 
+def _is_there(path: Path) -> bool:
+    """Whether anything has this name. A link to nothing has: it is a damaged file, not a missing one."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise UserError(
+            f"cannot look into {path.parent} ({error.strerror}); "
+            "make it readable, or choose with --data-dir DIR or --data digits"
+        ) from error
+    return True
+
+
 def damaged(folder: Path) -> list[str]:
-    """The files in `folder` that are not MNIST's, byte by byte."""
+    """The files in `folder` that cannot be read, or are not MNIST's byte by byte."""
     return [name for name, sha256 in SHA256.items() if _sha256(folder / name) != sha256]
 
 
-def _check(folder: Path) -> None:
-    for name in damaged(folder):
-        raise UserError(
-            f"{folder / name} is damaged or not MNIST's (its SHA-256 is wrong); "
-            "delete it and run again to download it anew"
-        )
-
-
 def _sha256(path: Path) -> str:
+    """Empty where it cannot be MNIST's. A pipe is not opened: that would wait for a writer."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be read ({error.strerror}); expected one of MNIST's four files"
-        ) from error
+        if path.is_file() and path.stat().st_size <= LARGEST:
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        pass
+    return ""
 
 
 def _download(folder: Path, missing: list[str]) -> None:
     """Fetch files one by one with torchvision. Each appears in `folder` whole and checked, or not at all."""
     from torchvision.datasets import MNIST
 
+    if str(folder).startswith("~"):
+        raise DownloadError(f"there is no home folder for {folder}; set HOME or give --data-dir DIR")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="download-", dir=folder) as scratch, _quiet_with_timeout():
@@ -150,7 +173,8 @@ def _download(folder: Path, missing: list[str]) -> None:
                     os.replace(Path(scratch) / name, folder / name)
     except OSError as error:
         raise DownloadError(
-            f"cannot write to {folder} ({error.strerror or error}); try --data-dir DIR"
+            f"cannot write to {folder} ({error.strerror or error}); "
+            "make room or mend its permissions, or choose with --data-dir DIR or --data digits"
         ) from error
 
 
@@ -165,6 +189,8 @@ def _fetch(urls: list[str], scratch: Path, name: str, md5: str) -> None:
                 return
             reasons.append("wrong content")
         except (OSError, RuntimeError, EOFError, HTTPException) as error:
+            if getattr(error, "errno", None) in REFUSED_HERE:
+                raise
             reasons.append(str(getattr(error, "reason", error)) or type(error).__name__)
     raise DownloadError(
         f"could not download {name} ({'; '.join(dict.fromkeys(reasons))}); "
@@ -184,13 +210,45 @@ def _quiet_with_timeout() -> Iterator[None]:
 
 
 def _mnist(folder: Path) -> Data:
-    from torchvision.datasets import MNIST
-
-    train, test = (MNIST(str(folder.parents[1]), train=part) for part in (True, False))
-    images = torch.cat([train.data, test.data])
-    target = torch.cat([train.targets, test.targets])
+    train_images, train_target, test_images, test_target = (_read(folder / name) for name in SHA256)
+    images, target = torch.cat([train_images, test_images]), torch.cat([train_target, test_target])
     digest = hashlib.sha256("".join(SHA256.values()).encode()).hexdigest()
     return _split("MNIST", images, target, (50_000, 10_000, 10_000), str(folder), digest)
+
+
+def _read(path: Path) -> Tensor:
+    """One of the four files, read by torchvision and proven: (count, 28, 28) uint8 or (count,) int64."""
+    from torchvision.datasets.mnist import read_image_file, read_label_file
+
+    problem = "is damaged or not MNIST's (its SHA-256 is wrong)"
+    try:
+        if not path.exists():
+            problem = "is not there or is a link to nothing"
+        elif not path.is_file():
+            problem = "cannot be read (it is not a file)"
+        elif path.stat().st_size <= LARGEST:
+            tensor = (read_image_file if "images" in path.name else read_label_file)(str(path))
+            if _sha256_of(tensor) == SHA256[path.name]:
+                return tensor
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror or error})"
+    except (AssertionError, KeyError, TypeError, ValueError, RuntimeError):
+        pass  # so torchvision's reader stumbles over damage
+    raise UserError(
+        f"{path} {problem}; delete it and run again to download it anew, "
+        "or choose with --data-dir DIR or --data digits"
+    )
+
+
+def _sha256_of(tensor: Tensor) -> str:
+    """The SHA-256 of the file that holds this tensor of bytes and nothing else.
+
+    Such a file begins with two zeros, 8 for unsigned bytes, the number of dimensions, and each size in four
+    bytes, the highest first.
+    """
+    sizes = b"".join(size.to_bytes(4, "big") for size in tensor.shape)
+    header = bytes((0, 0, 8, tensor.dim())) + sizes
+    return hashlib.sha256(header + tensor.to(torch.uint8).numpy().tobytes()).hexdigest()
 
 
 def _digits(why: str) -> Data:

@@ -207,7 +207,7 @@ def _read(files: tuple[tuple[Path, int, int], ...]) -> _Log:
         end = 0
         for end, event in _events(path):  # noqa: B007 (used after the loop)
             log.add(event)
-        log.breaks_off |= end < size
+        log.breaks_off = end < size  # an earlier one was cut off by a kill, and the run resumed
     return log
 
 

@@ -17,8 +17,9 @@ def quiet_lightning(warnings_too: bool = True) -> Iterator[None]:
         logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            # No reader can mend these: its own use of PyTorch, and that a tested run has a folder of its own.
-            for message in (".*LeafSpec.* is deprecated", "The dirpath has changed"):
+            # No reader can mend these: its own use of PyTorch, that a tested run has a folder of its own, and
+            # that a run which goes on finds its checkpoints.
+            for message in (".*LeafSpec.* is deprecated", "The dirpath has changed", "Checkpoint directory"):
                 warnings.filterwarnings("ignore", message=message)
             if warnings_too:
                 warnings.filterwarnings("ignore", module="lightning")

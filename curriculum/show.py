@@ -1,9 +1,5 @@
-"""What the commands `run`, `compare` and `doctor` do."""
+"""What the commands `run` and `compare` do."""
 
-import importlib.metadata
-import platform
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from curriculum import UserError, data
+from curriculum import UserError
 from curriculum.demo import runs, show
 from curriculum.device import usable
 from curriculum.discover import Lesson
@@ -64,30 +60,3 @@ def compare_lessons(chosen: list[Lesson], dtype: str, device: str) -> list[dict[
                 }
             )
     return rows
-
-
-def diagnose(data_dir: Path | None) -> Iterator[tuple[str, str, str]]:
-    """What was looked at, what was found, and what to do about it (empty where all is well)."""
-    old = "" if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed"
-    yield "Python", platform.python_version(), old
-    for package in ("torch", "torchvision", "lightning", "tensorboard"):
-        yield package, importlib.metadata.version(package), ""
-    yield "device", "cuda" if torch.cuda.is_available() else f"cpu, {torch.get_num_threads()} threads", ""
-    try:
-        import torchvision.ops  # noqa: F401
-
-        yield "torchvision fits torch", "yes", ""
-    except RuntimeError as error:
-        yield (
-            "torchvision fits torch",
-            str(error).splitlines()[0],
-            "install matching versions: make clean, make test",
-        )
-    folder, missing = data.locate(data_dir)
-    if len(missing) == len(data.SHA256):
-        yield "MNIST", f"not on this machine; will be downloaded to {folder}, else digits are used", ""
-    elif missing:
-        yield "MNIST", f"{folder} lacks {', '.join(missing)}", ""
-    else:
-        wrong = data.damaged(folder)
-        yield "MNIST", str(folder), f"damaged: {', '.join(wrong)}; delete and run again" if wrong else ""

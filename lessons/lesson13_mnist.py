@@ -152,15 +152,25 @@ def torch_step(model: nn.Module) -> Step:
 
 # %%
 def learn(
-    step: Step, examples: Split, epochs: int, batch_size: int, lr: float, generator: torch.Generator
+    step: Step,
+    examples: Split,
+    epochs: int,
+    batch_size: int,
+    lr: float,
+    generator: torch.Generator,
+    done: int = 0,
 ) -> Iterator[Tensor]:
-    """Train; gives the loss of every step as it happens."""
+    """Train; gives the loss of every step as it happens.
+
+    `done`: how many steps a run had taken when it was stopped. Their batches are drawn and passed over.
+    """
     steps = epochs * -(-len(examples.x) // batch_size)
-    done = 0
+    count = 0
     for _ in range(epochs):
         for rows in minibatches(len(examples.x), batch_size, generator):
-            yield step(examples.x[rows], examples.target[rows], linear_decay(lr, done, steps))
-            done += 1
+            if count >= done:
+                yield step(examples.x[rows], examples.target[rows], linear_decay(lr, count, steps))
+            count += 1
 
 
 def first_weights(sizes: tuple[int, ...], seed: int) -> dict[str, Tensor]:

@@ -29,8 +29,8 @@ from lessons.lesson13_mnist import SIZES, first_weights, learn, torch_step
 from lessons.lesson14_lightning import Batches
 from lessons.lesson19_speed import FastMLP
 from models import torch_nn
-from models.mnist import plain_trainer
 from models.scratch import ScratchEngine
+from models.train import plain_trainer
 
 Step = Callable[[Tensor, Tensor, float], Any]
 BATCHES = (32, 128, 512)

@@ -1,7 +1,9 @@
 """The same MLP under Lightning: one module and one data module for either set of gradients."""
 
+import itertools
 import math
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -116,6 +118,7 @@ class LitMLP(L.LightningModule):
         self.val_accuracy = MulticlassAccuracy(sizes[-1], average="micro")
         self.test_accuracy = MulticlassAccuracy(sizes[-1], average="micro")
         self.example_input_array = torch.zeros(1, sizes[0])
+        self._saved_rng: dict[str, Tensor] = {}
 
     def setup(self, stage: str) -> None:
         ends = self.hparams["sizes"][0], self.hparams["sizes"][-1]
@@ -139,17 +142,29 @@ class LitMLP(L.LightningModule):
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         x, target = batch
         loss = self.loss(x, target) * self._share_of_batch(x)
+        if not loss.isfinite():
+            raise UserError(self._fault(x, loss))
         trainer: Any = self.trainer
         # Written down only where the Trainer looks: at every step it would cost a third of the step.
         if (trainer.global_step + 1) % trainer.log_every_n_steps == 0:
             self.log("train_loss", loss.detach(), prog_bar=True, sync_dist=True, batch_size=len(x))
         return loss
 
-    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        super().optimizer_step(*args, **kwargs)
         if self.hparams["max_norm"]:
             *hidden, _ = (weight for weight in self.weights().values() if weight.dim() == 2)
             for weight in hidden:
                 weight.copy_(weight.renorm(2, 0, self.hparams["max_norm"]))
+
+    def _fault(self, x: Tensor, loss: Tensor) -> str:
+        """Where a loss that is no number comes from."""
+        layers, lr = self.outputs(x).items(), self.hparams["lr"]
+        origin = next((f": layer {name} gave the first" for name, y in layers if not y.isfinite().all()), "")
+        return (
+            f"the loss of step {self.trainer.global_step} is {loss.item()}{origin}; the learning rate {lr} "
+            f"is probably too large, try --model.lr {lr / 10:g} (lesson 06)"
+        )
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         x, target = batch
@@ -196,6 +211,8 @@ class LitMLP(L.LightningModule):
     def _check(self) -> None:
         """The types are Lightning's to check, the ranges ours."""
         h = self.hparams
+        if empty := [name for name, value in h.items() if value is None]:
+            raise UserError(f"model.{empty[0]} is empty; expected a value, or leave it out")
         for name, right, expected in (
             ("engine", h["engine"] in ("torch", "scratch"), "'torch' or 'scratch'"),
             (
@@ -216,6 +233,29 @@ class LitMLP(L.LightningModule):
         ):
             if not right:
                 raise UserError(f"model.{name} is {h[name]}; expected {expected}")
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Dropout draws from a generator that every process has for itself."""
+        checkpoint["rng"] = self._of_every_process(torch.get_rng_state())
+        if self.device.type == "cuda":
+            checkpoint["rng_cuda"] = self._of_every_process(torch.cuda.get_rng_state(self.device))
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._saved_rng = {key: checkpoint[key] for key in ("rng", "rng_cuda") if key in checkpoint}
+
+    def on_train_start(self) -> None:
+        """Later than `on_load_checkpoint`: between the two somebody might draw."""
+        rank = self.global_rank
+        if len(self._saved_rng.get("rng", ())) > rank:
+            torch.set_rng_state(self._saved_rng["rng"][rank])
+        if len(self._saved_rng.get("rng_cuda", ())) > rank:
+            torch.cuda.set_rng_state(self._saved_rng["rng_cuda"][rank], self.device)
+        self._saved_rng = {}
+
+    def _of_every_process(self, state: Tensor) -> Tensor:
+        """(len(state),) → (processes, len(state)), the same in all of them."""
+        gathered: Any = self.all_gather(state)
+        return gathered.view(-1, len(state)).cpu()
 
     def on_validation_model_zero_grad(self) -> None:
         """Lightning would throw the last gradients away before validation; the run log looks at them."""
@@ -260,11 +300,24 @@ class LitMLP(L.LightningModule):
 
 
 class ShareOfBatches(Batches):
-    """One process's part of every batch: every `world`-th digit, beginning with number `rank`."""
+    """One process's part of every batch: every `world`-th digit, beginning with number `rank`.
 
-    def __init__(self, split: Split, batch_size: int, generator: Any = None, rank: int = 0, world: int = 1):
+    `progress` says which pass this is, and how many of its batches a run had before it was stopped. Seed and
+    pass decide the order, so there is nothing else to remember.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        batch_size: int,
+        generator: torch.Generator | None = None,
+        rank: int = 0,
+        world: int = 1,
+        progress: Callable[[], tuple[int, int]] | None = None,
+    ) -> None:
         super().__init__(split, batch_size, generator)
-        self.rank, self.world = rank, world
+        self.rank, self.world, self.progress = rank, world, progress
+        self._drawn = 0
         smallest = len(split.x) % batch_size or batch_size
         if smallest < world:
             raise UserError(
@@ -273,12 +326,22 @@ class ShareOfBatches(Batches):
             )
 
     def __iter__(self) -> Any:
-        for x, target in super().__iter__():
+        passes, skip = self.progress() if self.progress else (self._drawn, 0)
+        for _ in range(self._drawn, passes):
+            next(super().__iter__())  # draws the order of a pass that a stopped run has had
+        self._drawn = passes + 1
+        for x, target in itertools.islice(super().__iter__(), skip, None):
             yield (
                 (x, target)
                 if self.world == 1
                 else (x[self.rank :: self.world], target[self.rank :: self.world])
             )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Lightning warns about a loader without this. There is nothing to keep."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
 
 
 class MNISTDataModule(L.LightningDataModule):
@@ -307,10 +370,8 @@ class MNISTDataModule(L.LightningDataModule):
         self.dataset, self.data_dir, self.batch_size = dataset, data_dir, batch_size
         self.kind, self.val_count = augment, val_count
         self.seed = torch.initial_seed() if seed is None else seed
-        self.generator = torch.Generator().manual_seed(self.seed)
         self.data: Data | None = None
         self.augment: Augment | None = None
-        self.distortions: torch.Generator | None = None
 
     def setup(self, stage: str) -> None:
         if self.data is None:
@@ -326,7 +387,8 @@ class MNISTDataModule(L.LightningDataModule):
             self.augment = Augment(self.kind, self.data.mean, self.data.std)
 
     def train_dataloader(self) -> Batches:
-        return self._batches("train", self.batch_size, self.generator)
+        generator = torch.Generator().manual_seed(self.seed)
+        return self._batches("train", self.batch_size, generator, self._progress if self.trainer else None)
 
     def val_dataloader(self) -> Batches:
         return self._batches("val", IN_USE)
@@ -343,13 +405,26 @@ class MNISTDataModule(L.LightningDataModule):
         if self.augment is None or self.trainer is None or not self.trainer.training:
             return batch
         x, target = batch
-        if self.distortions is None:  # apart from the order's generator, which must agree in all processes
-            self.distortions = torch.Generator(x.device).manual_seed(self.seed + 1 + self.trainer.global_rank)
-        return self.augment(x, self.distortions), target
+        # Drawn by the step's number, so that a stopped run goes on as it would have. As text, since torch
+        # takes only the last 32 bits of a seed.
+        place = f"{self.seed} {self.trainer.global_step} {self.trainer.global_rank}"
+        generator = torch.Generator(x.device).manual_seed(zlib.crc32(place.encode()))
+        return self.augment(x, generator), target
 
-    def _batches(self, part: str, batch_size: int, generator: torch.Generator | None = None) -> Batches:
+    def _batches(
+        self,
+        part: str,
+        batch_size: int,
+        generator: torch.Generator | None = None,
+        progress: Callable[[], tuple[int, int]] | None = None,
+    ) -> Batches:
         rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        return ShareOfBatches(getattr(self.data, part), batch_size, generator, rank, world)
+        return ShareOfBatches(getattr(self.data, part), batch_size, generator, rank, world, progress)
+
+    def _progress(self) -> tuple[int, int]:
+        """The pass that the Trainer is in, and how many of its batches are done."""
+        trainer: Any = self.trainer
+        return trainer.current_epoch, trainer.fit_loop.epoch_loop.batch_progress.current.ready
 
 
 class LogRun(L.Callback):
@@ -366,7 +441,15 @@ class LogRun(L.Callback):
         self.level, self.hparams = level, hparams or {}
         self.run_log: RunLog | None = None
         self.train_seconds = 0.0
+        self.measured: dict[str, float] = {}  # what the last validation said
         self._begin = 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a run that is resumed cannot measure again."""
+        return {"train_seconds": self._seconds(), "measured": self.measured}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.train_seconds, self.measured = state_dict["train_seconds"], state_dict["measured"]
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """An epoch of few batches still gets a point on the training curve."""
@@ -401,11 +484,18 @@ class LogRun(L.Callback):
         if self.run_log and trainer.state.fn == "fit" and not trainer.sanity_checking:
             self.run_log.after_epoch(trainer.global_step - 1, pl_module)
 
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        found = trainer.callback_metrics
+        self.measured = {name: float(found[name]) for name in ("val_loss", "val_acc") if name in found}
+
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
-        self.train_seconds = time.perf_counter() - self._begin
+        self.train_seconds, self._begin = self._seconds(), 0.0
         if self.run_log:
             pl_module.eval()
             self.run_log.finish(trainer.global_step, pl_module)
+
+    def _seconds(self) -> float:
+        return self.train_seconds + (time.perf_counter() - self._begin if self._begin else 0.0)
 
 
 class SilentLogger(TensorBoardLogger):

@@ -13,6 +13,7 @@ import math
 import platform
 import warnings
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import torch
@@ -24,6 +25,7 @@ from torchvision.utils import make_grid
 
 from curriculum.data import Data
 from curriculum.demo import new_figure
+from curriculum.events import EVENT_FILES
 from lessons.lesson09_training import accuracy
 
 Level = Literal["off", "basic", "full"]
@@ -229,6 +231,16 @@ def misread(logits: Tensor, target: Tensor, data: Data, count: int = 24) -> Figu
         axis.imshow(data.images(data.val.x[index].cpu())[0].numpy(), cmap="gray_r")
         axis.set_title(f"{answer[index].item()}, is {target[index].item()}", fontsize=8)
     return figure
+
+
+def take_back(run: Path, step: int) -> None:
+    """Take back what a stopped run has logged from `step` on, where its checkpoint was made."""
+    files = list(run.glob(EVENT_FILES))
+    if step and files:
+        SummaryWriter(str(run), purge_step=step).close()
+    elif not step:
+        for file in files:
+            file.unlink()
 
 
 class ByHand(nn.Module):

@@ -20,9 +20,10 @@ from curriculum.quiet import quiet_lightning
 from lessons.lesson13_mnist import SIZES, first_weights
 from models.lit import LitMLP, MNISTDataModule
 from models.logs import EVERY, Engine, RunLog
-from models.mnist import Options, default_dtype, hparams, make_folders, plain_trainer
+from models.mnist import Options, default_dtype, make_folders
 from models.scratch import ScratchEngine
 from models.torch_nn import TorchEngine
+from models.train import hparams, plain_trainer
 
 BOUNDS = {"float64": 1e-9, "float32": 1e-4}
 

@@ -1,8 +1,11 @@
 """`curriculum fit`, `validate`, `test` and `predict`: what Lightning users know, without its known pains."""
 
 import csv
+import io
+import pickle
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -208,3 +211,102 @@ def test_bad_input_is_one_clear_line(arguments: list[str], expected: str) -> Non
 
 def test_the_command_says_it_in_one_line(tmp_path: Path) -> None:
     assert "model.lr is -1.0" in refused(curriculum("fit", "--model.lr", "-1", cwd=tmp_path))
+
+
+# ---------------------------------------------------------------- files that are not ours
+
+
+class Harm:
+    """What unpickling it would do: leave a file behind."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["in torch's archive", "a bare pickle"])
+def test_code_in_a_checkpoint_is_never_run(inside: bool, tmp_path: Path) -> None:
+    mark, path = tmp_path / "it ran", tmp_path / "foreign.ckpt"
+    content = {"state_dict": {}, "hyper_parameters": Harm(mark), "global_step": 1}
+    if inside:
+        torch.save(content, path)
+    else:
+        path.write_bytes(pickle.dumps(content))
+    for arguments in (["test", "--ckpt_path", str(path)], ["fit", *SMALL, "--ckpt_path", str(path)]):
+        with pytest.raises(UserError, match="not opened" if inside else "damaged or no checkpoint"):
+            fit.main(arguments)
+    assert not mark.exists()
+    torch.load(path, weights_only=False) if inside else pickle.loads(path.read_bytes())
+    assert mark.exists()  # the pickle is a live one
+
+
+def test_a_damaged_checkpoint_is_one_clear_line() -> None:
+    fit.main(["fit", *SMALL, "--log.level", "off"])
+    path = Path("runs/fit/version_0/checkpoints/last.ckpt")
+    whole = path.read_bytes()
+    for place in range(0, len(whole), len(whole) // 25):
+        path.write_bytes(whole[:place])
+        with pytest.raises(UserError, match="damaged or no checkpoint"):
+            fit.main(["test", "--ckpt_path", str(path)])
+    weight = whole.index(weights_as_bytes(whole))
+    path.write_bytes(whole[:weight] + bytes([whole[weight] ^ 1]) + whole[weight + 1 :])
+    with pytest.raises(UserError, match="is damaged"):
+        fit.main(["test", "--ckpt_path", str(path)])
+    torch.save({"something": "else"}, path)
+    with pytest.raises(UserError, match="no checkpoint of ours"):
+        fit.main(["test", "--ckpt_path", str(path)])
+
+
+def weights_as_bytes(checkpoint: bytes) -> bytes:
+    weight = torch.load(io.BytesIO(checkpoint), weights_only=True)["state_dict"]["model.0.weight"]
+    return weight.numpy().tobytes()
+
+
+CALLBACK = {"class_path": "ModelCheckpoint", "init_args": {"dirpath": "ELSEWHERE"}}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"log_dir": "ELSEWHERE"},
+        {"name": "../../elsewhere"},
+        {"checkpoint": {"dirpath": "ELSEWHERE"}},
+        {"checkpoint": {"filename": "../../../../elsewhere"}},
+        {"trainer": {"default_root_dir": "ELSEWHERE"}},
+        {
+            "trainer": {
+                "callbacks": [{"class_path": "ModelCheckpoint", "init_args": {"dirpath": "ELSEWHERE"}}]
+            }
+        },
+        {"trainer": {"logger": {"class_path": "CSVLogger", "init_args": {"save_dir": "ELSEWHERE"}}}},
+    ],
+    ids=str,
+)
+def test_a_configuration_writes_into_the_log_folder_only(config: dict[str, Any], tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    Path("foreign.yaml").write_text(yaml.safe_dump(config).replace("ELSEWHERE", str(elsewhere)))
+    with pytest.raises(UserError, match="lies outside of the log folder"):
+        fit.main(["fit", *SMALL, "--config", "foreign.yaml"])
+    assert {path.name for path in tmp_path.iterdir()} == {"foreign.yaml"}
+
+
+def test_what_stands_on_the_command_line_was_asked_for(tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    fit.main(["fit", *SMALL, "--log.level=off", f"--log_dir={there}", "--trainer.max_epochs=1"])
+    assert (there / "fit/version_0/model.safetensors").exists()
+
+
+# ---------------------------------------------------------------- numbers that are none
+
+
+def test_a_loss_that_is_no_number_names_step_and_layer() -> None:
+    told = r"the loss of step 2 is nan: layer 2.Linear gave the first; .* try --model.lr 1e\+07 \(lesson 06\)"
+    with pytest.raises(UserError, match=told):
+        fit.main(["fit", "--data.dataset", "digits", "--model.lr", "1e8"])
+
+
+def test_float16_is_refused_on_a_cpu() -> None:
+    with pytest.raises(UserError, match=r"trainer.precision is 16-mixed.*expected 32-true"):
+        fit.main(["fit", *SMALL, "--trainer.precision", "16-mixed"])

@@ -12,7 +12,7 @@ from curriculum.data import Split, load
 from curriculum.quiet import quiet_lightning
 from lessons.lesson13_mnist import SIZES, first_weights
 from models.lit import LitMLP, MNISTDataModule, ShareOfBatches
-from models.mnist import plain_trainer
+from models.train import plain_trainer
 
 # Batch norm goes with SGD here: the true gradient of a bias before it is 0, and Adam, which divides by a
 # gradient's usual size, makes whole steps of the rounding errors that are left.
