@@ -87,7 +87,7 @@ class DigitsCLI(LightningCLI):
         )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        parser.add_argument("--log_dir", default="runs", help="Folder for all runs.")
+        parser.add_argument("--log_dir", type=str, default="runs", help="Folder for all runs.")
         parser.add_argument(
             "--name", type=str | None, help="Folder inside log_dir (default: the subcommand)."
         )
@@ -117,6 +117,9 @@ class DigitsCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         config, checkpoint = self._config, self._config.ckpt_path
+        for option in ("log_dir", "data.augment", "data.dataset", "data.batch_size", "log.level"):
+            if config.get(option) is None:
+                raise UserError(f"{option} is empty; expected a value, or leave it out")
         if self.subcommand != "fit":
             example = "--ckpt_path runs/fit/version_0/checkpoints/last.ckpt"
             if not checkpoint:
@@ -132,6 +135,17 @@ class DigitsCLI(LightningCLI):
         if config.resume:
             self.save_config_callback = None  # the run's config.yaml is that of its beginning
             sweep(Path(config.resume) / "checkpoints")
+
+    def instantiate_classes(self) -> None:
+        try:
+            super().instantiate_classes()
+        except UserError:
+            raise
+        except Exception as error:  # a configuration can name any class of Lightning with any arguments
+            said = " ".join(str(error).split())[:300]
+            raise UserError(
+                f"this configuration cannot be used ({said}); see: curriculum fit --help"
+            ) from error
 
     def instantiate_trainer(self, **_: Any) -> Any:
         """A folder of its own for every run, and the callbacks that every run has."""

@@ -246,16 +246,21 @@ class LitMLP(L.LightningModule):
     def on_train_start(self) -> None:
         """Later than `on_load_checkpoint`: between the two somebody might draw."""
         rank = self.global_rank
+        # torch reads a state from the beginning of its storage, where another process's lies: so copy.
         if len(self._saved_rng.get("rng", ())) > rank:
-            torch.set_rng_state(self._saved_rng["rng"][rank])
+            torch.set_rng_state(self._saved_rng["rng"][rank].clone())
         if len(self._saved_rng.get("rng_cuda", ())) > rank:
-            torch.cuda.set_rng_state(self._saved_rng["rng_cuda"][rank], self.device)
+            torch.cuda.set_rng_state(self._saved_rng["rng_cuda"][rank].clone(), self.device)
         self._saved_rng = {}
 
     def _of_every_process(self, state: Tensor) -> Tensor:
         """(len(state),) → (processes, len(state)), the same in all of them."""
-        gathered: Any = self.all_gather(state)
-        return gathered.view(-1, len(state)).cpu()
+        if self.trainer.world_size == 1:
+            return state[None]
+        here = state.to(self.device)
+        states = [torch.empty_like(here) for _ in range(self.trainer.world_size)]
+        torch.distributed.all_gather(states, here)
+        return torch.stack(states).cpu()
 
     def on_validation_model_zero_grad(self) -> None:
         """Lightning would throw the last gradients away before validation; the run log looks at them."""

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -180,10 +181,11 @@ def test_two_processes_go_on_to_the_same_bits(tmp_path: Path) -> None:
         "LitMLP.training_step = stopped; from curriculum.cli import main; main()\n"
     )
     (tmp_path / "stopped.py").write_text(code)
-    done = curriculum("fit", "--name", "two", *common, cwd=tmp_path, script="stopped.py")
+    command = [sys.executable, "stopped.py", "fit", "--name", "two", *common]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=170)
     assert (done.returncode, "go on with: curriculum fit --resume" in done.stderr) == (143, True), done.stderr
     done = curriculum("fit", "--resume", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, "arning" in done.stderr) == (0, False), done.stderr
     assert manifest.differences(*(tmp_path / "runs" / name / "version_0" for name in ("whole", "two"))) == []
 
 
