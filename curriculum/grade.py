@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -66,18 +67,23 @@ class Grade:
         """What there is to read: the verdict, what supports it, and what the learner's code printed."""
         printed = [f"  | {line}" for line in self.verdict.printed.splitlines()[-20:]]
         details = [f"  {line}" for line in self.verdict.details if line]
-        return [
-            f"{self.exercise}: {self.verdict.message}",
-            *details,
-            *(["  it printed:"] if printed else []),
-            *printed,
-        ]
+        said = [row for line in [self.headline, *details] for row in _rows(line)]
+        return [*said, *(["  it printed:"] if printed else []), *printed]
+
+    @property
+    def headline(self) -> str:
+        return f"{self.exercise}: {self.verdict.message}"
 
     def row(self) -> dict[str, Any]:
         """The same for `--json`."""
         about = {"learner": self.learner} if self.learner else {}
         about |= {"exercise": self.exercise.id, "title": self.exercise.title}
         return {**about, "passed": self.verdict.passed, **asdict(self.verdict)}
+
+
+def _rows(line: str) -> list[str]:
+    """The line in rows of at most 80, where words allow it."""
+    return textwrap.wrap(line, 80, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
 
 
 # ---------------------------------------------------------------- a process for the learner's code
@@ -106,7 +112,8 @@ class Child:
         try:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.communicate(json.dumps(job).encode(), timeout=START + seconds)
-            return replace(self._verdict(str(file.resolve()), seconds), printed=self._read("printed"))
+            printed = self._read("printed")[-PRINTED:]
+            return replace(self._verdict(str(file.resolve()), seconds), printed=printed)
         finally:
             self.close()
 
@@ -136,7 +143,7 @@ class Child:
 
     def _read(self, name: str) -> str:
         try:
-            return (self.path / name).read_text(encoding="utf-8", errors="replace")[-PRINTED:]
+            return (self.path / name).read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return ""
 
@@ -271,8 +278,11 @@ def write_junit(grades: list[Grade], path: Path) -> None:
         case = ElementTree.SubElement(suite, "testcase", names)
         if grade in failed:
             # XML has no place for control characters, which a learner's code may well print.
-            first, *rest = (re.sub(r"[^\t\n\x20-\ud7ff\ue000-\ufffd]", "?", line) for line in grade.lines())
-            ElementTree.SubElement(case, "failure", message=first).text = "\n".join(rest)
+            head, body = (
+                re.sub(r"[^\t\n\x20-\ud7ff\ue000-\ufffd]", "?", text)
+                for text in (grade.headline, "\n".join(grade.lines()))
+            )
+            ElementTree.SubElement(case, "failure", message=head).text = body
     try:
         ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
     except OSError as error:

@@ -13,11 +13,14 @@ from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 
+import torch
+
 from curriculum.grade import MEMORY, Verdict
 from curriculum.judge import explain, judge
 
 
 def main() -> None:
+    torch.ones(1, requires_grad=True).backward(torch.ones(1))  # the first one imports sympy and more
     folder, job = Path(sys.argv.pop()), json.loads(sys.stdin.readline() or "null")
     if job is None:  # the parent has gone
         return

@@ -1,15 +1,19 @@
 """The judge: holds an answer to an exercise against torch, and says which mistake explains what differs.
 
 Three attempts, the most telling first: a mistake from the solution's list that gives the same numbers; a
-relation to torch's numbers that holds everywhere (sign, mean, transposed, …); else the smallest example.
+relation to torch's numbers that holds everywhere (sign, mean, transposed, …); else the smallest example, and
+what finite differences of the answer's own forward give there.
 """
 
+import contextlib
+import io
 import itertools
 import math
 import re
+import time
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -20,9 +24,9 @@ from torch import Tensor
 
 from curriculum.grade import MEMORY, Verdict
 from curriculum.pair import FORBIDDEN, TOLERANCE, Case, Difference, Pair, Results, compare, forbidden_names
+from curriculum.smallest import SECONDS, SIZES, Whole, smallest
 
 CASES = (Case(), Case(batch=1), Case(batch=7, n_in=3, n_out=5, seed=1), Case(dtype=torch.float32))
-SIZES = sorted(itertools.product((1, 2, 3), repeat=3), key=math.prod)
 SMALL_CASES = [Case(batch, n_in, n_out) for batch, n_in, n_out in SIZES]
 
 
@@ -37,7 +41,7 @@ class Outcome:
 
 def run(side: Callable[[Case], Results], case: Case, by_hand: bool = True) -> Outcome:
     """One side on one case, by hand without autograd. What it raises is part of the outcome."""
-    torch.manual_seed(0)
+    torch.default_generator.manual_seed(0)  # faster than torch.manual_seed, which looks for every device
     try:
         with case.defaults(), torch.inference_mode() if by_hand else torch.enable_grad():
             results = side(case)
@@ -87,16 +91,17 @@ def judge(answer: Any, solution: ModuleType, file: str = "") -> Verdict:
         return _by_hand(answer, solution)
     if unwritten := [error for error in errors if isinstance(error, NotImplementedError)]:
         return explain(unwritten[0], file)
+    extent, reread = _extent(trials), _reread(solution)
     if bug := _bug(solution, trials):
         # In a find-the-bug, the mistake's name would be the answer: the one that was handed out is not told.
         told = "the bug is still there" if _is_as_handed_out(solution, trials) else f"it looks like: {bug}"
-        return Verdict("mistake", told, bug, (_extent(trials), *_example(trials), _reread(solution)))
+        return Verdict("mistake", told, bug, (extent, *_example(trials), reread))
     if errors:
         return explain(errors[0], file)
     if found := _pattern(failed):
-        return Verdict("pattern", found, details=(_extent(trials), *_example(trials), _reread(solution)))
-    example, *rest = _example(trials)
-    return Verdict("values", example, details=(_extent(trials), *rest, _reread(solution)))
+        return Verdict("pattern", found, details=(extent, *_example(trials), reread))
+    example, *rest = _example(trials, slope=True)
+    return Verdict("values", example, details=(extent, *rest, reread))
 
 
 def _by_hand(answer: Any, solution: ModuleType) -> Verdict:
@@ -176,12 +181,48 @@ class Wrong:
     wanted: Tensor
 
 
-def _upstream_of_ones(wrong: Wrong) -> Tensor | None:
-    class Ones(Case):
-        def upstream(self, name: str, shape: torch.Size) -> Tensor:
-            return torch.ones(shape, dtype=self.dtype, device=self.device)
+class _Ones(Case):
+    def upstream(self, name: str, shape: torch.Size) -> Tensor:
+        return torch.ones_like(super().upstream(name, shape))
 
-    return run(wrong.trial.pair.torch, Ones(**vars(wrong.trial.case)), by_hand=False).results.get(wrong.name)
+
+class _FirstExample(Case):
+    def upstream(self, name: str, shape: torch.Size) -> Tensor:
+        upstream = super().upstream(name, shape)
+        upstream[1:] = 0
+        return upstream
+
+
+class _LastExample(Case):
+    def upstream(self, name: str, shape: torch.Size) -> Tensor:
+        upstream = super().upstream(name, shape)
+        upstream[:-1] = 0
+        return upstream
+
+
+class _StepBefore(Case):
+    """What a layer pair gives its layer in the first of two steps."""
+
+    def tensor(self, name: str, *shape: int) -> Tensor:
+        return super().tensor("x_before" if name == "x" else name, *shape)
+
+    def upstream(self, name: str, shape: torch.Size) -> Tensor:
+        return super().upstream("grad_output_before" if name == "grad_output" else name, shape)
+
+
+def _given(kind: type[Case]) -> Callable[[Wrong], Tensor | None]:
+    """torch's result on a case of that kind."""
+
+    def result(wrong: Wrong) -> Tensor | None:
+        case = kind(**vars(wrong.trial.case))
+        return run(wrong.trial.pair.torch, case, by_hand=False).results.get(wrong.name)
+
+    return result
+
+
+def _not_reset(wrong: Wrong) -> Tensor | None:
+    before = _given(_StepBefore)(wrong)
+    return None if before is None else before + wrong.wanted
 
 
 # What the learner's result would be if this were the mistake.
@@ -194,7 +235,10 @@ RELATIONS: dict[str, Callable[[Wrong], Tensor | None]] = {
     "transposed: it is torch's with rows and columns exchanged": lambda wrong: (
         wrong.wanted.T if wrong.wanted.dim() == 2 else None
     ),
-    "upstream gradient ignored: it is torch's for an incoming gradient of ones": _upstream_of_ones,
+    "upstream gradient ignored: it is torch's for an incoming gradient of ones": _given(_Ones),
+    "gradient not accumulated: it is torch's for the first example alone": _given(_FirstExample),
+    "gradient not accumulated: it is torch's for the last example alone": _given(_LastExample),
+    "gradient not reset: that of the step before is still in it": _not_reset,
     "it is zero everywhere": lambda wrong: torch.zeros_like(wrong.wanted),
 }
 
@@ -245,33 +289,108 @@ def _extent(trials: list[Trial]) -> str:
     return f"differs: {_few(wrong)}{where}{f' · agrees: {_few(right)}' if right else ''}"
 
 
-def _example(trials: list[Trial]) -> list[str]:
-    """The first difference of the smallest case that shows one, in one or two lines."""
-    pairs = list({trial.pair.name: trial.pair for trial in trials if trial.problems}.values())
-    for trial in try_out(pairs, (*SMALL_CASES, *CASES)):
-        if not trial.got.error and trial.problems:
-            return [_difference(trial), *_inputs(trial)]
-    return []
+def _example(trials: list[Trial], slope: bool = False) -> list[str]:
+    """The first difference of the smallest case that shows one, with its inputs.
+
+    `slope`: also what the gradient there is by finite differences.
+    """
+    pairs = list({trial.pair.name: trial.pair for trial in trials if _shows(trial)}.values())
+    end = time.monotonic() + SECONDS  # a long training is shown as it was found
+    small = itertools.takewhile(lambda _: time.monotonic() < end, try_out(pairs, SMALL_CASES))
+    candidates = itertools.chain(_simplest(pairs, trials), small, trials)
+    if not (trial := next(filter(_shows, candidates), None)):
+        return []
+    first = f"{trial.pair.name}, {_words(trial.case)}: {_difference(trial, trial.problems[0])}"
+    return [first, *(_slope(trial) if slope else []), *_inputs(trial)]
 
 
-def _difference(trial: Trial) -> str:
-    first = trial.problems[0]
-    start = f"{trial.pair.name}, {_words(trial.case)}: {first.name}"
+def _shows(trial: Trial) -> bool:
+    return bool(trial.problems and not trial.got.error)
+
+
+def _simplest(pairs: list[Pair], trials: list[Trial]) -> Iterator[Trial]:
+    """The pair and the whole numbers that are easiest to follow on paper, where such show what differs."""
+    drawn, names = [pair for pair in pairs if pair.drawn], {p.name for t in trials for p in t.problems}
+
+    def fails(pair: Pair, case: Case) -> bool:
+        return any(
+            _shows(trial)
+            and trial.problems[0].name in names
+            and all(value.isfinite().all() for value in trial.wanted.results.values())
+            for trial in try_out([pair], [case])
+        )
+
+    with contextlib.redirect_stdout(io.StringIO()):  # what the answer prints is read of the example alone
+        found = smallest(drawn, fails) if drawn else None
+    return try_out([found[0]], [found[1]]) if found else iter(())
+
+
+def _difference(trial: Trial, first: Difference) -> str:
     if first.problem not in ("values differ", "not finite"):
-        return f"{start}: {first.problem}"
-    got, wanted = trial.got.results[first.name].double(), trial.wanted.results[first.name].double()
+        return f"{first.name}: {first.problem}"
+    index, *both = _worst(trial, first.name)
+    place = f"[{', '.join(map(str, index))}]" if index else ""
+    numbers = [f"{value:.6g}" for value in both]
+    if numbers[0] == numbers[1]:
+        numbers = [f"{value:.17g}" for value in both]
+    return f"{first.name}{place} is {numbers[0]}, torch has {numbers[1]}"
+
+
+def _worst(trial: Trial, name: str) -> tuple[tuple[int, ...], float, float]:
+    """Where the result is furthest off, what the answer has there, and what torch has."""
+    got, wanted = trial.got.results[name].double(), trial.wanted.results[name].double()
     gap = (got - wanted).abs().nan_to_num(math.inf)
     index = tuple(int(i) for i in torch.unravel_index(gap.argmax(), gap.shape))
-    place = f"[{', '.join(map(str, index))}]" if index else ""
-    numbers = [f"{value[index].item():.6g}" for value in (got, wanted)]
-    if numbers[0] == numbers[1]:
-        numbers = [f"{value[index].item():.17g}" for value in (got, wanted)]
-    return f"{start}{place} is {numbers[0]}, torch has {numbers[1]}"
+    return index, got[index].item(), wanted[index].item()
+
+
+def _slope(trial: Trial) -> list[str]:
+    """What finite differences say of the first gradient that differs, where they can say something."""
+    gradients = [problem for problem in trial.problems if problem.name.startswith("grad_")]
+    if not gradients or any(problem.problem != "values differ" for problem in trial.problems):
+        return []
+    index, got, wanted = _worst(trial, gradients[0].name)
+    slope = _finite_difference(trial, gradients[0].name.removeprefix("grad_"), index)
+    if slope is None:
+        return []
+    fits, right = (math.isclose(slope, value, rel_tol=1e-5, abs_tol=1e-6) for value in (got, wanted))
+    if fits and right:  # too small a difference for this measure
+        return []
+    said = "backward does not fit forward" if right else "backward fits it: mend forward"
+    said = said if right or fits else "forward is wrong, and backward does not fit it"
+    gradient = [_difference(trial, gradients[0])] if gradients[0] is not trial.problems[0] else []
+    return [*gradient, f"finite differences of your forward: {slope:.6g}; {said}"]
+
+
+def _finite_difference(trial: Trial, name: str, entry: tuple[int, ...]) -> float | None:
+    """The slope of the answer's own forward along one entry of an input or a parameter.
+
+    None where the pair has no such number, float32 is too coarse for it, the answer raises, or the slopes to
+    the left and right differ.
+    """
+    if not trial.pair.objective or trial.case.dtype != torch.float64:
+        return None
+    eps, heights = 1e-5, []
+    for by in (-eps, 0.0, eps):
+        case = replace(trial.case, moved=(name, entry, by))
+        with contextlib.redirect_stdout(io.StringIO()):
+            outcome = run(trial.pair.scratch, case)
+        if outcome.error:
+            return None
+        heights.append(trial.pair.objective(case, outcome.results).item())
+    left, right = (heights[1] - heights[0]) / eps, (heights[2] - heights[1]) / eps
+    return (left + right) / 2 if math.isclose(left, right, rel_tol=1e-3, abs_tol=1e-3) else None
 
 
 def _inputs(trial: Trial) -> list[str]:
-    inputs = {name: trial.wanted.results[name] for name in sorted(trial.wanted.inputs)}
-    return [f"there, {name} is {value.tolist()}" for name, value in inputs.items() if value.numel() <= 6]
+    """The tensors that the example was computed from, where they are short."""
+    given = {name: trial.wanted.results[name].tolist() for name in sorted(trial.wanted.inputs)}
+    if isinstance(trial.case, Whole):
+        known = {name.removeprefix("parameter "): value for (name, _), value in trial.case.known.items()}
+        # What a layer meets in the step before is of no use on paper.
+        given |= {n: value.long().tolist() for n, value in known.items() if not n.endswith("_before")}
+    short = [f"{name} is {value}" for name, value in given.items() if str(value).count(",") < 6]
+    return [f"there, {', '.join(short)}"] if 0 < len(short) <= 8 else []
 
 
 def _words(case: Case) -> str:
@@ -297,6 +416,7 @@ def _reread(solution: ModuleType) -> str:
 def explain(error: BaseException, file: str) -> Verdict:
     """One line for what the learner's code raised, with the line of `file` that it came from."""
     name, said = type(error).__name__, " ".join(str(error).split())
+    said = said if len(said) <= 300 else f"{said[:299]}…"
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     where = f" (line {lines[-1]})" if lines else ""
     if isinstance(error, NotImplementedError):

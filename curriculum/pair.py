@@ -30,7 +30,8 @@ Results = dict[str, Tensor]
 class Case:
     """One set of inputs: a batch size, layer sizes, a seed, and the precision and place to compute in.
 
-    Both sides of a pair ask it for tensors by name and get the same values.
+    Both sides of a pair ask it for tensors by name and get the same values. `moved` names one of those that
+    gradients are taken for, an entry of it and how far it is moved, for finite differences.
     """
 
     batch: int = 5
@@ -39,6 +40,7 @@ class Case:
     seed: int = 0
     dtype: torch.dtype = torch.float64
     device: str = "cpu"
+    moved: tuple[str, tuple[int, ...], float] = ("", (), 0.0)
 
     def tensor(self, name: str, *shape: int) -> Tensor:
         """Values that expose errors: ordinary ones, exact zeros of both signs, ties and large ones."""
@@ -57,6 +59,14 @@ class Case:
         """`count` class indices in 0 … `n_classes` − 1 (int64)."""
         generator = self._generator(name)
         return torch.randint(n_classes, (count,), generator=generator, device="cpu").to(self.device)
+
+    def place(self, name: str, value: Tensor) -> Tensor:
+        """Where the gradient of `name` is taken: at `value`, unless one of its entries is `moved`."""
+        moved, entry, by = self.moved
+        if name == moved:
+            value = value.clone()
+            value[entry] += by
+        return value
 
     def _normal(self, name: str, shape: Sequence[int]) -> Tensor:
         return torch.randn(shape, generator=self._generator(name), dtype=torch.float64, device="cpu")
@@ -79,12 +89,16 @@ class Case:
 
 @dataclass(frozen=True)
 class Pair:
-    """One computation, twice. `drawn` pairs are also run on cases that hypothesis draws."""
+    """One computation, twice. `drawn` pairs are also run on cases that hypothesis draws.
+
+    `objective` makes, from a side's results, the number that all results named grad_… are the gradients of.
+    """
 
     name: str
     scratch: Callable[[Case], Results]
     torch: Callable[[Case], Results]
     drawn: bool = True
+    objective: Callable[[Case, Results], Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -154,18 +168,19 @@ def layer_pair(
 ) -> Pair:
     """A layer: its output, the gradient of its input and of every parameter, and its input left as it was.
 
-    Parameters are set by name on both sides. Each side first meets another input, then the one that
-    counts: what a layer wrongly keeps from the step before shows as a difference.
+    Parameters are set by name on both sides. Each side first meets another input and another upstream
+    gradient, then those that count: what a layer wrongly keeps from the step before shows as a difference.
     """
+    steps = {"x_before": "grad_output_before", "x": "grad_output"}
 
     def run_scratch(case: Case) -> Results:
         layer = scratch(case)
         _set_parameters(layer.params, case)
-        for step in ("x_before", "x"):
-            value = x(case, step)
+        for step, upstream in steps.items():
+            value = case.place(step, x(case, step))
             output = layer.forward(value)
             results = {"output": output.clone()}
-            grad_x = layer.backward(case.upstream("grad_output", output.shape))
+            grad_x = layer.backward(case.upstream(upstream, output.shape))
             results |= {"grad_x": grad_x, "x": value}
         if layer.grads.keys() != layer.params.keys():
             raise AssertionError(f"grads are {list(layer.grads)}, params are {list(layer.params)}")
@@ -174,15 +189,19 @@ def layer_pair(
     def run_torch(case: Case) -> Results:
         module = torch(case)
         _set_parameters(dict(module.named_parameters()), case)
-        for step in ("x_before", "x"):
+        for step, upstream in steps.items():
             module.zero_grad()
-            value = x(case, step).requires_grad_()
+            value = case.place(step, x(case, step)).requires_grad_()
             output = module(value)
-            output.backward(case.upstream("grad_output", output.shape))
+            output.backward(case.upstream(upstream, output.shape))
         results = {"output": output, "grad_x": _grad(value), "x": value}
         return results | {f"grad_{key}": _grad(parameter) for key, parameter in module.named_parameters()}
 
-    return Pair(name, run_scratch, run_torch)
+    def objective(case: Case, results: Results) -> Tensor:
+        output = results["output"]
+        return (output * case.upstream("grad_output", output.shape)).sum()
+
+    return Pair(name, run_scratch, run_torch, objective=objective)
 
 
 def loss_pair(
@@ -199,18 +218,22 @@ def loss_pair(
 
     def run_scratch(case: Case) -> Results:
         criterion = scratch(case)
-        value = prediction(case)
+        value = case.place("prediction", prediction(case))
         loss = criterion.forward(value, target(case))
         results = {"loss": loss.clone(), "grad_prediction": criterion.backward(*upstream(case, loss))}
         return results | {"prediction": value}
 
     def run_torch(case: Case) -> Results:
-        value = prediction(case).requires_grad_()
+        value = case.place("prediction", prediction(case)).requires_grad_()
         loss = torch(case)(value, target(case))
         loss.backward(*upstream(case, loss))
         return {"loss": loss, "grad_prediction": _grad(value), "prediction": value}
 
-    return Pair(name, run_scratch, run_torch)
+    def objective(case: Case, results: Results) -> Tensor:
+        loss = results["loss"]
+        return (loss * case.upstream("grad_loss", loss.shape)).sum() if loss.dim() else loss
+
+    return Pair(name, run_scratch, run_torch, objective=objective)
 
 
 def optimizer_pair(
@@ -289,7 +312,7 @@ def _scalar(value: float, case: Case) -> Tensor:
 def _set_parameters(params: dict[str, Tensor], case: Case) -> None:
     with torch.no_grad():
         for name, parameter in params.items():
-            parameter.copy_(case.tensor(f"parameter {name}", *parameter.shape))
+            parameter.copy_(case.place(name, case.tensor(f"parameter {name}", *parameter.shape)))
 
 
 def _grad(tensor: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """The grader withstands what learners write, and the learner's folder loses nothing.
 
-Real child processes grade one tiny exercise, y = 2x, that lies in a folder of its own.
+One tiny exercise, y = 2x, lies in a folder of its own. Real child processes grade it where a process, a limit
+or a signal is what is tested; elsewhere the tests do what a child does.
 """
 
 import json
@@ -12,14 +13,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from rich.console import Console
 
-from curriculum import UserError, discover, exercises, grade
-from curriculum.grade import Children, Grade, Verdict
+from curriculum import UserError, discover, exercises, grade, grade_child
+from curriculum.grade import Child, Children, Grade, Verdict
 
 STUB = '''"""Exercise 01{letter} · Double, {letter}
 
@@ -120,17 +122,50 @@ def mine(house: Path) -> Path:
     return house / "mine"
 
 
-@pytest.fixture
-def give(mine: Path) -> Iterator[Callable[..., Verdict]]:
-    """Hand in a text, get the verdict."""
+@pytest.fixture(scope="module")
+def children() -> Iterator[Children]:
     with Children() as children:
+        yield children
 
-        def graded(text: str, seconds: float = 60) -> Verdict:
-            file = mine / "exercise01a_double.py"
-            file.write_text(text, encoding="utf-8")
-            return children.grade(exercises.select_one("01a"), file, seconds)
 
-        yield graded
+@pytest.fixture
+def give(mine: Path, children: Children) -> Callable[..., Verdict]:
+    """Hand in a text to a child process, get the verdict. The next child gets ready meanwhile."""
+
+    def graded(text: str, seconds: float = 60) -> Verdict:
+        file = mine / "exercise01a_double.py"
+        file.write_text(text, encoding="utf-8")
+        return children.grade(exercises.select_one("01a"), file, seconds, more=True)
+
+    return graded
+
+
+class Here(Child):
+    """Does in this process what a child does."""
+
+    def __init__(self) -> None: ...
+
+    def grade(self, exercise: exercises.Exercise, file: Path, seconds: float = 60) -> Verdict:
+        return grade_child.grade(str(file.resolve()), grade_child.load(str(exercise.solution), "solution"))
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No processes are started."""
+    monkeypatch.setattr(grade, "Child", Here)
+
+
+@pytest.fixture
+def say(mine: Path) -> Callable[[str], Verdict]:
+    """Hand in a text, get the verdict of this process."""
+
+    def graded(text: str) -> Verdict:
+        (mine / "exercise01a_double.py").write_text(text, encoding="utf-8")
+        return Here().grade(exercises.select_one("01a"), mine / "exercise01a_double.py")
+
+    return graded
 
 
 # ---------------------------------------------------------------- what learners write
@@ -149,41 +184,61 @@ MISBEHAVIOURS = {
     "no gradients": (answer(top="", forward="self.params = {'w': x[0]}; return 2 * x"), "error",
                      r"it does not fit the exercise: grads are \[\], params are \['w'\]"),
     "deep recursion": (answer("return self.forward(x)"), "error", r"RecursionError \(line 1[01]\)"),
+    "sys.exit": (answer("sys.exit(0)"), "error", r"it calls sys.exit \(line 11\)"),
+    "sys.exit at the top": (answer(top="sys.exit()"), "error", r"it calls sys.exit \(line 4\)"),
+    "autograd": (answer(backward="return torch.autograd.grad((2 * self.x).sum(), self.x)[0]"), "not by hand",
+                 r"it asks autograd for the gradient \(line 14\)"),
+    "torch.nn": (answer("return nn.functional.leaky_relu(2 * x, 1.0)"), "not by hand",
+                 r"right numbers, but it uses functional, nn"),
+    "long message": (answer("raise ValueError('no' * 4000)"), "error",
+                     r"ValueError \(line 11\): nono.{295}…$"),
+    "null bytes": ("\0", "error", r"null bytes"),
+}  # fmt: skip
+MISBEHAVIOURS_OF_A_PROCESS = {
     "huge tensor": (answer("return torch.empty(3 << 30, dtype=torch.uint8)"), "memory",
                     r"it asks for more than 2 GiB of memory \(line 11\)"),
     "huge bytes": (answer("return bytearray(3 << 30)"), "memory",
                   r"it asks for more than 2 GiB of memory \(line 11\)"),
     "sys.exit": (answer("sys.exit(0)"), "error", r"it calls sys.exit \(line 11\)"),
-    "sys.exit at the top": (answer(top="sys.exit()"), "error", r"it calls sys.exit \(line 4\)"),
     "os._exit": (answer("os._exit(0)"), "died", r"it ended the whole process \(exit code 0\)"),
     "segmentation fault": (answer("import ctypes; ctypes.string_at(0)"), "died",
                            r"it crashed Python itself: SIGSEGV \(line 11, in forward\)"),
     "killed": (answer("os.kill(os.getpid(), 9)"), "died", r"it crashed Python itself: SIGKILL"),
-    "autograd": (answer(backward="return torch.autograd.grad((2 * self.x).sum(), self.x)[0]"), "not by hand",
-                 r"it asks autograd for the gradient \(line 14\)"),
-    "torch.nn": (answer("return nn.functional.leaky_relu(2 * x, 1.0)"), "not by hand",
-                 r"right numbers, but it uses functional, nn"),
     "input": (answer("input()"), "error", r"EOFError \(line 11\)"),
-    "null bytes": ("\0", "error", r"null bytes"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "kind", "message"), MISBEHAVIOURS.values(), ids=MISBEHAVIOURS.keys())
-def test_misbehaviour_is_one_clear_line(
-    give: Callable[..., Verdict], text: str, kind: str, message: str
-) -> None:
-    verdict = give(text)
+def assert_one_clear_line(verdict: Verdict, kind: str, message: str) -> None:
     assert (verdict.kind, verdict.passed) == (kind, False)
     assert re.search(message, verdict.message), verdict.message
     assert "\n" not in verdict.message
     assert "Traceback" not in verdict.message
 
 
-@pytest.mark.parametrize("loop", ["while True: pass", "time.sleep(1e6)"])
-def test_an_endless_loop_is_ended_and_located(give: Callable[..., Verdict], loop: str) -> None:
+@pytest.mark.parametrize(("text", "kind", "message"), MISBEHAVIOURS.values(), ids=MISBEHAVIOURS.keys())
+def test_misbehaviour_is_one_clear_line(
+    say: Callable[[str], Verdict], text: str, kind: str, message: str
+) -> None:
+    assert_one_clear_line(say(text), kind, message)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "message"), MISBEHAVIOURS_OF_A_PROCESS.values(), ids=MISBEHAVIOURS_OF_A_PROCESS.keys()
+)
+def test_misbehaviour_of_a_process_is_one_clear_line(
+    give: Callable[..., Verdict], text: str, kind: str, message: str
+) -> None:
+    assert_one_clear_line(give(text), kind, message)
+
+
+DEEP = "return (lambda f: f(f, 90))(lambda f, n: f(f, n - 1) if n else time.sleep(1e6))"
+
+
+@pytest.mark.parametrize(("loop", "place"), [("while True: pass", "forward"), (DEEP, "<lambda>")])
+def test_an_endless_loop_is_ended_and_located(give: Callable[..., Verdict], loop: str, place: str) -> None:
     verdict = give(answer(loop), seconds=1)
     assert verdict.kind == "time"
-    assert "it does not end within 1 seconds (line 11, in forward)" in verdict.message
+    assert f"it does not end within 1 seconds (line 11, in {place})" in verdict.message
 
 
 def test_what_is_printed_is_kept_apart(give: Callable[..., Verdict]) -> None:
@@ -197,22 +252,22 @@ def test_what_is_printed_is_kept_apart(give: Callable[..., Verdict]) -> None:
 
 
 def test_threads_and_started_programs_do_not_hold_it_up(give: Callable[..., Verdict], tmp_path: Path) -> None:
-    thread = "import threading; threading.Thread(target=time.sleep, args=(1e6,)).start()"
-    assert give(answer(top=thread)).passed
     os.mkfifo(pipe := tmp_path / "pipe")
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    begin = f"import subprocess; f = open({str(pipe)!r}, 'w'); print('begun', file=f, flush=True)"
+    thread = "import threading; threading.Thread(target=time.sleep, args=(1e6,)).start()"
+    begin = f"{thread}; import subprocess; f = open({str(pipe)!r}, 'w'); print('begun', file=f, flush=True)"
     assert give(answer(top=f"{begin}; subprocess.Popen(['sleep', '1000'], stdout=f)")).passed
     seen = [os.read(reader, 100) for _ in range(2) if select.select([reader], [], [], 60)[0]]
     os.close(reader)
     assert seen == [b"begun\n", b""]  # the end: no program holds the pipe any more
 
 
-def test_nothing_is_left_behind(give: Callable[..., Verdict], mine: Path, tmp_path: Path,
-                                monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_nothing_is_left_behind(mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "temp").mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temp"))
-    assert give(answer("open('litter', 'w').close(); return 2 * x")).passed
+    with Children() as children:
+        (mine / "exercise01a_double.py").write_text(answer("open('litter', 'w').close(); return 2 * x"))
+        assert children.grade(exercises.select_one("01a"), mine / "exercise01a_double.py", 60).passed
     assert list((tmp_path / "temp").iterdir()) == []
     assert not (mine / "litter").exists()
 
@@ -233,26 +288,53 @@ NUMBERS = {
     "in place": (answer("return x.mul_(2)"), "pattern", "input changed in place: x is another one"),
     "dtype": (answer("return (2 * x).double()"), "pattern", "dtype lost: output has dtype torch.float64"),
     "one number": (answer("return 2 * x + (x == 0)"), "values",
-                   "double, batch 1, n_in 2, n_out 1: output[0, 1] is 1, torch has 0"),
+                   "double, batch 1, n_in 1, n_out 1: output[0, 0] is 1, torch has 0"),
     "shape": (answer(backward="return 2 * grad_y.flatten()"), "values",
               "grad_x: shape (1,) instead of (1, 1)"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "kind", "message"), NUMBERS.values(), ids=NUMBERS.keys())
-def test_the_bug_is_named(give: Callable[..., Verdict], text: str, kind: str, message: str) -> None:
-    verdict = give(text)
+def test_the_bug_is_named(say: Callable[[str], Verdict], text: str, kind: str, message: str) -> None:
+    verdict = say(text)
     assert (verdict.kind, verdict.passed) == (kind, False)
     assert message in verdict.message
     assert verdict.details[0].startswith("differs: ")
     assert verdict.details[-1] == "read again: lessons/lesson01_neuron.py:3"
 
 
-def test_a_failure_in_some_cases_only_says_which(give: Callable[..., Verdict]) -> None:
-    verdict = give(answer("return 2 * x if len(x) > 1 else 2 * x + x ** 2"))
+def test_a_failure_in_some_cases_only_says_which(say: Callable[[str], Verdict]) -> None:
+    verdict = say(answer("return 2 * x if len(x) > 1 else 2 * x + x ** 2"))
     assert verdict.details[0] == "differs: output (only with batch 1, n_in 4, n_out 3) · agrees: grad_x, x"
     assert verdict.message.startswith("double, batch 1, n_in 1, n_out 1: output[0, 0] is ")
     assert verdict.details[1].startswith("there, x is [[")
+
+
+def test_the_example_can_be_done_on_paper_and_what_it_printed_is_read(
+    say: Callable[[str], Verdict], capsys: pytest.CaptureFixture[str]
+) -> None:
+    verdict = say(answer(backward="print('seen', grad_y.tolist()); return 2 * grad_y + (self.x < -1)"))
+    assert verdict.message == "double, batch 1, n_in 1, n_out 1: grad_x[0, 0] is 3, torch has 2"
+    assert verdict.details[1:3] == (
+        "finite differences of your forward: 2; backward does not fit forward",
+        "there, x is [[-2]], grad_output is [[1]]",
+    )
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[-2:] == ["seen [[1.0]]", "seen [[1.0]]"]  # in the step before and in the one shown
+    assert len(printed) == 4 * 2 + 2  # in the four cases and in the example, not in the search for it
+
+
+def test_lines_are_at_most_80_wide(say: Callable[[str], Verdict]) -> None:
+    verdict = say(answer("return 2 * x + (x == 0)"))
+    lines = Grade(exercises.select_one("01a"), verdict).lines()
+    assert lines[:2] == [
+        "01a Double, a: double, batch 1, n_in 1, n_out 1: output[0, 0] is 1, torch has 0",
+        "  differs: output · agrees: grad_x, x",
+    ]
+    wide = replace(verdict, details=("word " * 40,))
+    rows = Grade(exercises.select_one("01a"), wide).lines()
+    assert max(map(len, rows)) <= 80
+    assert " ".join(rows).count("word") == 40
 
 
 # ---------------------------------------------------------------- the learner's folder
@@ -292,6 +374,7 @@ def test_a_lesson_or_a_name_can_mean_several(house: Path) -> None:
         exercises.select("99z")
 
 
+@pytest.mark.usefixtures("here")
 def test_from_start_to_solution(mine: Path) -> None:
     """check without arguments takes the first open exercise; progress, hints and the solution follow."""
     first = exercises.select_one("01a")
@@ -365,6 +448,7 @@ def test_progress_is_written_whole_or_not_at_all(mine: Path, monkeypatch: pytest
 # ---------------------------------------------------------------- a class, other programs
 
 
+@pytest.mark.usefixtures("here")
 def test_a_class_is_graded(house: Path) -> None:
     """One row per learner; files lie anywhere in a learner's folder; the mistakes are counted."""
     for learner, letter, text in (("ada", "a", answer()), ("ada", "b", WRONG), ("bob", "a", WRONG)):

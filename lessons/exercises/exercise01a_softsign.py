@@ -2,8 +2,8 @@
 
 Difficulty: 2 of 3 · Time: 15 minutes · After: lesson 01
 
-Softsign is an S-shaped curve from −1 to 1 that needs no exponential: f(t) = t / (1 + |t|). Build a neuron
-with it in one class: y = f(t) with t = Σ wᵢxᵢ + b.
+Softsign (`nn.Softsign`) is an S-shaped curve from −1 to 1 that needs no exponential: f(t) = t / (1 + |t|).
+Build a neuron with it in one class: y = f(t) with t = Σ wᵢxᵢ + b.
 
 The sums 3 and −1 become 0.75 and −0.5. Derive the slope of f once for t > 0 and once for t < 0; both come out
 as one formula with |t|. The slope at 3 is 1/16, at −1 it is 1/4, at 0 it is 1.

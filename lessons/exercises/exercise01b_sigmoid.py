@@ -5,9 +5,9 @@ Difficulty: 1 of 3 · Time: 10 minutes · After: lesson 01
 Libraries often compute the sigmoid in two halves, so that no exponential grows beyond what a number can hold:
 1 / (1 + e^−x) where x ≥ 0, and e^x / (1 + e^x) where x < 0. Both are the same number.
 
-The class below does that, and for everyday inputs it agrees with PyTorch. But the sigmoid of 1,000 is `nan`
-("not a number") instead of 1, and so is its slope. At −1,000 all is well. In float64 it happens from 710
-upwards, in float32 already from 89.
+The class below does that, and for everyday inputs it agrees with `nn.Sigmoid`. But the sigmoid of 1,000 is
+`nan` ("not a number") instead of 1, and so is its slope. At −1,000 all is well. In float64 it happens from
+710 upwards, in float32 already from 89.
 
 Find the mistake and mend it. Each half is right where it is meant.
 """

@@ -9,8 +9,8 @@ Wire two neurons that fire or do not, one for each digit:
 - "sum", the right digit, fires when one or all three are 1. Let it hear the carry too.
 
 Write down whom each neuron hears, with which weights, and its threshold, as in `FACE` of lesson 02. A neuron
-hears only those before it. More neurons in between are welcome. Real wires are noisy: each bit may be off by
-0.1. So put the thresholds well between the sums that count.
+hears the bits and the neurons that stand before it. More neurons in between are welcome. Real wires are
+noisy: each bit may be off by 0.1. So put the thresholds well between the sums that count.
 """
 
 import torch
@@ -29,6 +29,8 @@ def fire(wiring: Wiring, bits: Tensor) -> Tensor:
     """Run a wiring. bits: (batch, 3), about 0 or 1 → (batch, 2), what carry and sum say."""
     signals = dict(zip("abc", bits.split(1, dim=1), strict=True))  # (batch, 1) each
     for name, (heard, threshold) in wiring.items():
+        late = sorted(heard.keys() - signals.keys())
+        assert not late, f"{name} hears {', '.join(late)}, which does not stand before it"
         bias = torch.full_like(bits[:, :1], -threshold)
         total = sum((weight * signals[other] for other, weight in heard.items()), start=bias)
         signals[name] = Step().forward(total)

@@ -8,7 +8,7 @@ lets a little through: y = x where x > 0, else y = slope · x (Maas, Hannun & Ng
 With the slope 0.1, the sums 3, 0 and −2 become 3, 0 and −0.2. Say the gradient of the output is 5 at each of
 them. Then the gradient of the input is 5, 0.5 and 0.5: at the kink PyTorch takes the slope of the left side.
 
-Write `forward` and `backward`. Leave the input as it is.
+Write `forward` and `backward`. Leave the input as it is. PyTorch's is `nn.LeakyReLU`.
 """
 
 from torch import Tensor

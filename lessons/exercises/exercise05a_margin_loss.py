@@ -12,7 +12,7 @@ On paper: z = (2, 1.5, −3), right class 0, m = 1. Class 1 is only 0.5 below an
 costs nothing: the loss is 0.5 / 3, its gradient (−1/3, 1/3, 0). Each class that costs something wants
 down and lifts z_c. At the kink, where m − z_c + z_k is exactly 0, PyTorch's slope is 0.
 
-The batch is reduced as in the lesson, with `reduce` and `share`.
+The batch is reduced as in the lesson, with `reduce` and `share`. PyTorch's is `nn.MultiMarginLoss`.
 """
 
 from torch import Tensor

@@ -8,9 +8,9 @@ those of the weight and those of the bias.
 
     norm = √(Σ g²),   factor = max_norm / (norm + 1e-6), but at most 1,   w ← w − lr · factor · g
 
-The 1e-6 is PyTorch's: it avoids a division by 0. On paper, without it: the weight's gradient is 3, the bias's
-is 4, max_norm is 1. The norm is √(9 + 16) = 5, the factor 0.2, and the clipped gradients are 0.6 and 0.8.
-With max_norm = 10 both stay 3 and 4.
+The 1e-6 is that of PyTorch's `clip_grad_norm_`: it avoids a division by 0. On paper, without it: the
+weight's gradient is 3, the bias's is 4, max_norm is 1. The norm is √(9 + 16) = 5, the factor 0.2, and the
+clipped gradients are 0.6 and 0.8. With max_norm = 10 both stay 3 and 4.
 """
 
 from torch import Tensor

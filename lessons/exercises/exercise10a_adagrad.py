@@ -2,9 +2,9 @@
 
 Difficulty: 1 of 3 · Time: 15 minutes · After: lesson 10
 
-Adagrad (Duchi and others 2011) came before RMSprop. Its note s is a sum, not a running average: it takes
-in every squared gradient in full and forgets none. So the steps of a weight become shorter and shorter,
-and a weight that seldom has a gradient keeps its long ones. In step t = 1, 2, …:
+Adagrad (Duchi and others 2011, `torch.optim.Adagrad`) came before RMSprop. Its note s is a sum, not a
+running average: it takes in every squared gradient in full and forgets none. So the steps of a weight
+become shorter and shorter, and a weight that seldom has a gradient keeps its long ones. In step t = 1, 2, …:
 
     s ← s + g²
     w ← w − lr / (1 + (t − 1) · lr_decay) · g / (√s + eps)

@@ -8,6 +8,8 @@ its *root mean square* r, and the network learns the spread γ of each column. T
     r = √(mean(x²) + eps)     x̂ = x / r     y = γ · x̂
 
 x, y: (batch, n); r: (batch, 1), the mean is taken over the row; γ: (n,).
+γ is `weight`. PyTorch's layer is `nn.RMSNorm`.
+
 On paper, with γ = 1 and eps = 0: the row (1, 7) has mean(x²) = 25 and r = 5, so y = (0.2, 1.4).
 For grad_y = (1, 0) its gradient is (0.196, −0.028): x₁ reaches the second output through r, too.
 """

@@ -10,7 +10,8 @@ step of the optimiser comes one `update()`:
     later:      a ← decay · a + (1 − decay) · w
 
 Each parameter has its own a, of its shape. On paper, with decay 0.9: w is 1, then 2, then 2. The average
-is 1, then 0.9 · 1 + 0.1 · 2 = 1.1, then 1.19. It is called an *exponential moving average*, EMA.
+is 1, then 0.9 · 1 + 0.1 · 2 = 1.1, then 1.19. It is called an *exponential moving average*,
+EMA. In PyTorch it is `torch.optim.swa_utils.AveragedModel` with `get_ema_multi_avg_fn`.
 """
 
 from torch import Tensor

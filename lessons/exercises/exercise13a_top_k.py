@@ -10,7 +10,7 @@ largest logits. Compute it for every k at once: entry k − 1 is the share of ro
     5  3  0    1        class 1 comes second: counts for k = 2 and 3
     0  6  7    0        class 0 comes third: counts for k = 3
 
-That is one, two and three of three rows: 0.333, 0.667, 1.
+That is one, two and three of three rows: 0.333, 0.667, 1. (Lesson 09's `accuracy` is the first of them.)
 """
 
 from torch import Tensor

@@ -7,9 +7,11 @@ yes or no, with the targets 1 and −1:
 
     loss = mean of ln(1 + e^(−t·z))        z = 0, t = 1: ln 2 = 0.693 and the slope −½
 
-Derive ∂loss/∂z yourself. `SoftMargin.apply(z, target)` calls `forward`, and its result is used like any other
-tensor. Later PyTorch calls `backward` with ∂L/∂loss, where L is what became of the loss. `ctx` is a fresh
-object for each `apply`. What `backward` needs goes there, as an attribute or with `ctx.save_for_backward`.
+PyTorch's is `nn.SoftMarginLoss`. Derive ∂loss/∂z yourself. No z is so large that e^(−t·z) would overflow.
+
+`SoftMargin.apply(z, target)` calls `forward`, and its result is used like any other tensor. Later
+PyTorch calls `backward` with ∂L/∂loss, where L is what became of the loss. `ctx` is a fresh object for each
+`apply`. What `backward` needs goes there, as an attribute or with `ctx.save_for_backward`.
 """
 
 from typing import Any

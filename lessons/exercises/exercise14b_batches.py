@@ -6,7 +6,7 @@ Lightning trains on these batches without a complaint, and the loss falls. The n
 are their sizes, and beside every picture stands its own answer.
 
 But one epoch should show every example once. Someone counted: of 1,000 examples in batches of 10, about 630
-came up in an epoch, some of them three times, and about 370 never.
+came up in an epoch, some of them three times and more, and about 370 never.
 
 Find out why, and mend it. Each epoch should draw one random order with `torch.randperm`, as lesson 09 does.
 """

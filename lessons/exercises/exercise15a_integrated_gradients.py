@@ -2,7 +2,7 @@
 
 Difficulty: 2 of 3 · Time: 20 minutes · After: lesson 15
 
-Saliency is the slope where the picture is. A unit that is open there may be shut at half the brightness, and
+Saliency is the slope where the picture is. A unit that fires there may be silent at half the brightness, and
 slope times pixel then claims too much. Integrated gradients (Sundararajan et al. 2017, arXiv 1703.01365) walk
 from a `baseline`, a picture that shows nothing, straight to x, and take the mean slope of the way:
 

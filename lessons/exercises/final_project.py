@@ -2,7 +2,7 @@
 
 As it stands, this file trains what `curriculum mnist --engine scratch` trains. Put your own pieces in, one
 at a time: the activation of exercise 03a, the optimiser of 10a, or something that nobody has thought of.
-Then train it, and look at it beside the others:
+Copy the class into this file, with the imports that it needs. Then train, and look at it beside the others:
 
     curriculum mnist --engine mine            # --lr 0.001 for Adam and its kin
     curriculum tensorboard

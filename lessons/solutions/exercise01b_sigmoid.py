@@ -27,15 +27,15 @@ class SplitSigmoid(stub.SplitSigmoid):
         return self.y
 
 
-def far(case: Case, name: str) -> Tensor:
-    """Numbers of all sizes (2, 5); one row has no positive ones."""
-    return torch.tensor([[-1e4, -1e3, -100.0, -1.0, -0.0], [0.0, 0.5, 100.0, 1e3, 1e4]])
-
-
 def pairs(answer: Any) -> list[Pair]:
     """`answer` beside `nn.Sigmoid`, with everyday numbers and with large ones."""
     sides = (lambda case: answer()), (lambda case: nn.Sigmoid())
     return [layer_pair("split sigmoid", *sides), layer_pair("split sigmoid, large numbers", *sides, x=far)]
+
+
+def far(case: Case, name: str) -> Tensor:
+    """Numbers of all sizes (2, 5); one row has no positive ones."""
+    return torch.tensor([[-1e4, -1e3, -100.0, -1.0, -0.0], [0.0, 0.5, 100.0, 1e3, 1e4]])
 
 
 class _NanIsZero(stub.SplitSigmoid):

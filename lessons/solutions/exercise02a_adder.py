@@ -21,14 +21,23 @@ HINTS = (
 )
 
 
-def _wiring(carry_above: float, sum_above: float, hold: float = -2.0) -> Wiring:
-    bits = dict.fromkeys("abc", 1.0)
-    return {"carry": (bits, carry_above), "sum": (bits | {"carry": hold}, sum_above)}
-
-
 def adder() -> Wiring:
     """The counts 0, 1, 2, 3 come to the sum as 0, 1, 0, 1, because the carry takes 2 away from 2 and 3."""
-    return _wiring(1.5, 0.5)
+    bits = {"a": 1.0, "b": 1.0, "c": 1.0}
+    return {"carry": (bits, 1.5), "sum": (bits | {"carry": -2.0}, 0.5)}
+
+
+def pairs(answer: Any) -> list[Pair]:
+    """What the wiring of `answer` says beside torch's arithmetic."""
+
+    def pair(name: str, bits: Callable[[Case], Tensor]) -> Pair:
+        return Pair(
+            name,
+            lambda case: by_sum(stub.fire(answer(), bits(case))),
+            lambda case: by_sum(torch_adder(bits(case))),
+        )
+
+    return [pair("three bits", clean), pair("three noisy bits", noisy)]
 
 
 def clean(case: Case) -> Tensor:
@@ -58,17 +67,9 @@ def by_sum(digits: Tensor) -> Results:
     }
 
 
-def pairs(answer: Any) -> list[Pair]:
-    """What the wiring of `answer` says beside torch's arithmetic."""
-
-    def pair(name: str, bits: Callable[[Case], Tensor]) -> Pair:
-        return Pair(
-            name,
-            lambda case: by_sum(stub.fire(answer(), bits(case))),
-            lambda case: by_sum(torch_adder(bits(case))),
-        )
-
-    return [pair("three bits", clean), pair("three noisy bits", noisy)]
+def _wiring(carry_above: float, sum_above: float, hold: float = -2.0) -> Wiring:
+    bits = dict.fromkeys("abc", 1.0)
+    return {"carry": (bits, carry_above), "sum": (bits | {"carry": hold}, sum_above)}
 
 
 MISTAKES: dict[str, Any] = {

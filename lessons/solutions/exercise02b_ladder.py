@@ -30,6 +30,16 @@ class Ladder(stub.Ladder):
         return grad
 
 
+def pairs(answer: Any) -> list[Pair]:
+    """`answer` with two and with four neurons."""
+
+    def pair(count: int) -> Pair:
+        sides = (lambda case: answer(case.n_in, count)), (lambda case: TorchLadder(case.n_in, count))
+        return layer_pair(f"ladder of {count}", *sides)
+
+    return [pair(2), pair(4)]
+
+
 class TorchLadder(nn.ModuleList):
     """The same from `nn.Linear` neurons; autograd does the rest."""
 
@@ -41,16 +51,6 @@ class TorchLadder(nn.ModuleList):
         for neuron in self:
             x = torch.cat((x, neuron(x)), dim=1)
         return x[:, self.n_in :]
-
-
-def pairs(answer: Any) -> list[Pair]:
-    """`answer` with two and with four neurons."""
-
-    def pair(count: int) -> Pair:
-        sides = (lambda case: answer(case.n_in, count)), (lambda case: TorchLadder(case.n_in, count))
-        return layer_pair(f"ladder of {count}", *sides)
-
-    return [pair(2), pair(4)]
 
 
 def _joined(join: Callable[[Tensor, Tensor, int], Tensor]) -> type[Ladder]:

@@ -33,6 +33,15 @@ class ScaledLinear(stub.ScaledLinear):
         return grad_s @ self.params["weight"]  # (batch, n_out) @ (n_out, n_in) → (batch, n_in)
 
 
+def pairs(answer: type[ScaledLinear]) -> list[Pair]:
+    """What the learner's `answer` is held against: a module of three lines, and autograd."""
+
+    def mine(case: Case) -> ScaledLinear:
+        return answer(case.n_in, case.n_out)
+
+    return [layer_pair("scaled linear", mine, lambda case: TorchScaledLinear(case.n_in, case.n_out))]
+
+
 class TorchScaledLinear(nn.Linear):
     """`nn.Linear` with a scale; autograd finds the gradients."""
 
@@ -42,15 +51,6 @@ class TorchScaledLinear(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         return x @ self.weight.T * self.scale + self.bias
-
-
-def pairs(answer: type[ScaledLinear]) -> list[Pair]:
-    """What the learner's `answer` is held against: a module of three lines, and autograd."""
-
-    def mine(case: Case) -> ScaledLinear:
-        return answer(case.n_in, case.n_out)
-
-    return [layer_pair("scaled linear", mine, lambda case: TorchScaledLinear(case.n_in, case.n_out))]
 
 
 class _BiasScaled(ScaledLinear):

@@ -27,12 +27,9 @@ class MarginLoss(stub.MarginLoss):
         self.gap = gap.scatter(1, self.right, -1)  # below 0: the right class costs nothing
         return self.reduce(self.gap.clamp(min=0).mean(1))
 
-    def costly(self) -> Tensor:
-        return self.gap > 0
-
     def backward(self, grad_loss: Tensor | None = None) -> Tensor:
         """One example: 1/n for every class that costs, and minus their sum for the right one."""
-        slope = self.costly().to(self.gap.dtype) / self.gap.shape[1]
+        slope = (self.gap > 0).to(self.gap.dtype) / self.gap.shape[1]  # (batch, classes)
         slope = slope.scatter(1, self.right, -slope.sum(1, keepdim=True))
         grad_loss = None if grad_loss is None else grad_loss[:, None]  # (batch,) → (batch, 1)
         return slope * self.share(len(slope), grad_loss)
@@ -65,8 +62,9 @@ class _RightClassCosts(MarginLoss):
 
 
 class _OtherKink(MarginLoss):
-    def costly(self) -> Tensor:
-        return self.gap >= 0
+    def backward(self, grad_loss: Tensor | None = None) -> Tensor:
+        self.gap = self.gap.masked_fill(self.gap == 0, 1.0)
+        return super().backward(grad_loss)
 
 
 class _NotLifted(MarginLoss):
@@ -76,7 +74,7 @@ class _NotLifted(MarginLoss):
 
 class _LiftedOnce(MarginLoss):
     def backward(self, grad_loss: Tensor | None = None) -> Tensor:
-        grad, costing = super().backward(grad_loss), self.costly().sum(1, keepdim=True)
+        grad, costing = super().backward(grad_loss), (self.gap > 0).sum(1, keepdim=True)
         return grad.scatter(1, self.right, grad.gather(1, self.right) / costing.clamp(min=1))
 
 

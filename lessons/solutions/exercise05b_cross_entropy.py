@@ -24,17 +24,17 @@ HINTS = (
 class IndexCrossEntropy(stub.IndexCrossEntropy):
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """ln p_k = z_k − ln Σ e^z: no e^z above 1, the sum at least 1, no logarithm of 0."""
-        shifted = self.shift(prediction)
+        shifted = prediction - prediction.amax(1, keepdim=True)
         log_p = shifted - torch.log(torch.exp(shifted).sum(1, keepdim=True))  # (batch, classes)
         self.p, self.target = torch.exp(log_p), target
         return self.reduce(-log_p.gather(1, target[:, None])[:, 0])
 
-    def shift(self, prediction: Tensor) -> Tensor:
-        return prediction - prediction.amax(1, keepdim=True)
-
 
 def pairs(answer: Any) -> list[Pair]:
-    """`answer` beside `nn.CrossEntropyLoss`, with ordinary logits and with large ones."""
+    """`answer` beside `nn.CrossEntropyLoss`: ordinary logits, large ones, and those that the stub names.
+
+    Logits drawn at random hardly ever are all far below 0.
+    """
 
     def pair(name: str, factor: float, mode: str) -> Pair:
         return loss_pair(
@@ -45,8 +45,15 @@ def pairs(answer: Any) -> list[Pair]:
             target=lambda case: case.classes("target", case.batch, case.n_out),
         )
 
-    logits = {"ordinary logits": 1.0, "large logits": 1000.0}
-    return [pair(name, factor, mode) for name, factor in logits.items() for mode in ("mean", "sum", "none")]
+    logits, modes = {"ordinary logits": 1.0, "large logits": 1000.0}, ("mean", "sum", "none")
+    of_the_table = loss_pair(
+        "the three rows of the table",
+        lambda case: answer("none"),
+        lambda case: nn.CrossEntropyLoss(reduction="none"),
+        prediction=lambda case: torch.tensor([[1000.0, 0.0], [1000.0, 0.0], [-1000.0, -1000.0]]),
+        target=lambda case: torch.tensor([0, 1, 0]),
+    )
+    return [pair(name, factor, mode) for name, factor in logits.items() for mode in modes] + [of_the_table]
 
 
 def _of_p(shift: Callable[[Tensor], Tensor], least: float = 0.0) -> type[IndexCrossEntropy]:
@@ -66,14 +73,22 @@ def _by_row(z: Tensor) -> Tensor:
     return z - z.amax(1, keepdim=True)
 
 
+class _RowsBelow0NotShifted(IndexCrossEntropy):
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        shifted = prediction - prediction.amax(1, keepdim=True).clamp(min=0)
+        log_p = shifted - torch.log(torch.exp(shifted).sum(1, keepdim=True))
+        self.p, self.target = torch.exp(log_p), target
+        return self.reduce(-log_p.gather(1, target[:, None])[:, 0])
+
+
 class _Held(IndexCrossEntropy):
-    def shift(self, prediction: Tensor) -> Tensor:
-        return super().shift(prediction.clamp(-50, 50))
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return super().forward(prediction.clamp(-50, 50), target)
 
 
 class _InPlace(IndexCrossEntropy):
-    def shift(self, prediction: Tensor) -> Tensor:
-        return prediction.sub_(prediction.amax(1, keepdim=True))
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return super().forward(prediction.sub_(prediction.amax(1, keepdim=True)), target)
 
 
 MISTAKES: dict[str, Any] = {
@@ -81,6 +96,7 @@ MISTAKES: dict[str, Any] = {
     "logarithm of a probability that became 0": _of_p(_by_row),
     "probability held above 1e-12": _of_p(_by_row, 1e-12),
     "shifted by the largest logit of the whole batch": _of_p(lambda z: z - z.amax()),
+    "rows with no logit above 0 not shifted": _RowsBelow0NotShifted,
     "logits held between −50 and 50": _Held,
     "input changed in place": _InPlace,
 }

@@ -1,7 +1,6 @@
 """Solution of exercise 06a."""
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,17 +22,9 @@ HINTS = (
 
 class ClippedSGD(stub.ClippedSGD):
     def step(self, grads: dict[str, Tensor]) -> None:
-        SGD.step(self, self.clipped(grads))
-
-    def clipped(self, grads: dict[str, Tensor]) -> dict[str, Tensor]:
-        factor = self.factor(self.norm(grads))
-        return {name: factor * grad for name, grad in grads.items()}
-
-    def norm(self, grads: dict[str, Tensor]) -> Tensor:
-        return torch.stack([grad.square().sum() for grad in grads.values()]).sum().sqrt()
-
-    def factor(self, norm: Tensor) -> Tensor:
-        return (self.max_norm / (norm + 1e-6)).clamp(max=1)
+        norm = torch.stack([grad.square().sum() for grad in grads.values()]).sum().sqrt()  # (): one for all
+        factor = (self.max_norm / (norm + 1e-6)).clamp(max=1)
+        SGD.step(self, {name: factor * grad for name, grad in grads.items()})
 
 
 def pairs(answer: type[stub.ClippedSGD]) -> list[Pair]:
@@ -73,32 +64,46 @@ def pairs(answer: type[stub.ClippedSGD]) -> list[Pair]:
     return [pair(0.1, 2.0), pair(2.5, 0.5)]
 
 
-def _mistake(clipped: Callable[[Any, dict[str, Tensor]], dict[str, Tensor]]) -> type[ClippedSGD]:
-    """The solution with other gradients, made from itself and the ones it was given."""
-    return type("Mistake", (ClippedSGD,), {"clipped": clipped})
+def _norm(*grads: Tensor) -> Tensor:
+    return torch.stack([grad.square().sum() for grad in grads]).sum().sqrt()
 
 
-def _scaled(factor: Callable[[Any, Tensor], Any]) -> type[ClippedSGD]:
-    """The solution with another factor, made from itself and the norm."""
-    return type("Mistake", (ClippedSGD,), {"factor": factor})
+def _factor(longest: float, norm: Tensor) -> Tensor:
+    return (longest / (norm + 1e-6)).clamp(max=1)
+
+
+def _clipped(clip: Callable[[ClippedSGD, dict[str, Tensor]], dict[str, Tensor]]) -> type[ClippedSGD]:
+    """Descent along other gradients, made from the optimiser and those it was given."""
+
+    class Clipped(ClippedSGD):
+        def step(self, grads: dict[str, Tensor]) -> None:
+            SGD.step(self, clip(self, grads))
+
+    return Clipped
+
+
+def _scaled(factor: Callable[[ClippedSGD, Tensor], Tensor]) -> type[ClippedSGD]:
+    """Descent with another factor, made from the optimiser and the norm."""
+    return _clipped(lambda o, grads: {k: factor(o, _norm(*grads.values())) * g for k, g in grads.items()})
+
+
+def _in_place(optimizer: ClippedSGD, grads: dict[str, Tensor]) -> dict[str, Tensor]:
+    factor = _factor(optimizer.max_norm, _norm(*grads.values()))
+    return {name: grad.mul_(factor) for name, grad in grads.items()}
 
 
 MISTAKES = {
-    "each tensor clipped by its own norm": _mistake(
-        lambda self, grads: {name: g * self.factor(self.norm({name: g})) for name, g in grads.items()}
+    "each tensor clipped by its own norm": _clipped(
+        lambda o, grads: {k: _factor(o.max_norm, _norm(g)) * g for k, g in grads.items()}
     ),
-    "each element clipped": _mistake(
-        lambda self, grads: {name: g.clamp(-self.max_norm, self.max_norm) for name, g in grads.items()}
+    "each element clipped": _clipped(
+        lambda o, grads: {k: g.clamp(-o.max_norm, o.max_norm) for k, g in grads.items()}
     ),
-    "input changed in place": _mistake(
-        lambda self, grads: {
-            name: grads[name].copy_(g) for name, g in ClippedSGD.clipped(self, grads).items()
-        }
-    ),
-    "clipping forgotten": _mistake(lambda self, grads: grads),
-    "sign": _scaled(lambda self, norm: -ClippedSGD.factor(self, norm)),
-    "root forgotten": _scaled(lambda self, norm: ClippedSGD.factor(self, norm.square())),
-    "short gradients made longer": _scaled(lambda self, norm: self.max_norm / (norm + 1e-6)),
-    "rate taken into the norm": _scaled(lambda self, norm: ClippedSGD.factor(self, self.lr * norm)),
-    "1e-6 forgotten": _scaled(lambda self, norm: (self.max_norm / norm).clamp(max=1)),
+    "input changed in place": _clipped(_in_place),
+    "clipping forgotten": _clipped(lambda o, grads: grads),
+    "sign": _scaled(lambda o, norm: -_factor(o.max_norm, norm)),
+    "root forgotten": _scaled(lambda o, norm: _factor(o.max_norm, norm.square())),
+    "short gradients made longer": _scaled(lambda o, norm: o.max_norm / (norm + 1e-6)),
+    "rate taken into the norm": _scaled(lambda o, norm: _factor(o.max_norm, o.lr * norm)),
+    "1e-6 forgotten": _scaled(lambda o, norm: (o.max_norm / norm).clamp(max=1)),
 }

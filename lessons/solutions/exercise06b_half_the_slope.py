@@ -32,19 +32,6 @@ def gradient_by_trying(function: Callable[[Tensor], Tensor], x: Tensor, eps: flo
     return grad
 
 
-def bowl(x: Tensor) -> Tensor:
-    """A parabola along every element, steeper from one to the next, and tilted. Any shape → ()."""
-    curvature = torch.arange(1.0, 1 + x.numel()).view(x.shape)
-    return (curvature * x.square() / x.numel() + x).sum() + x.mean().square()
-
-
-def regression(case: Case) -> Callable[[Tensor], Tensor]:
-    """The mean squared error of a linear layer, a parabola in its weight (n_out, n_in) → ()."""
-    inputs = case.upstream("inputs", torch.Size((case.batch, case.n_in)))
-    target = case.upstream("target", torch.Size((case.batch, case.n_out)))
-    return lambda weight: (inputs @ weight.T - target).square().mean()
-
-
 def pairs(answer: Any) -> list[Pair]:
     """What the learner's `answer` is held against: autograd, where central differences are exact."""
 
@@ -63,6 +50,19 @@ def pairs(answer: Any) -> list[Pair]:
         return Pair(name, by_hand, by_torch)
 
     return [pair("bowl", lambda case: bowl, 1.0), pair("linear layer", regression, 0.5)]
+
+
+def bowl(x: Tensor) -> Tensor:
+    """A parabola along every element, steeper from one to the next, and tilted. Any shape → ()."""
+    curvature = torch.arange(1.0, 1 + x.numel()).view(x.shape)
+    return (curvature * x.square() / x.numel() + x).sum() + x.mean().square()
+
+
+def regression(case: Case) -> Callable[[Tensor], Tensor]:
+    """The mean squared error of a linear layer, a parabola in its weight (n_out, n_in) → ()."""
+    inputs = case.upstream("inputs", torch.Size((case.batch, case.n_in)))
+    target = case.upstream("target", torch.Size((case.batch, case.n_out)))
+    return lambda weight: (inputs @ weight.T - target).square().mean()
 
 
 def _with(ups: float, downs: float, over: float, back: bool = True) -> Callable[..., Tensor]:

@@ -20,6 +20,7 @@ HINTS = (
 
 class SkipNetwork(stub.SkipNetwork):
     def backward(self, grad_y: Tensor) -> Tensor:
+        """Two roads lead from x to y, one through h and one past it. At x their blame is added."""
         grad_h_sum = grad_y @ self.params["weight2"] * (self.h_sum > 0)  # (batch, n_hidden)
         self.grads = {
             "weight1": grad_h_sum.T @ self.x,  # (n_hidden, batch) @ (batch, n_in)
@@ -29,6 +30,13 @@ class SkipNetwork(stub.SkipNetwork):
             "skip": grad_y.T @ self.x,  # (n_out, batch) @ (batch, n_in)
         }
         return grad_h_sum @ self.params["weight1"] + grad_y @ self.params["skip"]
+
+
+def pairs(answer: Any) -> list[Pair]:
+    """What the learner's `answer` is held against: autograd through the same formula."""
+    return [
+        layer_pair("skip", lambda c: answer(c.n_in, 6, c.n_out), lambda c: _Torch(c.n_in, 6, c.n_out), _x)
+    ]
 
 
 class _Torch(nn.Module):
@@ -47,13 +55,6 @@ def _x(case: Case, name: str) -> Tensor:
     x = case.tensor(name, case.batch, case.n_in)
     x[1:2] = 0  # bias1 has zeros: here some hidden sums are exactly at the kink
     return x
-
-
-def pairs(answer: Any) -> list[Pair]:
-    """What the learner's `answer` is held against: autograd through the same formula."""
-    return [
-        layer_pair("skip", lambda c: answer(c.n_in, 6, c.n_out), lambda c: _Torch(c.n_in, 6, c.n_out), _x)
-    ]
 
 
 def _mistake(

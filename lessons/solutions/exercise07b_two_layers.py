@@ -33,6 +33,14 @@ def step(params: dict[str, Tensor], x: Tensor, target: Tensor, lr: float) -> Ten
     return (error**2).mean()
 
 
+def pairs(answer: Any) -> list[Pair]:
+    """What the learner's `answer` is held against: autograd and `torch.optim.SGD`."""
+    return [
+        training_pair(f"{steps} × {lr}", partial(_scratch, answer, lr, steps), partial(_torch, lr, steps))
+        for lr, steps in ((0.1, 1), (0.05, 5))
+    ]
+
+
 def _scratch(answer: Any, lr: float, steps: int, case: Case) -> tuple[list[float], dict[str, Tensor]]:
     params = drawn(case)
     x, target = params.pop("x"), params.pop("target")
@@ -52,14 +60,6 @@ def _torch(lr: float, steps: int, case: Case) -> tuple[list[float], dict[str, Te
         optimizer.step()
         losses.append(loss.item())
     return losses, dict(params)
-
-
-def pairs(answer: Any) -> list[Pair]:
-    """What the learner's `answer` is held against: autograd and `torch.optim.SGD`."""
-    return [
-        training_pair(f"{steps} × {lr}", partial(_scratch, answer, lr, steps), partial(_torch, lr, steps))
-        for lr, steps in ((0.1, 1), (0.05, 5))
-    ]
 
 
 def _rate_times(factor: Any) -> Any:

@@ -15,7 +15,8 @@ REREAD = ("lesson08_autograd.py", 'def relu(self) -> "Node"')
 HINTS = (
     "relu is max(a, 0). Which slope does it note where a is larger, and which where it is not?",
     "Two roads. The slope to a is 1 where a is larger, 0 where b is larger, ½ where they are equal.",
-    "slope = (a.data > other) + 0.5 * (a.data == other), and the slope of the road to b is 1 − slope.",
+    "other = plain(b) is b's tensor, whether b is a node or not. slope = (a.data > other) + 0.5 * "
+    "(a.data == other), and the slope of the road to b is 1 − slope.",
 )
 
 
@@ -23,6 +24,15 @@ def maximum(a: Node, b: Node | Tensor) -> Node:
     other = plain(b)
     slope = (a.data > other) + 0.5 * (a.data == other)
     return Node(torch.maximum(a.data, other), (a, slope), (b, 1 - slope))
+
+
+def pairs(answer: Any) -> list[Pair]:
+    """What the learner's `answer` is held against: `torch.maximum`."""
+    there = _formulas(torch.maximum)
+    return [
+        Pair(name, partial(twice, Node, here), partial(twice, torch_node, there[name], retain_graph=True))
+        for name, here in _formulas(answer).items()
+    ]
 
 
 def _formulas(larger: Callable[..., Any]) -> dict[str, Any]:
@@ -35,15 +45,6 @@ def _formulas(larger: Callable[..., Any]) -> dict[str, Any]:
         "inside": lambda a, row, col: (larger(a * row, a) ** 2 * larger(col, a)).sum(),
         "input afterwards": lambda a, row: larger(a, row) * a,
     }
-
-
-def pairs(answer: Any) -> list[Pair]:
-    """What the learner's `answer` is held against: `torch.maximum`."""
-    there = _formulas(torch.maximum)
-    return [
-        Pair(name, partial(twice, Node, here), partial(twice, torch_node, there[name], retain_graph=True))
-        for name, here in _formulas(answer).items()
-    ]
 
 
 def _slopes(to_a: Callable[[Tensor, Tensor], Any], to_b: Callable[[Tensor, Tensor], Any]) -> Any:

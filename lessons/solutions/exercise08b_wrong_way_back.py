@@ -32,15 +32,6 @@ class Number(stub.Number):
         return found[::-1]
 
 
-FORMULAS: dict[str, Any] = {
-    "c · d": lambda p, q: (c := p * q) * (c + 1),
-    "d · c": lambda p, q: ((c := p * q) + 1) * c,
-    "(a · b + a)²": lambda p, q: (p * q + p) ** 2,
-    "x · x": lambda p: p * p,
-    "near and far": lambda p, q: (c := p.tanh() * q) + ((c * q).tanh() + c).tanh() * p,
-}
-
-
 def pairs(answer: Any) -> list[Pair]:
     """What the learner's `answer` is held against: autograd, walked back twice."""
     make = lambda value: answer(value.item())  # noqa: E731
@@ -48,6 +39,15 @@ def pairs(answer: Any) -> list[Pair]:
         Pair(name, partial(twice, make, formula), partial(twice, torch_node, formula, retain_graph=True))
         for name, formula in FORMULAS.items()
     ]
+
+
+FORMULAS: dict[str, Any] = {
+    "c · d": lambda p, q: (c := p * q) * (c + 1),
+    "d · c": lambda p, q: ((c := p * q) + 1) * c,
+    "(a · b + a)²": lambda p, q: (p * q + p) ** 2,
+    "x · x": lambda p: p * p,
+    "near and far": lambda p, q: (c := p.tanh() * q) + ((c * q).tanh() + c).tanh() * p,
+}
 
 
 class _OverwritesRoads(Number):

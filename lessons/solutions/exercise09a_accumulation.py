@@ -33,6 +33,14 @@ def accumulated_step(
     optimizer.step(total)
 
 
+def pairs(answer: Any) -> list[Pair]:
+    """What the learner's `answer` is held against: PyTorch's step on the whole batch."""
+    return [
+        training_pair(f"{n} by {size}", partial(_scratch, answer, n, size), partial(_torch, n))
+        for n, size in ((10, 4), (6, 3), (3, 8))
+    ]
+
+
 def _data(case: Case, count: int) -> tuple[Tensor, Tensor]:
     return case.tensor("x", count, case.n_in), case.tensor("target", count, case.n_out)
 
@@ -56,14 +64,6 @@ def _torch(count: int, case: Case) -> tuple[list[float], dict[str, Tensor]]:
         optimizer.step()
         losses.append(loss.item())
     return losses, dict(model.named_parameters())
-
-
-def pairs(answer: Any) -> list[Pair]:
-    """What the learner's `answer` is held against: PyTorch's step on the whole batch."""
-    return [
-        training_pair(f"{n} by {size}", partial(_scratch, answer, n, size), partial(_torch, n))
-        for n, size in ((10, 4), (6, 3), (3, 8))
-    ]
 
 
 def _all_alike(mean: bool) -> Any:

@@ -1,5 +1,6 @@
 """Solution of exercise 10a."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -22,15 +23,10 @@ HINTS = (
 class Adagrad(stub.Adagrad):
     def step(self, grads: dict[str, Tensor]) -> None:
         self.steps += 1
+        rate = self.lr / (1 + (self.steps - 1) * self.lr_decay)
         for name, param in self.params.items():
-            param -= self.rate() * self.direction(name, grads[name])
-
-    def rate(self) -> float:
-        return self.lr / (1 + (self.steps - 1) * self.lr_decay)
-
-    def direction(self, name: str, grad: Tensor) -> Tensor:
-        self.square[name] += grad**2
-        return grad / (self.square[name].sqrt() + self.eps)
+            self.square[name] += grads[name] ** 2
+            param -= rate * grads[name] / (self.square[name].sqrt() + self.eps)
 
 
 def pairs(answer: type[stub.Adagrad]) -> list[Pair]:
@@ -41,45 +37,30 @@ def pairs(answer: type[stub.Adagrad]) -> list[Pair]:
     ]
 
 
-class _NothingAdded(Adagrad):
-    def direction(self, name: str, grad: Tensor) -> Tensor:
-        self.square[name] = grad**2
-        return grad / (self.square[name].sqrt() + self.eps)
+def _with(
+    note: Callable[[Tensor, Tensor], Tensor] = lambda s, g: s + g**2,
+    size: Callable[[Tensor, float], Tensor] = lambda s, eps: s.sqrt() + eps,
+    sign: float = 1,
+    ahead: int = 0,
+) -> type[Adagrad]:
+    """Adagrad with another note, made from the old one and g, with another divisor, sign or step count."""
 
+    class Changed(Adagrad):
+        def step(self, grads: dict[str, Tensor]) -> None:
+            rate = sign * self.lr / (1 + (self.steps + ahead) * self.lr_decay)
+            self.steps += 1
+            for name, param in self.params.items():
+                self.square[name] = note(self.square[name], grads[name])
+                param -= rate * grads[name] / size(self.square[name], self.eps)
 
-class _Averaged(Adagrad):
-    def direction(self, name: str, grad: Tensor) -> Tensor:
-        self.square[name] = 0.99 * self.square[name] + 0.01 * grad**2
-        return grad / (self.square[name].sqrt() + self.eps)
-
-
-class _EpsInside(Adagrad):
-    def direction(self, name: str, grad: Tensor) -> Tensor:
-        self.square[name] += grad**2
-        return grad / (self.square[name] + self.eps).sqrt()
-
-
-class _NoRoot(Adagrad):
-    def direction(self, name: str, grad: Tensor) -> Tensor:
-        self.square[name] += grad**2
-        return grad / (self.square[name] + self.eps)
-
-
-class _Uphill(Adagrad):
-    def rate(self) -> float:
-        return -super().rate()
-
-
-class _OneStepAhead(Adagrad):
-    def rate(self) -> float:
-        return self.lr / (1 + self.steps * self.lr_decay)
+    return Changed
 
 
 MISTAKES = {
-    "squares not added up": _NothingAdded,
-    "running average in place of the sum": _Averaged,
-    "epsilon inside the root": _EpsInside,
-    "root forgotten": _NoRoot,
-    "sign": _Uphill,
-    "decay one step ahead": _OneStepAhead,
+    "squares not added up": _with(note=lambda s, g: g**2),
+    "running average in place of the sum": _with(note=lambda s, g: 0.99 * s + 0.01 * g**2),
+    "epsilon inside the root": _with(size=lambda s, eps: (s + eps).sqrt()),
+    "root forgotten": _with(size=lambda s, eps: s + eps),
+    "sign": _with(sign=-1),
+    "decay one step ahead": _with(ahead=1),
 }

@@ -11,7 +11,7 @@ HINTS = (
     "Lesson 11 finds three roads from xᵢ to the loss. Which of them is missing here?",
     "One road is x̂ᵢ itself, gᵢ/r with g = γ·grad_y. The other leads through r: ∂r/∂xᵢ = xᵢ/(n·r) = x̂ᵢ/n, and "
     "∂x̂ⱼ/∂r = −x̂ⱼ/r. γ is shared by the rows, so its gradient is summed over the batch.",
-    "grads weight = (grad_y · x̂).sum(0), and grad_x = (g − x̂ · mean(g · x̂)) / r, the mean over the row.",
+    "γ gets (grad_y · x̂).sum(0), and x gets (g − x̂ · mean(g · x̂)) / r, with the mean over the row.",
 )
 
 
@@ -22,6 +22,10 @@ class RMSNorm(stub.RMSNorm):
         return self.x_hat * self.params["weight"]
 
     def backward(self, grad_y: Tensor) -> Tensor:
+        """With g = γ · grad_y, two roads lead from xᵢ to L: x̂ᵢ itself, gᵢ / r, and r, which is in every x̂ⱼ.
+
+        ∂r/∂xᵢ = xᵢ / (n·r) = x̂ᵢ / n and ∂x̂ⱼ/∂r = −x̂ⱼ / r: together −x̂ᵢ · mean(g·x̂) / r.
+        """
         self.grads = {"weight": (grad_y * self.x_hat).sum(0)}
         g = grad_y * self.params["weight"]  # (batch, n)
         return (g - self.x_hat * (g * self.x_hat).mean(1, keepdim=True)) / self.root

@@ -1,5 +1,7 @@
 """Solution of exercise 11b."""
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 from curriculum.pair import Pair, layer_pair
@@ -19,10 +21,8 @@ HINTS = (
 
 class BatchNorm1d(stub.BatchNorm1d):
     def update(self, x: Tensor) -> None:
-        self.keep(x.mean(0), x.var(0, correction=1))
-
-    def keep(self, mean: Tensor, var: Tensor) -> None:
-        for name, new in (("running_mean", mean), ("running_var", var)):
+        """What stands for all batches is divided by n − 1: correction 1."""
+        for name, new in (("running_mean", x.mean(0)), ("running_var", x.var(0, correction=1))):
             self.buffers[name].mul_(1 - self.momentum).add_(new, alpha=self.momentum)
         self.buffers["num_batches_tracked"] += 1
 
@@ -47,9 +47,16 @@ class _WrongPlace(stub.BatchNorm1d):
         return super().normalise(x, mean, x.var(0, correction=1) if self.training else var)
 
 
-class _WrongWayRound(BatchNorm1d):
-    def update(self, x: Tensor) -> None:
-        self.keep(x.mean(0), x.var(0, correction=0) * (len(x) - 1) / len(x))
+def _kept(mean: Callable[[Tensor], Tensor], var: Callable[[Tensor], Tensor]) -> type[BatchNorm1d]:
+    """Batch norm whose running averages take in another mean and variance of a batch."""
+
+    class Kept(BatchNorm1d):
+        def update(self, x: Tensor) -> None:
+            for name, new in (("running_mean", mean(x)), ("running_var", var(x))):
+                self.buffers[name].mul_(1 - self.momentum).add_(new, alpha=self.momentum)
+            self.buffers["num_batches_tracked"] += 1
+
+    return Kept
 
 
 class _MomentumWrongWayRound(BatchNorm1d):
@@ -57,11 +64,6 @@ class _MomentumWrongWayRound(BatchNorm1d):
         self.momentum = 1 - self.momentum
         super().update(x)
         self.momentum = 1 - self.momentum
-
-
-class _MeanCorrected(BatchNorm1d):
-    def update(self, x: Tensor) -> None:
-        self.keep(x.sum(0) / (len(x) - 1), x.var(0, correction=1))
 
 
 class _BatchInUse(BatchNorm1d):
@@ -73,8 +75,10 @@ MISTAKES = {
     "running variance divided by n": stub.BatchNorm1d,
     "n − 1 in training, too": _UnbiasedEverywhere,
     "n − 1 in training, n in the running variance": _WrongPlace,
-    "n and n − 1 the wrong way round": _WrongWayRound,
+    "n and n − 1 the wrong way round": _kept(
+        lambda x: x.mean(0), lambda x: x.var(0, correction=0) * (len(x) - 1) / len(x)
+    ),
     "momentum the wrong way round": _MomentumWrongWayRound,
-    "mean divided by n − 1": _MeanCorrected,
+    "mean divided by n − 1": _kept(lambda x: x.sum(0) / (len(x) - 1), lambda x: x.var(0, correction=1)),
     "the batch's own statistics in use": _BatchInUse,
 }

@@ -16,8 +16,8 @@ HINTS = (
     "The optimiser writes over its parameters. What does EarlyStopping of lesson 12 do, so that the weights "
     "it keeps stay as they were?",
     "The first update clones every parameter. Each later one keeps `decay` of the average and adds the rest.",
-    "average[name] = decay · average.get(name, param) + (1 − decay) · param: a new tensor, and the first "
-    "time it is param.",
+    "average[name] = decay · average.get(name, param) + (1 − decay) · param is a new tensor. The first time "
+    "it has the value of param.",
 )
 
 

@@ -30,6 +30,7 @@ class SoftMargin(stub.SoftMargin):
 
     @staticmethod
     def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
+        """ln(1 + e^u) has the slope e^u / (1 + e^u) = 1 / (1 + e^−u), and u = −t·z has the slope −t."""
         z, target = ctx.saved_tensors
         return -target / (1 + torch.exp(target * z)) / z.numel() * grad_loss, None
 
@@ -39,10 +40,12 @@ def pairs(answer: Any) -> list[Pair]:
 
     def run(loss: Callable[[Tensor, Tensor], Tensor], case: Case) -> Results:
         z = {name: case.tensor(name, case.batch, case.n_out).requires_grad_() for name in ("a", "b")}
-        losses = {name: loss(z[name], case.upstream(f"target {name}", z[name].shape).sign()) for name in z}
+        target = {name: case.upstream(f"target {name}", z[name].shape).sign() for name in z}
+        losses = {name: loss(z[name], target[name]) for name in z}
         (3 * losses["a"] - losses["b"]).backward()
         grads = {f"grad_{name}": value.grad for name, value in z.items() if value.grad is not None}
-        return z | {f"loss_{name}": value for name, value in losses.items()} | grads
+        results = z | {f"loss_{name}": value for name, value in losses.items()} | grads
+        return results | {f"target {name}": value for name, value in target.items()}
 
     def by_hand(case: Case) -> Results:
         with torch.inference_mode(False):  # the answer is a piece of autograd

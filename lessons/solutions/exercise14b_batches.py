@@ -21,12 +21,10 @@ HINTS = (
 
 
 class Batches(stub.Batches):
-    def order(self) -> Tensor:
-        return torch.randperm(len(self.split.x), generator=self.generator, device="cpu")
-
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         x, target = self.split
-        for rows in self.order().split(self.batch_size):
+        order = torch.randperm(len(x), generator=self.generator, device="cpu")  # one for the whole epoch
+        for rows in order.split(self.batch_size):
             yield x[rows], target[rows]
 
 
@@ -58,27 +56,25 @@ def pairs(answer: Any) -> list[Pair]:
 
 
 class _OneOrder(Batches):
-    def order(self) -> Tensor:
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         self.generator.manual_seed(self.generator.initial_seed())
-        return super().order()
+        return super().__iter__()
 
 
 class _NoOrder(Batches):
-    def order(self) -> Tensor:
-        return torch.arange(len(self.split.x))
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return zip(*(part.split(self.batch_size) for part in self.split), strict=True)
 
 
 class _LastDropped(Batches):
-    def order(self) -> Tensor:
-        order = super().order()
-        return order[: len(order) // self.batch_size * self.batch_size]
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return (batch for batch in super().__iter__() if len(batch[0]) == self.batch_size)
 
 
 class _ShuffledApart(Batches):
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        x, target = self.split
-        for a, b in zip(*(self.order().split(self.batch_size) for _ in range(2)), strict=True):
-            yield x[a], target[b]
+        pictures, answers = list(super().__iter__()), list(super().__iter__())
+        return ((x, target) for (x, _), (_, target) in zip(pictures, answers, strict=True))
 
 
 MISTAKES = {

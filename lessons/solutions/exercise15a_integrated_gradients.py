@@ -27,16 +27,6 @@ def integrated_gradients(model: MLP, x: Tensor, digit: Tensor, baseline: Tensor,
     return moved * sum(saliency(model, baseline + a * moved, digit) for a in middles) / steps
 
 
-def torch_integrated_gradients(
-    model: torch.nn.Module, x: Tensor, digit: Tensor, baseline: Tensor, steps: int
-) -> Tensor:
-    """The same with autograd, all points of the way in one batch."""
-    a = (torch.arange(steps) + 0.5)[:, None, None] / steps
-    way = (baseline + a * (x - baseline)).requires_grad_()  # (steps, batch, n_in)
-    logits = model(way).gather(2, digit.expand(steps, -1)[..., None])
-    return (x - baseline) * torch.autograd.grad(logits.sum(), way)[0].mean(0)
-
-
 def pairs(answer: Any) -> list[Pair]:
     """What the learner's `answer` is held against: autograd."""
 
@@ -54,6 +44,16 @@ def pairs(answer: Any) -> list[Pair]:
         return run(torch_integrated_gradients, model, case)
 
     return [Pair("integrated gradients", by_hand, by_torch)]
+
+
+def torch_integrated_gradients(
+    model: torch.nn.Module, x: Tensor, digit: Tensor, baseline: Tensor, steps: int
+) -> Tensor:
+    """The same with autograd, all points of the way in one batch."""
+    a = (torch.arange(steps) + 0.5)[:, None, None] / steps
+    way = (baseline + a * (x - baseline)).requires_grad_()  # (steps, batch, n_in)
+    logits = model(way).gather(2, digit.expand(steps, -1)[..., None])
+    return (x - baseline) * torch.autograd.grad(logits.sum(), way)[0].mean(0)
 
 
 def _left_ends(model: MLP, x: Tensor, digit: Tensor, baseline: Tensor, steps: int) -> Tensor:

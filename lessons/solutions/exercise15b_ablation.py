@@ -22,14 +22,14 @@ HINTS = (
 
 
 def cost_of_each_unit(last: Linear, h: Tensor, target: Tensor) -> Tensor:
-    return _costs(last, h, target, torch.eye(h.shape[1], dtype=torch.bool))
-
-
-def _costs(last: Linear, h: Tensor, target: Tensor, silent: Tensor) -> Tensor:
-    """The rise of the loss for each row of `silent`, (rows, units), which says what is at zero."""
     criterion = CrossEntropyLoss()
-    losses = [criterion.forward(last.forward(h.masked_fill(row, 0)), target) for row in silent]
-    return torch.stack(losses) - criterion.forward(last.forward(h), target)
+    complete = criterion.forward(last.forward(h), target)
+    costs = []
+    for unit in range(h.shape[1]):
+        without = h.clone()  # each round begins with all units again, and the caller's h stays as it is
+        without[:, unit] = 0
+        costs.append(criterion.forward(last.forward(without), target) - complete)
+    return torch.stack(costs)
 
 
 def pairs(answer: Any) -> list[Pair]:
@@ -61,7 +61,9 @@ def _not_switched_on_again(last: Linear, h: Tensor, target: Tensor) -> Tensor:
 
 
 def _others_silenced(last: Linear, h: Tensor, target: Tensor) -> Tensor:
-    return _costs(last, h, target, ~torch.eye(h.shape[1], dtype=torch.bool))
+    criterion, others = CrossEntropyLoss(), ~torch.eye(h.shape[1], dtype=torch.bool)
+    losses = [criterion.forward(last.forward(h.masked_fill(row, 0)), target) for row in others]
+    return torch.stack(losses) - criterion.forward(last.forward(h), target)
 
 
 def _rise_forgotten(last: Linear, h: Tensor, target: Tensor) -> Tensor:

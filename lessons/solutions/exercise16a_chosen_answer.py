@@ -17,7 +17,8 @@ HINTS = (
     "Does the loss against the wanted answer have to rise or to fall? How long is the step of each picture?",
     "Find ∂L/∂x as `uphill` does, without the sign. One length per row: square, sum over the pixels, root. "
     "Where the length is 0, divide by anything else.",
-    "length = slope.norm(dim=1, keepdim=True).clamp(min=1e-12), then (x - eps * slope / length).clamp(*box)",
+    "length = slope.norm(dim=1, keepdim=True).clamp(min=1e-12), and the answer is "
+    "(x - eps * slope / length).clamp(*box).",
 )
 
 
@@ -32,6 +33,22 @@ def towards(model: MLP, x: Tensor, wanted: Tensor, eps: float, box: Box) -> Tens
     slope = slope_of(model, x, wanted)
     length = slope.norm(dim=1, keepdim=True).clamp(min=1e-12)  # (batch, 1); 0 / 1e-12 is 0
     return (x - eps * slope / length).clamp(*box)
+
+
+def pairs(answer: Callable[..., Tensor]) -> list[Pair]:
+    """One ordinary batch, and one with a picture whose slope is exactly 0."""
+
+    def pair(name: str, dead: bool) -> Pair:
+        def sizes(case: Case) -> tuple[int, ...]:
+            return case.n_in, 7, 6, case.n_out
+
+        return Pair(
+            name,
+            lambda case: attacked(case, MLP(sizes(case), input_grad=True), answer, dead),
+            lambda case: attacked(case, TorchMLP(sizes(case)), torch_towards, dead),
+        )
+
+    return [pair("a step of length eps", False), pair("a picture without slope", True)]
 
 
 def torch_towards(model: nn.Module, x: Tensor, wanted: Tensor, eps: float, box: Box) -> Tensor:
@@ -50,22 +67,6 @@ def attacked(case: Case, model: Any, attack: Callable[..., Tensor], dead: bool) 
     model.load_state_dict(weights)
     moved = attack(model, x, case.classes("wanted", case.batch, case.n_out), 0.3, (-1.0, 1.0))
     return {"moved": moved, "x": x}
-
-
-def pairs(answer: Callable[..., Tensor]) -> list[Pair]:
-    """One ordinary batch, and one with a picture whose slope is exactly 0."""
-
-    def pair(name: str, dead: bool) -> Pair:
-        def sizes(case: Case) -> tuple[int, ...]:
-            return case.n_in, 7, 6, case.n_out
-
-        return Pair(
-            name,
-            lambda case: attacked(case, MLP(sizes(case), input_grad=True), answer, dead),
-            lambda case: attacked(case, TorchMLP(sizes(case)), torch_towards, dead),
-        )
-
-    return [pair("a step of length eps", False), pair("a picture without slope", True)]
 
 
 def _one_length(model: MLP, x: Tensor, wanted: Tensor, eps: float, box: Box) -> Tensor:

@@ -34,6 +34,17 @@ def pgd_l2(model: MLP, x: Tensor, target: Tensor, eps: float, box: Box) -> Tenso
     return moved
 
 
+def pairs(answer: Callable[..., Tensor]) -> list[Pair]:
+    """The pictures found, and the caller's pictures, which stay as they were."""
+    return [
+        Pair(
+            "ten steps in a ball",
+            lambda case: attacked(case, MLP((case.n_in, 7, 6, case.n_out), input_grad=True), answer),
+            lambda case: attacked(case, TorchMLP((case.n_in, 7, 6, case.n_out)), torch_pgd_l2),
+        )
+    ]
+
+
 def torch_pgd_l2(model: nn.Module, x: Tensor, target: Tensor, eps: float, box: Box) -> Tensor:
     """The same by autograd."""
     moved = x
@@ -51,17 +62,6 @@ def attacked(case: Case, model: Any, attack: Callable[..., Tensor]) -> Results:
     x = case.tensor("x", case.batch, case.n_in).clamp(-1, 1)
     moved = attack(model, x, case.classes("target", case.batch, case.n_out), 0.3, (-1.0, 1.0))
     return {"moved": moved, "x": x}
-
-
-def pairs(answer: Callable[..., Tensor]) -> list[Pair]:
-    """The pictures found, and the caller's pictures, which stay as they were."""
-    return [
-        Pair(
-            "ten steps in a ball",
-            lambda case: attacked(case, MLP((case.n_in, 7, 6, case.n_out), input_grad=True), answer),
-            lambda case: attacked(case, TorchMLP((case.n_in, 7, 6, case.n_out)), torch_pgd_l2),
-        )
-    ]
 
 
 def _with(project: Callable[[Tensor, Tensor, float], Tensor]) -> Callable[..., Tensor]:

@@ -17,7 +17,7 @@ HINTS = (
     "With m = x Dᵀ: ∂L/∂U = s · ∂L/∂yᵀ m. What goes down to m is s · ∂L/∂y U, and from there on it is lesson "
     "04. x reaches y by two paths, so its gradient is a sum.",
     "grad_middle = scale * grad_y @ up; grads: grad_middle.T @ x and scale * grad_y.T @ middle; "
-    "return grad_y @ weight + grad_middle @ down",
+    "return grad_y @ weight + grad_middle @ down.",
 )
 
 
@@ -28,12 +28,32 @@ class LowRank(stub.LowRank):
         return self.frozen.forward(x) + self.scale * self.middle @ self.params["up"].T
 
     def backward(self, grad_y: Tensor) -> Tensor:
+        """The adapter is two layers of lesson 04. x also goes through the frozen one: two paths, added."""
         grad_middle = self.scale * grad_y @ self.params["up"]  # (batch, n_out) @ (n_out, rank)
         self.grads = {
             "down": grad_middle.T @ self.x,  # (rank, batch) @ (batch, n_in)
             "up": self.scale * grad_y.T @ self.middle,  # (n_out, batch) @ (batch, rank)
         }
         return grad_y @ self.frozen.params["weight"] + grad_middle @ self.params["down"]
+
+
+def pairs(answer: type[stub.LowRank]) -> list[Pair]:
+    """The adapter; then what its frozen layer holds after both passes, and how many gradients."""
+
+    def left_alone(case: Case) -> Results:
+        layer = answer(frozen := pretrained(case), 2, 3.0)
+        y = layer.forward(case.tensor("x", case.batch, case.n_in))
+        layer.backward(case.upstream("grad_y", y.shape))
+        return frozen.params | {"frozen_gradients": torch.tensor(len(frozen.grads))}
+
+    return [
+        layer_pair(
+            "adapter", lambda c: answer(pretrained(c), 2, 3.0), lambda c: TorchLowRank(pretrained(c), 2, 3.0)
+        ),
+        Pair(
+            "frozen layer", left_alone, lambda c: pretrained(c).params | {"frozen_gradients": torch.tensor(0)}
+        ),
+    ]
 
 
 class TorchLowRank(nn.Module):
@@ -55,25 +75,6 @@ def pretrained(case: Case) -> Linear:
     for name, param in layer.params.items():
         param.copy_(case.tensor(f"frozen {name}", *param.shape))
     return layer
-
-
-def pairs(answer: type[stub.LowRank]) -> list[Pair]:
-    """The adapter; then what its frozen layer holds after both passes, and how many gradients."""
-
-    def left_alone(case: Case) -> Results:
-        layer = answer(frozen := pretrained(case), 2, 3.0)
-        y = layer.forward(case.tensor("x", case.batch, case.n_in))
-        layer.backward(case.upstream("grad_y", y.shape))
-        return frozen.params | {"frozen_gradients": torch.tensor(len(frozen.grads))}
-
-    return [
-        layer_pair(
-            "adapter", lambda c: answer(pretrained(c), 2, 3.0), lambda c: TorchLowRank(pretrained(c), 2, 3.0)
-        ),
-        Pair(
-            "frozen layer", left_alone, lambda c: pretrained(c).params | {"frozen_gradients": torch.tensor(0)}
-        ),
-    ]
 
 
 def _with(backward: Callable[[LowRank, Tensor], Tensor]) -> Any:

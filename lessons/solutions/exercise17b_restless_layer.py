@@ -15,7 +15,7 @@ HINTS = (
     "A gradient of 0 says: do not push. What else moves a weight here?",
     "The velocity of earlier steps and the weight decay act without any gradient. A frozen parameter has to "
     "be left out of the step, not to take part with a 0.",
-    "if name in self.frozen: continue, before anything else happens to it",
+    "The loop begins with: if name in self.frozen: continue. Nothing else happens to a frozen parameter.",
 )
 
 
@@ -29,7 +29,24 @@ class FreezingSGD(stub.FreezingSGD):
             param.sub_(self.lr * velocity)
 
 
+def pairs(answer: type[stub.FreezingSGD]) -> list[Pair]:
+    """Weight and bias after ten steps; the weight is frozen from the fourth to the seventh."""
+
+    def by_hand(case: Case) -> Results:
+        optimizer = answer(params := start(case), LR, MOMENTUM, DECAY)
+
+        def step(grads: dict[str, Tensor], frozen: bool) -> None:
+            optimizer.frozen = {"weight"} if frozen else set()
+            optimizer.step(grads)
+
+        return phases(case, params, step)
+
+    return [Pair("frozen for four steps", by_hand, with_torch, drawn=False)]
+
+
 Step = Callable[[dict[str, Tensor], bool], None]
+
+
 LR, MOMENTUM, DECAY = 0.1, 0.8, 0.05
 
 
@@ -58,21 +75,6 @@ def with_torch(case: Case) -> Results:
         optimizer.step()
 
     return phases(case, dict(params), step)
-
-
-def pairs(answer: type[stub.FreezingSGD]) -> list[Pair]:
-    """Weight and bias after ten steps; the weight is frozen from the fourth to the seventh."""
-
-    def by_hand(case: Case) -> Results:
-        optimizer = answer(params := start(case), LR, MOMENTUM, DECAY)
-
-        def step(grads: dict[str, Tensor], frozen: bool) -> None:
-            optimizer.frozen = {"weight"} if frozen else set()
-            optimizer.step(grads)
-
-        return phases(case, params, step)
-
-    return [Pair("frozen for four steps", by_hand, with_torch, drawn=False)]
 
 
 def _and(meddle: Callable[[FreezingSGD, str], object]) -> Any:

@@ -12,7 +12,7 @@ REREAD = ("lesson18_machines.py", "def ring")
 HINTS = (
     "In one turn all swap at the same moment. What does worker 1 get if worker 0 has already added?",
     "Take all letters from what was held before the turn. In turn t row r gets row r ^ 2**t added to it.",
-    "partners = torch.arange(n) ^ 2**turn; held = held + held[partners]; keep each in a list",
+    "partners = torch.arange(n) ^ 2**turn; held = held + held[partners]; keep each in a list.",
 )
 
 
@@ -22,12 +22,6 @@ def in_pairs(parts: Tensor) -> list[Tensor]:
         held = history[-1]
         history.append(held + held[ranks ^ 2**turn])  # a new tensor: every letter is an old one
     return history
-
-
-def torch_in_pairs(parts: Tensor) -> list[Tensor]:
-    """Without any swaps: after t turns every block of 2ᵗ neighbours holds the sum of its rows."""
-    sizes = [2**turn for turn in range(len(parts).bit_length())]
-    return [parts.unflatten(0, (-1, size)).sum(1).repeat_interleave(size, 0) for size in sizes]
 
 
 def pairs(answer: Callable[[Tensor], list[Tensor]]) -> list[Pair]:
@@ -45,6 +39,12 @@ def pairs(answer: Callable[[Tensor], list[Tensor]]) -> list[Pair]:
         return Pair(f"{count} workers", run(answer), run(torch_in_pairs))
 
     return [pair(count) for count in (1, 2, 8)]
+
+
+def torch_in_pairs(parts: Tensor) -> list[Tensor]:
+    """Without any swaps: after t turns every block of 2ᵗ neighbours holds the sum of its rows."""
+    sizes = [2**turn for turn in range(len(parts).bit_length())]
+    return [parts.unflatten(0, (-1, size)).sum(1).repeat_interleave(size, 0) for size in sizes]
 
 
 def _one_by_one(parts: Tensor) -> list[Tensor]:

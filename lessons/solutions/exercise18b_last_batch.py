@@ -14,7 +14,7 @@ from lessons.lesson18_machines import ring
 ANSWER = "shared_gradient"
 REREAD = ("lesson18_machines.py", "def shares_must_be_equal")
 HINTS = (
-    "45 examples, two workers. How many does each get, and how loud is one example of each?",
+    "45 examples, two workers. How many does each get, and how much does one example of each count?",
     "The mean of means is the mean only if the shares are equal. A sum of sums always is the sum.",
     "Send the share's gradient times the number of its examples. Divide the total by the size of the batch.",
 )
@@ -27,6 +27,24 @@ def shared_gradient(model: MLP, x: Tensor, target: Tensor, workers: int) -> Tens
         if count := len(target[mine]):
             parts[rank] = count * gradient(model, x[mine], target[mine])  # the sum over the share
     return ring(parts)[0][-1][0] / len(target)
+
+
+def pairs(answer: Callable[..., Tensor]) -> list[Pair]:
+    """One to four workers: most share a batch of 5 or 7 unequally, and a batch of 1 leaves some without."""
+
+    def pair(workers: int) -> Pair:
+        def by_hand(case: Case) -> Results:
+            model = MLP(sizes(case))
+            model.load_state_dict(first_weights(sizes(case), case.seed))
+            x, target = (
+                case.tensor("x", case.batch, case.n_in),
+                case.classes("target", case.batch, case.n_out),
+            )
+            return {"gradient": answer(model, x, target, workers)}
+
+        return Pair(f"{workers} workers", by_hand, by_torch)
+
+    return [pair(workers) for workers in (1, 2, 4)]
 
 
 def sizes(case: Case) -> tuple[int, ...]:
@@ -43,24 +61,6 @@ def by_torch(case: Case) -> Results:
 
 
 Answer = Callable[[MLP, Tensor, Tensor, int], Tensor]
-
-
-def pairs(answer: Answer) -> list[Pair]:
-    """One to four workers: most share a batch of 5 or 7 unequally, and a batch of 1 leaves some without."""
-
-    def pair(workers: int) -> Pair:
-        def by_hand(case: Case) -> Results:
-            model = MLP(sizes(case))
-            model.load_state_dict(first_weights(sizes(case), case.seed))
-            x, target = (
-                case.tensor("x", case.batch, case.n_in),
-                case.classes("target", case.batch, case.n_out),
-            )
-            return {"gradient": answer(model, x, target, workers)}
-
-        return Pair(f"{workers} workers", by_hand, by_torch)
-
-    return [pair(workers) for workers in (1, 2, 4)]
 
 
 def _times(factor: Callable[[int, int], float], shared: Answer = shared_gradient) -> Answer:

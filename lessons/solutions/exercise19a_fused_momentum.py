@@ -14,7 +14,8 @@ HINTS = (
     "Which of the two tensors should the product be added to?",
     "One call multiplies the old velocity by `momentum` and the product by 1/n. Decay and step are an `add_` "
     "with `alpha` each. Which W does the decay see?",
-    "velocity.addmm_(delta.T, h, beta=momentum, alpha=1 / len(h)), then velocity.add_ and weight.add_",
+    "velocity.addmm_(delta.T, h, beta=momentum, alpha=1 / len(h)), then velocity.add_(weight, alpha=decay), "
+    "and last weight.add_(velocity, alpha=-lr).",
 )
 
 
@@ -26,7 +27,22 @@ def momentum_update(
     weight.add_(velocity, alpha=-lr)
 
 
-Answer = Callable[..., None]
+def pairs(answer: Callable[..., None]) -> list[Pair]:
+    """Three steps with a falling rate: the weight, what was only lent, and whether new tensors were made."""
+
+    def by_hand(case: Case) -> Results:
+        weight = case.tensor("weight", case.n_out, case.n_in)
+        velocity, counter, results = torch.zeros_like(weight), Counter(), dict[str, Tensor]()
+        for step, lr in enumerate(RATES):
+            delta, h = tensors(case, step)
+            with counter:
+                answer(weight, velocity, delta, h, lr, MOMENTUM, DECAY)
+            results |= {f"weight_{step}": weight.clone(), f"delta_{step}": delta, f"h_{step}": h}
+        return results | {"new_tensors": torch.tensor(counter.new_bytes > 0)}
+
+    return [Pair("three steps", by_hand, by_torch)]
+
+
 RATES, MOMENTUM, DECAY = (0.1, 0.05, 0.01), 0.9, 0.2
 
 
@@ -48,22 +64,6 @@ def by_torch(case: Case) -> Results:
         optimizer.step()
         results |= {f"weight_{step}": weight.detach().clone(), f"delta_{step}": delta, f"h_{step}": h}
     return results | {"new_tensors": torch.tensor(False)}
-
-
-def pairs(answer: Answer) -> list[Pair]:
-    """Three steps with a falling rate: the weight, what was only lent, and whether new tensors were made."""
-
-    def by_hand(case: Case) -> Results:
-        weight = case.tensor("weight", case.n_out, case.n_in)
-        velocity, counter, results = torch.zeros_like(weight), Counter(), dict[str, Tensor]()
-        for step, lr in enumerate(RATES):
-            delta, h = tensors(case, step)
-            with counter:
-                answer(weight, velocity, delta, h, lr, MOMENTUM, DECAY)
-            results |= {f"weight_{step}": weight.clone(), f"delta_{step}": delta, f"h_{step}": h}
-        return results | {"new_tensors": torch.tensor(counter.new_bytes > 0)}
-
-    return [Pair("three steps", by_hand, by_torch)]
 
 
 # Each in one expression: w, v, d and h are weight, velocity, delta and h; m is the momentum.

@@ -29,6 +29,19 @@ class FastRegression(stub.FastRegression):
             delta = below.mul_(h.sign_()) if i else below
 
 
+def pairs(answer: type[stub.FastRegression]) -> list[Pair]:
+    """Three steps without a hidden layer, with one, with two."""
+
+    def pair(name: str, *hidden: int) -> Pair:
+        return Pair(
+            name,
+            lambda case: three_steps(case, answer, hidden),
+            lambda case: three_steps(case, TorchRegression, hidden),
+        )
+
+    return [pair("no hidden layer"), pair("one hidden layer", 7), pair("two hidden layers", 7, 6)]
+
+
 class TorchRegression(TorchMLP):
     """The same step by autograd."""
 
@@ -55,19 +68,6 @@ def three_steps(case: Case, network: type[Any], hidden: tuple[int, ...]) -> Resu
         results |= {f"loss_{count}": model.step(x, target, lr), f"x_{count}": x, f"target_{count}": target}
         results |= {f"{name}_{count}": param.clone() for name, param in model.params.items()}
     return results
-
-
-def pairs(answer: type[stub.FastRegression]) -> list[Pair]:
-    """Three steps without a hidden layer, with one, with two."""
-
-    def pair(name: str, *hidden: int) -> Pair:
-        return Pair(
-            name,
-            lambda case: three_steps(case, answer, hidden),
-            lambda case: three_steps(case, TorchRegression, hidden),
-        )
-
-    return [pair("no hidden layer"), pair("one hidden layer", 7), pair("two hidden layers", 7, 6)]
 
 
 def _rate(factor: Callable[[Tensor], float]) -> Any:
