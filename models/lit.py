@@ -163,7 +163,7 @@ class LitMLP(L.LightningModule):
         origin = next((f": layer {name} gave the first" for name, y in layers if not y.isfinite().all()), "")
         return (
             f"the loss of step {self.trainer.global_step} is {loss.item()}{origin}; the learning rate {lr} "
-            f"is probably too large, try --model.lr {lr / 10:g} (lesson 06)"
+            f"is probably too large, try {lr / 10:g} (lesson 06)"
         )
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:

@@ -254,6 +254,8 @@ def _finished(engine: str, folder: Path) -> Run | None:
 
 def _how_to_go_on(engine: str, steps: int, options: Options) -> str:
     command = f"curriculum mnist --resume --log-dir {options.log_dir}"
+    if engine == "mine":
+        return f"stopped: what your optimiser remembers is not known, so this begins the run anew: {command}"
     return f"stopped: {engine} has taken {steps:,} steps and all is saved; go on with: {command}"
 
 
@@ -265,8 +267,8 @@ def _origin(
     The step that showed it has spoilt all weights. So the steps since the last checkpoint are taken again:
     the same seed gives the same batches and the same bits.
     """
-    again = _make("torch" if engine == "lightning" else engine, start, options)
-    losses, *_ = _go_on(again, folder) if engine != "lightning" else ([],)
+    again = _make(engine, start, options)
+    losses, *_ = _go_on(again, folder)
     generator = torch.Generator().manual_seed(options.seed)
     found = ""
 

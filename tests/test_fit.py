@@ -302,7 +302,7 @@ def test_what_stands_on_the_command_line_was_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_no_number_names_step_and_layer() -> None:
-    told = r"the loss of step 2 is nan: layer 2.Linear gave the first; .* try --model.lr 1e\+07 \(lesson 06\)"
+    told = r"the loss of step 2 is nan: layer 2.Linear gave the first; .* try 1e\+07 \(lesson 06\)"
     with pytest.raises(UserError, match=told):
         fit.main(["fit", "--data.dataset", "digits", "--model.lr", "1e8"])
 
