@@ -1,5 +1,7 @@
 """The command line. It imports torch, lessons and models inside the commands: `--help` answers at once."""
 
+import codecs
+import io
 import json
 import logging
 import os
@@ -10,10 +12,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from curriculum import Stopped, UserError
 from curriculum.discover import lessons, select
+from curriculum.narrow import Table
 
 app = typer.Typer(
     name="curriculum",
@@ -68,6 +70,9 @@ def main() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     # Said on machines with CUDA's compiler but no GPU; it changes nothing here.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+    # Said where the home folder cannot be written to; it makes do without.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    _in_any_encoding()
     try:
         code = app(standalone_mode=False)
     except UserError as error:
@@ -86,6 +91,27 @@ def main() -> None:
         context = getattr(error, "ctx", None)
         _fail(f"{error.format_message()} (see: {context.command_path if context else 'curriculum'} --help)")
     sys.exit(code if isinstance(code, int) else 0)
+
+
+# What a terminal that knows ASCII alone gets instead.
+PLAIN = str.maketrans({"–": "-", "−": "-", "·": "|", "Δ": "d", "→": "->", "×": "x", "÷": "/", "µ": "u"})
+
+
+def _in_any_encoding() -> None:
+    """Print in plain letters what the encoding of the terminal lacks; refuse names that are no text."""
+
+    def plain(error: UnicodeError) -> tuple[str, int]:
+        assert isinstance(error, UnicodeEncodeError)
+        part = error.object[error.start : error.end].translate(PLAIN)
+        return part.encode("ascii", "replace").decode(), error.end
+
+    codecs.register_error("plain", plain)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # None where it is closed
+            stream.reconfigure(errors="plain")
+    for argument in sys.argv[1:]:
+        if argument != argument.encode("utf-8", "ignore").decode():
+            _fail(f"{argument!r} is no text in UTF-8; give another name, or set PYTHONUTF8=1")
 
 
 def _fail(message: str, code: int = 2) -> None:

@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 from matplotlib.figure import Figure
 from rich.console import Console, RenderableType
-from rich.table import Table as RichTable
+
+from curriculum.narrow import Table as RichTable
 
 Demo = TypeVar("Demo", bound=Callable[[], Any])
 

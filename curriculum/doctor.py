@@ -105,7 +105,7 @@ def _packages() -> Iterator[Finding]:
     for name, version in MALICIOUS:
         if _version(name) == version:
             mend = (
-                f"{shlex.quote(sys.executable)} -m pip uninstall {name}; change every password, key and token "
+                f"{shlex.quote(sys.executable)} -m pip uninstall {name}; change every password, key, token "
                 "that this machine holds (advisory GHSA-w37p-236h-pfx3); then: make clean, make"
             )
             yield Finding(

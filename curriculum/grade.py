@@ -20,8 +20,6 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from rich.table import Table
-
 from curriculum import UserError
 from curriculum.exercises import (
     DIR,
@@ -33,6 +31,7 @@ from curriculum.exercises import (
     select,
     update_progress,
 )
+from curriculum.narrow import Table
 
 SECONDS = 30.0  # for the learner's code; generous, because machines are slow
 START = 300.0  # for the child to import torch

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Table
 
 from curriculum import UserError, events
 from curriculum.events import Point
+from curriculum.narrow import Table
 
 RESULTS = ("train_loss", "val_loss", "val_acc", "test_acc")
 CURVES = ("train_loss", "val_loss", "train_acc", "val_acc", "lr")  # shown first, in this order

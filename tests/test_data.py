@@ -1,16 +1,31 @@
 """Data: found, checked, downloaded, or replaced by the offline digits. Never a damaged file."""
 
+import builtins
+import contextlib
+import errno
+import functools
 import gzip
+import hashlib
 import http.server
-import shutil
+import io
+import os
+import resource
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torchvision.datasets import MNIST
+from torchvision.datasets import mnist as reader
+from torchvision.datasets import utils as downloader
 
 from curriculum import UserError, data
 
@@ -78,80 +93,224 @@ def test_places_are_searched_in_order(tmp_path: Path, offline: Path, monkeypatch
         assert len(missing) == 3
 
 
+# ---------------------------------------------------------------- damaged files
+
+NAMES = list(data.SHA256)
+IMAGES, LABELS = "train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+
+
 @pytest.fixture
-def copy(mnist_dir: Path, tmp_path: Path) -> Path:
-    """A writable copy of MNIST; returns the folder of its files."""
-    raw = tmp_path / "MNIST" / "raw"
-    raw.mkdir(parents=True)
-    for name in data.SHA256:
-        shutil.copyfile(mnist_dir / "MNIST" / "raw" / name, raw / name)
-    return raw
+def raw(mnist_dir: Path, tmp_path: Path) -> Path:
+    """A folder MNIST/raw of links to the real files; a test puts something else in the place of one."""
+    folder = tmp_path / "MNIST" / "raw"
+    folder.mkdir(parents=True)
+    for name in NAMES:
+        (folder / name).symlink_to(mnist_dir / "MNIST" / "raw" / name)
+    return folder
 
 
-def flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
+def changed(change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
+    """A fault: the file's content is another."""
+
+    def put(path: Path) -> None:
+        content = change(path.read_bytes())
+        path.unlink()
+        path.write_bytes(content)
+
+    return put
 
 
-def truncate(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-1])
+def instead(make: Callable[[Path], Any]) -> Callable[[Path], None]:
+    """A fault: something else lies where the file was."""
+
+    def put(path: Path) -> None:
+        path.unlink()
+        make(path)
+
+    return put
 
 
-def empty(path: Path) -> None:
-    path.write_bytes(b"")
+def flipped(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
 
 
-def folder(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
+def huge(path: Path) -> None:
+    """A file of 1 TB, of which nothing lies on the disk: to read it would fill the memory."""
+    with path.open("wb") as file:
+        file.truncate(10**12)
 
 
-@pytest.mark.parametrize("harm", [flip, truncate, empty, folder])
-@pytest.mark.parametrize("name", ["train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"])
-def test_a_damaged_file_is_refused_and_left_alone(copy: Path, harm, name: str) -> None:  # type: ignore[no-untyped-def]
-    harm(copy / name)
-    with pytest.raises(UserError, match=name):
-        data.load("auto", copy.parents[1])
-    assert (copy / name).exists()
+FAULTS = {
+    "bit flipped": changed(flipped),
+    "last byte missing": changed(lambda content: content[:-1]),
+    "cut off in the header": changed(lambda content: content[:6]),
+    "one byte more": changed(lambda content: content + b"\0"),
+    "empty": changed(lambda content: b""),
+    "wrong magic": changed(lambda content: b"\1" + content[1:]),
+    "no dimensions": changed(lambda content: content[:3] + b"\0" + content[4:]),
+    "one count less": changed(lambda content: content[:7] + bytes([content[7] - 1]) + content[8:]),
+    "signed bytes": changed(lambda content: content[:2] + b"\x09" + content[3:]),
+    "unknown type": changed(lambda content: content[:2] + b"\x0a" + content[3:]),
+    "doubles": changed(lambda content: content[:2] + b"\x0e" + content[3:]),
+    "packed": changed(lambda content: gzip.compress(content[:1000])),
+    "another of the four": instead(
+        lambda path: path.symlink_to(
+            path.with_name("t10k-images-idx3-ubyte" if "images" in path.name else "train-labels-idx1-ubyte")
+        )
+    ),
+    "a folder": instead(Path.mkdir),
+    "a link to nothing": instead(lambda path: path.symlink_to("nowhere")),
+    "a link to itself": instead(lambda path: path.symlink_to(path.name)),
+    "a pipe": instead(os.mkfifo),
+    "1 TB": instead(huge),
+}
 
 
-def test_a_missing_file_is_named(copy: Path) -> None:
-    (copy / "t10k-images-idx3-ubyte").unlink()
-    with pytest.raises(UserError, match="could not download t10k-images-idx3-ubyte"):
-        data.load("auto", copy.parents[1])
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("name", [IMAGES, LABELS])
+def test_a_damaged_file_is_refused_and_left_alone(raw: Path, fault: str, name: str) -> None:
+    FAULTS[fault](raw / name)
+    with pytest.raises(UserError, match=f"{name} .*delete it and run again"):
+        data.load("auto", raw.parents[1])
+    assert (raw / name).is_symlink() or (raw / name).exists()
+    assert data.damaged(raw) == [name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_missing_file_is_named_and_the_digits_do_not_take_its_place(raw: Path, name: str) -> None:
+    (raw / name).unlink()
+    with pytest.raises(UserError, match=f"could not download {name}"):
+        data.load("auto", raw.parents[1])
+
+
+def test_four_links_to_nothing_are_damage_not_absence(raw: Path) -> None:
+    for name in NAMES:
+        FAULTS["a link to nothing"](raw / name)
+    with pytest.raises(UserError, match="link to nothing"):
+        data.load("auto", raw.parents[1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_changed_while_it_is_read_is_refused(
+    raw: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is right until the reader opens it: what counts is what was read."""
+
+    def open_after_the_change(path: str, mode: str) -> Any:
+        if Path(path).name == name:
+            FAULTS["bit flipped"](Path(path))
+        return builtins.open(path, mode)
+
+    monkeypatch.setattr(reader, "open", open_after_the_change, raising=False)
+    with pytest.raises(UserError, match=f"{name} is damaged"):
+        data.load("auto", raw.parents[1])
+
+
+def test_what_an_older_torchvision_left_is_not_read(raw: Path) -> None:
+    """torchvision's MNIST prefers `processed/*.pt`, if they are there, to the files that were checked."""
+    processed = raw.with_name("processed")
+    processed.mkdir()
+    for part in ("training.pt", "test.pt"):
+        torch.save(
+            (torch.zeros(70_000, 28, 28, dtype=torch.uint8), torch.zeros(70_000).long()), processed / part
+        )
+    mnist = data.load("mnist", raw.parents[1])
+    assert mnist.train.target.unique().tolist() == list(range(10))
+
+
+@contextlib.contextmanager
+def unprivileged() -> Iterator[Path]:
+    """Root may read and write everything; inside, we are the user nobody. Yields a folder of ours."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        was_root = os.geteuid() == 0
+        try:
+            if was_root:
+                os.seteuid(65534)
+            yield Path(folder)
+        finally:
+            if was_root:
+                os.seteuid(0)
+
+
+@pytest.mark.parametrize("forbidden", ["file", "folder"])
+def test_what_may_not_be_read_is_refused(mnist_dir: Path, forbidden: str) -> None:
+    data.load("mnist", mnist_dir)  # its imports come from folders that the user nobody may not read either
+    with unprivileged() as place:
+        raw = place / "MNIST" / "raw"
+        raw.mkdir(parents=True)
+        for name in NAMES:
+            (raw / name).symlink_to(mnist_dir / "MNIST" / "raw" / name)
+        if forbidden == "file":
+            (raw / LABELS).unlink()
+            (raw / LABELS).write_bytes(b"secret")
+            (raw / LABELS).chmod(0)
+        else:
+            raw.chmod(0)
+        try:
+            with pytest.raises(UserError, match=r"\(Permission denied\).*--data digits"):
+                data.load("auto", place)
+        finally:
+            raw.chmod(0o777)
+
+
+def test_no_home_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PATH_DATASETS", raising=False)
+    monkeypatch.setattr(data, "CACHE", Path("~nobody-of-this-name/.cache"))
+    with pytest.raises(UserError, match=r"there is no home folder for ~nobody.*set HOME or give --data-dir"):
+        data.load("mnist")
+    assert data.load("auto").name == data.OFFLINE_DIGITS
+    assert not Path("~nobody-of-this-name").exists()
 
 
 # ---------------------------------------------------------------- the download, from a local server
 
 
+@functools.cache
+def archives(folder: Path) -> dict[str, bytes]:
+    return {
+        f"{name}.gz": gzip.compress((folder / name).read_bytes(), compresslevel=1, mtime=0) for name in NAMES
+    }
+
+
 class Server:
-    """Serves MNIST's archives from memory; `spoil` changes what is sent for a file."""
+    """Serves MNIST's archives from memory.
+
+    `spoil` says by name what is sent instead: a status code; another content, announced as long as the
+    right one; "half" of it; "reset" in the middle; or "stall" there, until `go_on` is set.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self.spoil: dict[str, bytes | int | None] = {}
+        self.spoil: dict[str, bytes | int | str] = {}
         self.asked: list[str] = []
-        self.files = {
-            f"{name}.gz": gzip.compress((folder / name).read_bytes(), compresslevel=1, mtime=0)
-            for name in data.SHA256
-        }
+        self.stalled, self.go_on = threading.Event(), threading.Event()
+        self.files = archives(folder)
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                with contextlib.suppress(OSError):  # the client may hang up
+                    self.answer()
+
+            def answer(self) -> None:
                 name = self.path.rsplit("/", 1)[-1]
                 outer.asked.append(name)
-                content = outer.spoil.get(name, outer.files[name])
-                if content is None:
-                    time.sleep(2)
-                    return
+                whole = outer.files[name]
+                content = outer.spoil.get(name, whole)
                 if isinstance(content, int):
-                    self.send_error(content)
-                    return
+                    return self.send_error(content)
                 self.send_response(200)
-                self.send_header("Content-Length", str(len(outer.files[name])))
+                self.send_header("Content-Length", str(len(whole)))
                 self.end_headers()
-                self.wfile.write(content)
+                self.wfile.write(whole[: len(whole) // 2] if isinstance(content, str) else content)
+                if content == "stall":
+                    outer.stalled.set()
+                    outer.go_on.wait(30)
+                if content == "reset":
+                    self.wfile.flush()
+                    self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    os.close(self.connection.detach())
 
             def log_message(self, *_: object) -> None: ...
 
@@ -162,24 +321,29 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.http.server_port}/"
 
+    @property
+    def resources(self) -> list[tuple[str, str]]:
+        """The archives are packed anew, so their MD5 differs; the SHA-256 of the content is still checked."""
+        return [(f"{name}.gz", hashlib.md5(self.files[f"{name}.gz"]).hexdigest()) for name in NAMES]
+
 
 @pytest.fixture
 def server(mnist_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    import hashlib
-
     server = Server(mnist_dir / "MNIST" / "raw")
     monkeypatch.setattr(MNIST, "mirrors", [server.url])
-    # The archives are packed anew here, so their MD5 differs; the SHA-256 of the content is still checked.
-    resources = [(name, hashlib.md5(server.files[name]).hexdigest()) for name, _ in MNIST.resources]
-    monkeypatch.setattr(MNIST, "resources", resources)
-    monkeypatch.setattr(data, "TIMEOUT", 0.5)
+    monkeypatch.setattr(MNIST, "resources", server.resources)
     yield server
+    server.go_on.set()
     server.http.shutdown()
+
+
+def files(cache: Path) -> list[str]:
+    return sorted(path.name for path in (cache / "MNIST" / "raw").iterdir())
 
 
 def test_mnist_is_downloaded_once(server: Server, offline: Path) -> None:
     assert data.load("auto").name == "MNIST"
-    assert sorted(path.name for path in (offline / "MNIST" / "raw").iterdir()) == sorted(data.SHA256)
+    assert files(offline) == sorted(NAMES)
     asked = len(server.asked)
     assert data.load("mnist").name == "MNIST"
     assert len(server.asked) == asked
@@ -189,8 +353,9 @@ def test_a_download_goes_on_where_it_stopped(server: Server, offline: Path) -> N
     server.spoil["t10k-images-idx3-ubyte.gz"] = 503
     with pytest.raises(UserError, match="t10k-images-idx3-ubyte"):
         data.load("mnist")
-    kept = sorted(path.name for path in (offline / "MNIST" / "raw").iterdir())
-    assert kept == ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"]
+    assert files(offline) == ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"]
+    with pytest.raises(UserError, match="t10k-images-idx3-ubyte"):
+        data.load("auto")  # half of MNIST is not "no MNIST"
     server.spoil.clear()
     server.asked.clear()
     assert data.load("mnist").name == "MNIST"
@@ -202,21 +367,24 @@ def test_a_download_goes_on_where_it_stopped(server: Server, offline: Path) -> N
     [
         (404, "Not Found"),
         (503, "Service Unavailable"),
-        (b"not an archive", ""),
-        (b"", ""),
-        (None, "timed out"),
+        (b"not an archive", "corrupted"),
+        (gzip.compress(b"not MNIST"), "corrupted"),
+        (b"", "corrupted"),
+        ("half", "corrupted"),
+        ("reset", "reset by peer"),
+        ("stall", "timed out"),
     ],
-    ids=["404", "503", "wrong content", "cut off", "hanging"],
+    ids=["404", "503", "wrong content", "another archive", "nothing", "half", "reset", "stall"],
 )
 def test_a_failed_download_is_one_clear_line(
-    server: Server, offline: Path, spoiled: bytes | int | None, reason: str
+    server: Server, offline: Path, spoiled: bytes | int | str, reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server.spoil["train-images-idx3-ubyte.gz"] = spoiled
-    with pytest.raises(
-        UserError, match=f"could not download train-images-idx3-ubyte .*{reason}.*--data digits"
-    ):
+    if spoiled == "stall":
+        monkeypatch.setattr(data, "TIMEOUT", 0.5)
+    server.spoil[f"{IMAGES}.gz"] = spoiled
+    with pytest.raises(UserError, match=f"could not download {IMAGES} .*{reason}.*--data digits"):
         data.load("mnist")
-    assert list((offline / "MNIST" / "raw").iterdir()) == []
+    assert files(offline) == []
     assert data.load("auto").name == data.OFFLINE_DIGITS
 
 
@@ -224,10 +392,83 @@ def test_another_file_under_the_right_name_is_refused(
     server: Server, offline: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even with a matching MD5, only the content whose SHA-256 we know is taken."""
-    wrong = {
-        name: ("0" * 64 if name.startswith("train-images") else known) for name, known in data.SHA256.items()
-    }
-    monkeypatch.setattr(data, "SHA256", wrong)
+    monkeypatch.setitem(data.SHA256, IMAGES, "0" * 64)
     with pytest.raises(UserError, match="wrong content"):
         data.load("mnist")
-    assert list((offline / "MNIST" / "raw").iterdir()) == []
+    assert files(offline) == []
+
+
+@pytest.fixture
+def no_file_over_1_mb() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_file_that_the_disk_refuses(server: Server, offline: Path, no_file_over_1_mb: None) -> None:
+    with pytest.raises(UserError, match=r"cannot write to .*\(File too large\); make room.*--data-dir DIR"):
+        data.load("mnist")
+    assert files(offline) == []
+
+
+def test_a_full_disk(server: Server, offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.BytesIO):
+        def write(self, *_: object) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(MNIST, "mirrors", [server.url, server.url])
+    monkeypatch.setattr(downloader, "open", lambda *_: Full(), raising=False)
+    with pytest.raises(UserError, match=r"cannot write to .*\(No space left on device\); make room"):
+        data.load("mnist")
+    assert len(server.asked) == 2, (
+        "torchvision asks twice: where the file is, and for it. Not a second mirror"
+    )
+    assert files(offline) == []
+
+
+def test_a_read_only_cache(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    digits = data.load("digits")
+    monkeypatch.delenv("PATH_DATASETS", raising=False)
+    with unprivileged() as place:
+        cache = place / "cache"
+        cache.mkdir(mode=0o555)
+        monkeypatch.setattr(data, "CACHE", cache)
+        with pytest.raises(UserError, match=r"cannot write to .*\(Permission denied\).*--data-dir DIR"):
+            data.load("mnist")
+        assert data.load("auto").sha256 == digits.sha256
+
+
+DOWNLOAD = """
+import sys
+from pathlib import Path
+from torchvision.datasets import MNIST
+from curriculum import data
+MNIST.mirrors, MNIST.resources = [sys.argv[1]], eval(sys.argv[2])
+data.TIMEOUT = 60
+print(data.load("mnist", Path(sys.argv[3])).name)
+"""
+
+
+def download(server: Server, folder: Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", DOWNLOAD, server.url, repr(server.resources), str(folder)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.slow
+def test_two_downloads_at_once_into_one_folder(server: Server, tmp_path: Path) -> None:
+    both = [download(server, tmp_path) for _ in range(2)]
+    assert [process.communicate(timeout=120)[0] for process in both] == ["MNIST\n", "MNIST\n"]
+    assert files(tmp_path) == sorted(NAMES)
+
+
+@pytest.mark.slow
+def test_a_killed_download_leaves_nothing_that_is_taken_for_whole(server: Server, tmp_path: Path) -> None:
+    server.spoil["train-labels-idx1-ubyte.gz"] = "stall"
+    process = download(server, tmp_path)
+    assert server.stalled.wait(120)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert [name for name in files(tmp_path) if not name.startswith("download-")] == [IMAGES]
+    server.spoil.clear()
+    assert data.load("mnist", tmp_path).name == "MNIST"

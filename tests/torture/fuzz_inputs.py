@@ -174,8 +174,10 @@ def campaign(cases: int) -> tuple[Counter[str], dict[str, str]]:
 
     def note(kind: str, what: Any, problem: str) -> None:
         tried[kind] += 1
-        if problem:
-            wrong.setdefault(f"{kind}: {re.sub('[0-9]+', 'N', problem)}", repr(what))
+        way = f"{kind}: {re.sub('[0-9]+', 'N', problem)}"
+        if problem and way not in wrong:
+            wrong[way] = repr(what)
+            print(f"{way}\n  {repr(what)[:600]}", flush=True)
 
     how = settings(
         max_examples=max(1, cases // 2), deadline=None, derandomize=True, database=None,
@@ -204,6 +206,4 @@ if __name__ == "__main__":
     torch.set_num_threads(1)  # a fork must not find threads in this process
     tries, problems = campaign(parser.parse_args().cases)
     print(f"tried: {dict(tries)}; ways to fail: {len(problems)}")
-    for problem, example in problems.items():
-        print(f"\n{problem}\n  {example[:600]}")
     sys.exit(bool(problems))
