@@ -315,7 +315,8 @@ def _as_list(value: Any) -> list[Any]:
 
 def _resumed(arguments: list[str]) -> list[str]:
     """`--resume [RUN]` → the run's own options, and the run."""
-    if "--resume" not in arguments or "--config" in arguments:  # the second: a process that DDP has started
+    arguments = [word for part in arguments for word in _apart(part)]
+    if "--resume" not in arguments or "LOCAL_RANK" in os.environ:  # the second: DDP has started this process
         return arguments
     at = arguments.index("--resume")
     given = [part for part in arguments[at + 1 : at + 2] if not part.startswith("-")]
@@ -330,6 +331,11 @@ def _resumed(arguments: list[str]) -> list[str]:
     if not config.is_file():
         raise UserError(f"{run} has no config.yaml, so it cannot go on; begin anew: curriculum fit")
     return ["--config", str(config), "--resume", str(run)]
+
+
+def _apart(argument: str) -> list[str]:
+    """`--resume=RUN` → `--resume`, `RUN`."""
+    return argument.split("=", 1) if argument.startswith(("--resume=", "--log_dir=")) else [argument]
 
 
 def _newest_stopped(log_dir: Path) -> Path:

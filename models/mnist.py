@@ -73,10 +73,8 @@ def run(options: Options, say: Callable[[str], None], folders: dict[str, Path] |
                 f"--batch-size {options.batch_size} is more than the {len(data.train.x):,} examples"
             )
         start = {name: value.to(device) for name, value in first_weights(SIZES, options.seed).items()}
-        if options.engine == "mine":
-            MineEngine(
-                options.mine, SIZES, start
-            )  # a file that cannot be used is refused before a run begins
+        if options.engine == "mine":  # a file that cannot be used is refused before a run begins
+            MineEngine(options.mine, SIZES, start)
         if folders is None:
             folders = make_folders(options.log_dir / "mnist", engines)
             for engine, folder in folders.items():
@@ -88,7 +86,12 @@ def run(options: Options, say: Callable[[str], None], folders: dict[str, Path] |
             ]
     reports = _compare(runs, data, options)
     for run, report in zip(runs, reports, strict=True):
-        _finish(run, report)
+        weights = {key: value.contiguous() for key, value in run.weights.items()}
+        write_whole(run.folder / "model.safetensors", safetensors.torch.save(weights))
+        write_whole(run.folder / "report.json", json.dumps(asdict(report), indent=2, default=str) + "\n")
+    for run in runs:  # not before all have their reports: until then a kill leaves a run to be resumed
+        for name in (checkpoint.NAME, LAST):
+            (run.folder / name).unlink(missing_ok=True)
     return reports
 
 
@@ -150,15 +153,6 @@ def table(reports: list[Report]) -> Table:
 
 
 # ---------------------------------------------------------------- before and after
-
-
-def _finish(run: Run, report: Report) -> None:
-    """Weights and results beside the logs; the checkpoints have served."""
-    weights = {key: value.contiguous() for key, value in run.weights.items()}
-    write_whole(run.folder / "model.safetensors", safetensors.torch.save(weights))
-    write_whole(run.folder / "report.json", json.dumps(asdict(report), indent=2, default=str) + "\n")
-    for name in (checkpoint.NAME, LAST):
-        (run.folder / name).unlink(missing_ok=True)
 
 
 def make_folders(root: Path, engines: tuple[str, ...]) -> dict[str, Path]:
