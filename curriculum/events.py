@@ -188,7 +188,7 @@ def _hparams(content: bytes) -> dict[str, float | bool | str]:
 
 def _log(run: Path) -> _Log:
     try:
-        files = [(file, file.stat()) for file in sorted(run.glob(EVENT_FILES))]
+        files = [(file, file.stat()) for file in sorted(run.glob(EVENT_FILES), key=natural)]
         log = _read(tuple((file, stat.st_size, stat.st_mtime_ns) for file, stat in files))
     except OSError as error:
         raise UserError(f"cannot read the run {run} ({error.strerror})") from error

@@ -80,22 +80,27 @@ class Stop:
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> "Stop":
-        self._before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         self.listen()
         return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.restore()
 
     def listen(self) -> None:
         """Take the signals over, also from a library that has taken them meanwhile."""
         if threading.current_thread() is threading.main_thread():
-            for number in self._before:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before.setdefault(number, signal.getsignal(number))
                 signal.signal(number, self._note)
 
-    def __exit__(self, *_: Any) -> None:
+    def restore(self) -> None:
+        """Let the signals do again what they did before."""
         if threading.current_thread() is threading.main_thread():
             for number, handler in self._before.items():
-                signal.signal(number, handler)
+                signal.signal(number, handler or signal.SIG_DFL)  # Python has no name for another language's
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None:

@@ -64,8 +64,8 @@ def main(arguments: list[str]) -> None:
         # TF32, on GPUs only: faster products, ten bits of mantissa.
         torch.set_float32_matmul_precision("high")
     try:
-        with quiet_lightning(warnings_too=False), Stop() as stop:
-            DigitsCLI(stop)
+        with quiet_lightning(warnings_too=False):
+            DigitsCLI(Stop())
     except ArgumentError as error:
         raise UserError(f"{error.message} (see: curriculum {command} --help)") from error
 

@@ -104,6 +104,9 @@ class KeepLast(Callback):
                 os._exit(0)
             raise self.stop.stopped(self.how_to_go_on(trainer.global_step, self.path or Path()))
 
+    def on_train_end(self, *_: Any) -> None:
+        self.stop.restore()  # what follows is short, and Ctrl-C may end it
+
     def _asked(self, trainer: Any) -> bool:
         """Whether to stop, for all processes or for none."""
         asked = self.stop.signal is not None
