@@ -3,7 +3,6 @@
 import ast
 import itertools
 import json
-import os
 import re
 import shutil
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from curriculum import UserError, discover
+from curriculum.files import write_whole
 
 DIR = Path("exercises")  # the learner's own folder, where no other is named
 PROGRESS = ".progress.json"
@@ -212,10 +212,8 @@ def update_progress(folder: Path, exercise: Exercise, **changes: Any) -> None:
     """Write `changes` to the exercise's entry: all of it, or nothing."""
     progress = read_progress(folder)
     progress[exercise.id] = progress.get(exercise.id, {}) | changes
-    fresh = folder / f"{PROGRESS}.{os.getpid()}"
     try:
-        fresh.write_text(json.dumps(progress, indent=2, sort_keys=True), encoding="utf-8")
-        os.replace(fresh, folder / PROGRESS)
+        write_whole(folder / PROGRESS, json.dumps(progress, indent=2, sort_keys=True))
     except OSError as error:
         raise UserError(f"cannot write {folder / PROGRESS} ({error.strerror}); free the folder") from error
 

@@ -10,9 +10,7 @@ def write_whole(path: Path, content: bytes | str) -> None:
     Raises:
         OSError: there is no room, or no permission. The old content is still there.
     """
-    fresh = path.with_name(
-        f".{path.name}.{os.getpid()}"
-    )  # in the same folder: a rename within a disk is atomic
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")  # beside it: a rename within a disk is atomic
     try:
         with fresh.open("wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)

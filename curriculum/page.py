@@ -5,7 +5,6 @@ Everything that comes from the run's files is escaped, and the page forbids scri
 
 import base64
 import math
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from html import escape
 from pathlib import Path
@@ -15,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from curriculum import UserError, events
 from curriculum.demo import OTHER, SCRATCH, TORCH
+from curriculum.files import write_whole
 from curriculum.runs import BREAKS_OFF, COUNTERS, RESULTS, config, curves, facts, number
 
 COLOURS = (TORCH, SCRATCH, *OTHER)
@@ -34,15 +34,11 @@ def write(run: Path, name: str) -> Path:
     Raises:
         UserError: the run cannot be read, or its folder not be written to.
     """
-    target, part = run / "run.html", run / f".run.html.{os.getpid()}"
-    text = html(run, name)
+    target, text = run / "run.html", html(run, name)
     try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, target)
+        write_whole(target, text)
     except OSError as error:
         raise UserError(f"cannot write {target} ({error.strerror}); make its folder writable") from error
-    finally:
-        part.unlink(missing_ok=True)
     return target
 
 

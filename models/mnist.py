@@ -23,6 +23,7 @@ from curriculum import UserError
 from curriculum.data import Data, load
 from curriculum.demo import Table
 from curriculum.device import usable
+from curriculum.events import natural
 from curriculum.files import write_whole
 from lessons.lesson13_mnist import SIZES, first_weights
 from models import checkpoint, manifest
@@ -107,7 +108,7 @@ def unfinished(log_dir: Path) -> tuple[Options, dict[str, Path]]:
         raise UserError(
             f"no run in {log_dir} was stopped; begin one with: curriculum mnist --log-dir {log_dir}"
         )
-    newest = max(found, key=lambda folder: int(folder.name.removeprefix("version_")))
+    newest = max(found, key=lambda folder: natural(Path(folder.name)))
     known = manifest.read(newest)
     engines = known["options"]["engines"]
     options = from_manifest(known, log_dir)

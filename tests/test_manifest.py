@@ -90,3 +90,10 @@ def test_two_runs_that_begin_at_once_take_two_numbers(
     monkeypatch.setattr(Path, "mkdir", late)
     folders = mnist.make_folders(tmp_path, ("scratch", "torch"))
     assert {folder.name for folder in folders.values()} == {"version_1"}
+
+
+def test_a_stopped_run_that_was_renamed_is_no_obstacle(run: Path, tmp_path: Path) -> None:
+    (run / "report.json").unlink()
+    run.rename(run.with_name("version_best"))
+    _, folders = mnist.unfinished(tmp_path)
+    assert folders["scratch"].name == "version_best"
