@@ -30,8 +30,10 @@ from curriculum.files import sweep, write_whole
 from curriculum.quiet import quiet_lightning
 from models import manifest
 from models.checkpoint import Stop
-from models.lit import LitMLP, LogRun, MNISTDataModule, SilentLogger
+from models.lit import LitMLP
 from models.lit_checkpoint import KeepLast, SafeCheckpoints, last_step, load
+from models.lit_data import MNISTDataModule
+from models.lit_log import LogRun, SilentLogger
 from models.logs import take_back
 
 RECIPES = Path(__file__).parent / "recipes"

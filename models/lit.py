@@ -1,30 +1,23 @@
-"""The same MLP under Lightning: one module and one data module for either set of gradients."""
+"""The same MLP under Lightning: one module for either set of gradients."""
 
-import itertools
 import math
-import time
-import zlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal
 
 import lightning as L
 import torch
-from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics.classification import MulticlassAccuracy
 
 from curriculum import UserError
-from curriculum.data import Data, Split, load
 from lessons.lesson05_losses import CrossEntropyLoss
 from lessons.lesson09_training import linear_decay
 from lessons.lesson10_optimizers import cosine, one_cycle
 from lessons.lesson11_depth import kaiming_normal_, kaiming_uniform_, xavier_normal_, xavier_uniform_
-from lessons.lesson14_lightning import Batches, TorchBridge
+from lessons.lesson14_lightning import TorchBridge
 from models import scratch, torch_nn
-from models.augment import Augment
-from models.logs import Level, RunLog
+from models.lit_data import MNISTDataModule
 
 INITS = {
     "xavier_uniform": xavier_uniform_,
@@ -43,7 +36,6 @@ LOSSES: dict[str, tuple[type[nn.Module], type]] = {
     "bce": (torch_nn.BinaryCrossEntropy, scratch.BinaryCrossEntropy),
     "mse": (torch_nn.SquaredError, scratch.SquaredError),
 }
-IN_USE = 10_000  # digits per batch where nothing is learned
 
 
 class LitMLP(L.LightningModule):
@@ -302,214 +294,3 @@ class LitMLP(L.LightningModule):
             return 1.0
         count = torch.tensor(float(len(x)), device=self.device)
         return count / self.trainer.strategy.reduce(count.clone(), reduce_op="mean")
-
-
-class ShareOfBatches(Batches):
-    """One process's part of every batch: every `world`-th digit, beginning with number `rank`.
-
-    `progress` says which pass this is, and how many of its batches a run had before it was stopped. Seed and
-    pass decide the order, so there is nothing else to remember.
-    """
-
-    def __init__(
-        self,
-        split: Split,
-        batch_size: int,
-        generator: torch.Generator | None = None,
-        rank: int = 0,
-        world: int = 1,
-        progress: Callable[[], tuple[int, int]] | None = None,
-    ) -> None:
-        super().__init__(split, batch_size, generator)
-        self.rank, self.world, self.progress = rank, world, progress
-        self._drawn = 0
-        smallest = len(split.x) % batch_size or batch_size
-        if smallest < world:
-            raise UserError(
-                f"a batch of {smallest} cannot be split over {world} processes; "
-                f"choose a data.batch_size whose last batch has {world} digits or more"
-            )
-
-    def __iter__(self) -> Any:
-        passes, skip = self.progress() if self.progress else (self._drawn, 0)
-        for _ in range(self._drawn, passes):
-            next(super().__iter__())  # draws the order of a pass that a stopped run has had
-        self._drawn = passes + 1
-        for x, target in itertools.islice(super().__iter__(), skip, None):
-            yield (
-                (x, target)
-                if self.world == 1
-                else (x[self.rank :: self.world], target[self.rank :: self.world])
-            )
-
-    def state_dict(self) -> dict[str, Any]:
-        """Lightning warns about a loader without this. There is nothing to keep."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
-
-
-class MNISTDataModule(L.LightningDataModule):
-    """MNIST, or the offline digits, in memory.
-
-    Args:
-        dataset: "auto" takes MNIST where it can be had, else scikit-learn's digits.
-        data_dir: where to look for MNIST first.
-        batch_size: training digits per step, over all processes. Validation and test take 10,000 at once.
-        augment: distort training digits, each anew in every epoch.
-        val_count: how many of the training digits are kept for validation, the last ones. `None` means
-            10,000 of MNIST's 60,000, 300 of the offline digits' 1,497.
-        seed: decides the order of the training digits and their distortions; `None`: the seed of the run.
-    """
-
-    def __init__(
-        self,
-        dataset: Literal["auto", "mnist", "digits"] = "auto",
-        data_dir: Path | None = None,
-        batch_size: int = 64,
-        augment: Literal["none", "affine", "elastic"] = "none",
-        val_count: int | None = None,
-        seed: int | None = None,
-    ) -> None:
-        super().__init__()
-        self.dataset, self.data_dir, self.batch_size = dataset, data_dir, batch_size
-        self.kind, self.val_count = augment, val_count
-        self.seed = torch.initial_seed() if seed is None else seed
-        self.data: Data | None = None
-        self.augment: Augment | None = None
-
-    def setup(self, stage: str) -> None:
-        if self.data is None:
-            self.data = load(self.dataset, self.data_dir)
-            if self.val_count is not None:
-                self.data = self.data.resplit(self.val_count)
-        if not 1 <= self.batch_size <= len(self.data.train.x):
-            most = len(self.data.train.x)
-            raise UserError(
-                f"data.batch_size is {self.batch_size}; expected 1 to {most:,}, the digits to train"
-            )
-        if self.kind != "none":
-            self.augment = Augment(self.kind, self.data.mean, self.data.std)
-
-    def train_dataloader(self) -> Batches:
-        generator = torch.Generator().manual_seed(self.seed)
-        return self._batches("train", self.batch_size, generator, self._progress if self.trainer else None)
-
-    def val_dataloader(self) -> Batches:
-        return self._batches("val", IN_USE)
-
-    def test_dataloader(self) -> Batches:
-        return self._batches("test", IN_USE)
-
-    def predict_dataloader(self) -> Batches:
-        """The test digits, all of them in every process, so that one can write them down in order."""
-        assert self.data is not None
-        return Batches(self.data.test, IN_USE)
-
-    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
-        if self.augment is None or self.trainer is None or not self.trainer.training:
-            return batch
-        x, target = batch
-        # Drawn by the step's number, so that a stopped run goes on as it would have. As text, since torch
-        # takes only the last 32 bits of a seed.
-        place = f"{self.seed} {self.trainer.global_step} {self.trainer.global_rank}"
-        generator = torch.Generator(x.device).manual_seed(zlib.crc32(place.encode()))
-        return self.augment(x, generator), target
-
-    def _batches(
-        self,
-        part: str,
-        batch_size: int,
-        generator: torch.Generator | None = None,
-        progress: Callable[[], tuple[int, int]] | None = None,
-    ) -> Batches:
-        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
-        return ShareOfBatches(getattr(self.data, part), batch_size, generator, rank, world, progress)
-
-    def _progress(self) -> tuple[int, int]:
-        """The pass that the Trainer is in, and how many of its batches are done."""
-        trainer: Any = self.trainer
-        return trainer.current_epoch, trainer.fit_loop.epoch_loop.batch_progress.current.ready
-
-
-class LogRun(L.Callback):
-    """Writes to TensorBoard what `self.log` does not: the run log of `models.logs`. Also keeps the time.
-
-    Works with `TensorBoardLogger` and `MNISTDataModule`. In a run of many processes only the first writes.
-
-    Args:
-        level: "off", "basic" or "full", see `models.logs`.
-        hparams: what was chosen besides the module's own options.
-    """
-
-    def __init__(self, level: Level = "full", hparams: dict[str, Any] | None = None) -> None:
-        self.level, self.hparams = level, hparams or {}
-        self.run_log: RunLog | None = None
-        self.train_seconds = 0.0
-        self.measured: dict[str, float] = {}  # what the last validation said
-        self._begin = 0.0
-
-    def state_dict(self) -> dict[str, Any]:
-        """What a run that is resumed cannot measure again."""
-        return {"train_seconds": self._seconds(), "measured": self.measured}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.train_seconds, self.measured = state_dict["train_seconds"], state_dict["measured"]
-
-    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        """An epoch of few batches still gets a point on the training curve."""
-        if stage == "fit":
-            batches, limit = len(trainer.datamodule.train_dataloader()), trainer.limit_train_batches
-            batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
-            trainer.log_every_n_steps = max(1, min(trainer.log_every_n_steps, batches))
-
-    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        self._begin = time.perf_counter()
-        if trainer.is_global_zero and isinstance(trainer.logger, TensorBoardLogger) and self.level != "off":
-            self.run_log = RunLog(
-                trainer.logger.experiment,
-                self.level,
-                trainer.datamodule.data,
-                {**pl_module.hparams, **self.hparams},
-                trainer.log_every_n_steps,
-            )
-            pl_module.eval()  # a batch of one is no batch to normalise
-            self.run_log.start(pl_module)
-            pl_module.train()
-
-    def on_train_batch_start(self, trainer: Any, pl_module: Any, *_: Any) -> None:
-        if self.run_log:
-            self.run_log.before_step(trainer.global_step, pl_module)
-
-    def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
-        if self.run_log:
-            self.run_log.after_step(trainer.global_step - 1, pl_module)
-
-    def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        if self.run_log and trainer.state.fn == "fit" and not trainer.sanity_checking:
-            self.run_log.after_epoch(trainer.global_step - 1, pl_module)
-
-    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
-        found = trainer.callback_metrics
-        self.measured = {name: float(found[name]) for name in ("val_loss", "val_acc") if name in found}
-
-    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
-        self.train_seconds, self._begin = self._seconds(), 0.0
-        if self.run_log:
-            pl_module.eval()
-            self.run_log.finish(trainer.global_step, pl_module)
-
-    def _seconds(self) -> float:
-        return self.train_seconds + (time.perf_counter() - self._begin if self._begin else 0.0)
-
-
-class SilentLogger(TensorBoardLogger):
-    """Keeps a run's folder and writes no events into it."""
-
-    experiment = None
-
-    def save(self) -> None: ...
-
-    def log_metrics(self, metrics: Any, step: int | None = None) -> None: ...
-
-    def log_hyperparams(self, *_: Any, **__: Any) -> None: ...

@@ -18,7 +18,8 @@ from curriculum.data import load
 from curriculum.demo import Table
 from curriculum.quiet import quiet_lightning
 from lessons.lesson13_mnist import SIZES, first_weights
-from models.lit import LitMLP, MNISTDataModule
+from models.lit import LitMLP
+from models.lit_data import MNISTDataModule
 from models.logs import EVERY, Engine, RunLog
 from models.mnist import Options, default_dtype, make_folders
 from models.scratch import ScratchEngine

@@ -178,8 +178,10 @@ def _with_lightning(
         from lightning.pytorch.callbacks import LearningRateMonitor
         from lightning.pytorch.loggers import TensorBoardLogger
 
-        from models.lit import LitMLP, LogRun, MNISTDataModule, SilentLogger
+        from models.lit import LitMLP
         from models.lit_checkpoint import KeepLast, last_step
+        from models.lit_data import MNISTDataModule
+        from models.lit_log import LogRun, SilentLogger
 
         losses: list[Tensor] = []
 

@@ -11,7 +11,8 @@ from curriculum import UserError
 from curriculum.data import Split, load
 from curriculum.quiet import quiet_lightning
 from lessons.lesson13_mnist import SIZES, first_weights
-from models.lit import LitMLP, MNISTDataModule, ShareOfBatches
+from models.lit import LitMLP
+from models.lit_data import MNISTDataModule, ShareOfBatches
 from models.train import plain_trainer
 
 # Batch norm goes with SGD here: the true gradient of a bias before it is 0, and Adam, which divides by a

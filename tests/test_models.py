@@ -11,7 +11,8 @@ from curriculum import UserError, data
 from lessons.lesson13_mnist import SIZES, first_weights
 from lessons.lesson14_lightning import Batches
 from models import mnist, scratch, torch_nn
-from models.lit import LitMLP, MNISTDataModule
+from models.lit import LitMLP
+from models.lit_data import MNISTDataModule
 from models.mnist import ENGINES, Options, Report
 
 
