@@ -49,8 +49,10 @@ TRAINER_DEFAULTS = {
 }
 
 
-def main(arguments: list[str]) -> None:
-    """Run one subcommand with its arguments. A recipe may be given by its name: `fit --config default`.
+def main(arguments: list[str]) -> Path | None:
+    """Run one subcommand with its arguments; returns the folder of the run, if it has one.
+
+    A recipe may be given by its name: `fit --config default`.
 
     `fit --resume` goes on with the newest run that was stopped, `fit --resume RUN` with that one.
 
@@ -67,9 +69,10 @@ def main(arguments: list[str]) -> None:
         torch.set_float32_matmul_precision("high")
     try:
         with quiet_lightning(warnings_too=False):
-            DigitsCLI(Stop())
+            folder = DigitsCLI(Stop()).trainer.log_dir
     except ArgumentError as error:
         raise UserError(f"{error.message} (see: curriculum {command} --help)") from error
+    return Path(folder) if folder else None
 
 
 class DigitsCLI(LightningCLI):

@@ -18,6 +18,7 @@ from curriculum.files import write_whole
 from models.logs import PACKAGES
 
 NAME = "manifest.json"
+NEEDED = {"job": str, "options": dict, "threads": int}  # to do a run again; the rest is told, not used
 
 
 def write(folder: Path, job: str, options: dict[str, Any], data: Data, seed: int, device: str) -> None:
@@ -45,13 +46,17 @@ def write(folder: Path, job: str, options: dict[str, Any], data: Data, seed: int
 def read(run: Path) -> dict[str, Any]:
     """A run's manifest. Raises `UserError` where it has none that can be read."""
     try:
-        return dict(json.loads((run / NAME).read_text(encoding="utf-8")))
+        known = json.loads((run / NAME).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(
             f"{run} has no {NAME}, so it is not known how it was made; expected a run of mnist or fit"
         ) from error
     except (OSError, ValueError) as error:
         raise UserError(f"{run / NAME} cannot be read ({error}); expected JSON") from error
+    for name, kind in NEEDED.items():
+        if not isinstance(known, dict) or not isinstance(known.get(name), kind):
+            raise UserError(f"{run / NAME} does not tell the run's {name}; expected it as the run wrote it")
+    return known
 
 
 def _git(*arguments: str) -> str | None:
@@ -90,9 +95,9 @@ def _mnist(manifest: dict[str, Any], log_dir: Path, say: Callable[[str], None]) 
 def _fit(run: Path, log_dir: Path) -> Path:
     from models import fit
 
-    fit.main(["fit", "--config", str(run / "config.yaml"), "--log_dir", str(log_dir)])
-    newest = max(log_dir.glob(f"*/version_*/{NAME}"), key=lambda path: path.stat().st_mtime_ns)
-    return newest.parent
+    again = fit.main(["fit", "--config", str(run / "config.yaml"), "--log_dir", str(log_dir)])
+    assert again is not None  # the first one had a folder, and this one has its configuration
+    return again
 
 
 def differences(one: Path, other: Path) -> list[str]:

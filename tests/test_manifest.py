@@ -71,6 +71,10 @@ def test_what_cannot_be_repeated_is_one_clear_line(run: Path, tmp_path: Path) ->
     (run / manifest.NAME).write_text("{")
     with pytest.raises(UserError, match="cannot be read"):
         manifest.rerun(run, tmp_path, quiet)
+    for nonsense in ("[]", "{}", '{"job": "mnist", "options": {}, "threads": "many"}'):
+        (run / manifest.NAME).write_text(nonsense)
+        with pytest.raises(UserError, match=r"does not tell the run's (job|threads); expected"):
+            manifest.rerun(run, tmp_path, quiet)
     (run / manifest.NAME).unlink()
     with pytest.raises(UserError, match="expected a run of mnist or fit"):
         manifest.rerun(run, tmp_path, quiet)

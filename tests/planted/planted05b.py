@@ -66,6 +66,15 @@ class OneMaximum(ThroughTheSoftmax):
         return (z - z.flatten().sort().values[-1]).exp()
 
 
+class AboveZeroOnly(ThroughTheSoftmax):
+    def forward(self, prediction, target):
+        self.rows, self.target = torch.arange(len(target)), target
+        z = prediction - torch.relu(prediction.max(dim=1, keepdim=True)[0])
+        total = torch.exp(z).sum(dim=1)
+        self.p = torch.exp(z) / total[:, None]
+        return self.reduce(torch.log(total) - z[self.rows, target])
+
+
 class Clipped(LogSumExp):
     def logits(self, prediction):
         return torch.clip(prediction, min=-50.0, max=50.0)
@@ -93,6 +102,7 @@ WRONG = [
     ("logarithm of a probability that became 0", ThroughTheSoftmax),
     ("probability held above 1e-12", Floor),
     ("shifted by the largest logit of the whole batch", OneMaximum),
+    ("rows with no logit above 0 not shifted", AboveZeroOnly),
     ("logits held between −50 and 50", Clipped),
     ("input changed in place", ShiftsTheInput),
     ("", AddsEpsilon),
