@@ -53,7 +53,8 @@ class Split(NamedTuple):
 class Data:
     """A data set in three parts, and where it came from.
 
-    `mean` and `std` are those of the training pixels on the scale 0 to 1; x = (pixel − mean) / std.
+    `mean` and `std` are those of the training pixels on the scale 0 to 1; x = (pixel − mean) / std. Pixels
+    that were left on that scale have 0 and 1.
     """
 
     name: str
@@ -75,6 +76,13 @@ class Data:
             Split(part.x.to(device), part.target.to(device)) for part in (self.train, self.val, self.test)
         )
         return replace(self, train=train, val=val, test=test)
+
+    def unscaled(self) -> "Data":
+        """The same digits with pixels from 0 to 1."""
+        train, val, test = (
+            Split(self.images(part.x).flatten(1), part.target) for part in (self.train, self.val, self.test)
+        )
+        return replace(self, train=train, val=val, test=test, mean=0.0, std=1.0)
 
     def resplit(self, val_count: int) -> "Data":
         """The same digits with the last `val_count` training digits, and only these, for validation."""

@@ -104,6 +104,7 @@ class DigitsCLI(LightningCLI):
         parser.add_argument(
             "--patience", type=int | None, help="Stop after so many epochs without a lower val_loss."
         )
+        parser.link_arguments("model.normalize", "data.normalize")
         parser.add_lightning_class_args(LogRun, "log")
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
         parser.set_defaults({"checkpoint.monitor": "val_acc", "checkpoint.mode": "max"})

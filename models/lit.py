@@ -63,6 +63,8 @@ class LitMLP(L.LightningModule):
         label_smoothing: for "cross_entropy": the share of certainty that training takes from the right digit.
         max_norm: after each step, weights into a hidden neuron that are longer than this are shortened to it
             (Srivastava et al. 2014, section 5.1); 0 leaves them.
+        normalize: the network is fed standardised pixels, else pixels from 0 to 1. It is the data module that
+            does it; written down here, it goes with the weights.
 
     Raises:
         UserError: an option is out of its range.
@@ -93,6 +95,7 @@ class LitMLP(L.LightningModule):
         loss: Literal["cross_entropy", "bce", "mse"] = "cross_entropy",
         label_smoothing: float = 0.0,
         max_norm: float = 0.0,
+        normalize: bool = True,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -113,11 +116,19 @@ class LitMLP(L.LightningModule):
         self._saved_rng: dict[str, Tensor] = {}
 
     def setup(self, stage: str) -> None:
+        digits = getattr(self.trainer, "datamodule", None)
+        if not isinstance(digits, MNISTDataModule):
+            return
         ends = self.hparams["sizes"][0], self.hparams["sizes"][-1]
-        if isinstance(getattr(self.trainer, "datamodule", None), MNISTDataModule) and ends != (784, 10):
+        if ends != (784, 10):
             raise UserError(
                 f"model.sizes begins with {ends[0]} and ends with {ends[1]}; "
                 "expected 784 pixels and 10 digits, for example [784, 128, 64, 10]"
+            )
+        if digits.normalize != (ours := self.hparams["normalize"]):
+            raise UserError(
+                f"the network's normalize is {ours}, that of its data {digits.normalize}; "
+                "expected the same for both"
             )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -72,6 +72,8 @@ class MNISTDataModule(L.LightningDataModule):
         augment: distort training digits, each anew in every epoch.
         val_count: how many of the training digits are kept for validation, the last ones. `None` means
             10,000 of MNIST's 60,000, 300 of the offline digits' 1,497.
+        normalize: standardise pixels by the mean and standard deviation of the training digits; else they go
+            from 0 to 1, and black is 0.
         seed: decides the order of the training digits and their distortions; `None`: the seed of the run.
     """
 
@@ -82,11 +84,12 @@ class MNISTDataModule(L.LightningDataModule):
         batch_size: int = 64,
         augment: Literal["none", "affine", "elastic"] = "none",
         val_count: int | None = None,
+        normalize: bool = True,
         seed: int | None = None,
     ) -> None:
         super().__init__()
         self.dataset, self.data_dir, self.batch_size = dataset, data_dir, batch_size
-        self.kind, self.val_count = augment, val_count
+        self.kind, self.val_count, self.normalize = augment, val_count, normalize
         self.seed = torch.initial_seed() if seed is None else seed
         self.data: Data | None = None
         self.augment: Augment | None = None
@@ -96,6 +99,8 @@ class MNISTDataModule(L.LightningDataModule):
             self.data = load(self.dataset, self.data_dir)
             if self.val_count is not None:
                 self.data = self.data.resplit(self.val_count)
+            if not self.normalize:
+                self.data = self.data.unscaled()
         if not 1 <= self.batch_size <= len(self.data.train.x):
             most = len(self.data.train.x)
             raise UserError(

@@ -58,6 +58,17 @@ def test_standardised_with_the_training_part_only() -> None:
     assert digits.val.x.mean().abs() > 1e-5, "the validation part has a mean of its own"
 
 
+def test_unscaled_pixels_go_from_0_to_1() -> None:
+    digits = data.load("digits")
+    plain = digits.unscaled()
+    for part in ("train", "val", "test"):
+        before, after = getattr(digits, part), getattr(plain, part)
+        assert (after.x.min(), after.x.max()) == (0, 1)
+        torch.testing.assert_close((after.x - digits.mean) / digits.std, before.x, rtol=0, atol=1e-5)
+        assert torch.equal(after.target, before.target)
+        assert torch.equal(plain.images(after.x), digits.images(before.x))
+
+
 def test_parts_do_not_overlap() -> None:
     digits = data.load("digits")
     rows = torch.cat([part.x for part in (digits.train, digits.val, digits.test)])

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import pickle
 import sys
 from pathlib import Path
@@ -140,6 +141,17 @@ def test_a_checkpoint_is_validated_tested_and_used(capfd: pytest.CaptureFixture[
 def test_early_stopping_is_an_option() -> None:
     fit.main(["fit", *SMALL, "--trainer.max_epochs", "30", "--model.lr", "2.0", "--patience", "1"])
     assert len(events.scalars(Path("runs/fit/version_0"), "val_loss")) < 30
+
+
+def test_a_checkpoint_knows_what_pixels_its_network_was_fed() -> None:
+    fit.main(["fit", *SMALL, "--model.normalize", "false"])
+    run = Path("runs/fit/version_0")
+    last = str(run / "checkpoints/last.ckpt")
+    fit.main(["test", "--ckpt_path", last, "--data.dataset", "digits"])
+    tested = events.final(Path("runs/test/version_0"))
+    assert tested["test_acc"] == pytest.approx(json.loads((run / "report.json").read_text())["test_acc"])
+    with pytest.raises(UserError, match=r'"data.normalize" must be given via "model.normalize"'):
+        fit.main(["fit", *SMALL, "--data.normalize", "false"])
 
 
 def test_logging_may_be_switched_off() -> None:

@@ -1,5 +1,6 @@
 """The Lightning module: every option, with either set of gradients, and the data module around it."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import lightning as L
@@ -118,6 +119,26 @@ def test_the_last_training_digits_may_be_kept_back() -> None:
     assert torch.equal(module.data.val.x, whole.val.x[-97:])
     with pytest.raises(UserError, match="expected 1 to 1,496"):
         MNISTDataModule("digits", val_count=1497).setup("fit")
+
+
+def test_pixels_may_be_left_from_0_to_1() -> None:
+    """In all parts, and distorted they are what distorted standardised pixels are on that scale."""
+    batches = {}
+    for normalize in (True, False):
+        module = MNISTDataModule("digits", augment="elastic", normalize=normalize, seed=0)
+        module.trainer = SimpleNamespace(training=True, global_step=3, global_rank=0)  # type: ignore[assignment]
+        module.setup("fit")
+        assert module.data is not None
+        x, target = module.data.train.x[:20], module.data.train.target[:20]
+        batches[normalize], _ = module.on_after_batch_transfer((x, target), 0)
+    digits = load("digits")
+    torch.testing.assert_close(batches[False], batches[True] * digits.std + digits.mean, rtol=0, atol=1e-9)
+    assert torch.equal(module.data.test.x, digits.unscaled().test.x)
+
+
+def test_a_network_is_fed_the_pixels_it_was_made_for() -> None:
+    with quiet_lightning(), pytest.raises(UserError, match="normalize is True, that of its data False"):
+        plain_trainer(1, []).fit(LitMLP(), MNISTDataModule("digits", normalize=False))
 
 
 def test_augmentation_touches_training_digits_only() -> None:

@@ -53,6 +53,7 @@ KEYS = (
     "model.sizes", "model.engine", "model.activation", "model.dropout", "model.input_dropout",
     "model.batch_norm", "model.init", "model.optimizer", "model.lr", "model.momentum", "model.nesterov",
     "model.weight_decay", "model.schedule", "model.loss", "model.label_smoothing", "model.max_norm",
+    "model.normalize",
     "data.batch_size", "data.augment", "data.val_count", "data.seed", "data.data_dir", "log.level",
     "patience", "seed_everything", "name", "log_dir", "trainer.precision", "trainer.accelerator",
     "trainer.devices", "trainer.max_epochs", "trainer.callbacks", "trainer.limit_train_batches",
