@@ -49,7 +49,7 @@ class LitMLP(L.LightningModule):
         engine: "torch" takes autograd's gradients, "scratch" those derived by hand.
         activation: what bends between the layers.
         dropout: the probability that a hidden neuron is silenced in training.
-        input_dropout: the same for a pixel.
+        input_dropout: the same for a pixel. It becomes 0: grey, or black where `normalize` is false.
         batch_norm: normalise what each activation gets over the batch.
         init: how weights start; "default" is `nn.Linear`'s start. All others set the biases to 0.
         optimizer: one of `torch.optim`.
