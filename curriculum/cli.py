@@ -465,7 +465,7 @@ def rerun(
     from curriculum.runs import resolve
 
     folder = resolve(run, log_dir)
-    from models.manifest import rerun as job
+    from models.rerun import rerun as job
 
     differences = job(folder, log_dir, Console(stderr=True, highlight=False, soft_wrap=True).print)
     if differences:

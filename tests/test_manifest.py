@@ -11,6 +11,7 @@ from curriculum import UserError
 from curriculum.data import load
 from models import fit, manifest, mnist
 from models.mnist import Options
+from models.rerun import rerun
 
 
 def quiet(line: str) -> None: ...
@@ -38,14 +39,14 @@ def test_a_manifest_says_what_the_run_was_made_of(run: Path) -> None:
 
 
 def test_a_run_can_be_repeated_to_the_last_bit(run: Path, tmp_path: Path) -> None:
-    assert manifest.rerun(run, tmp_path, quiet) == []
+    assert rerun(run, tmp_path, quiet) == []
     assert (run.parent / "version_1" / "report.json").exists()
 
 
 def test_a_difference_is_named_with_what_could_explain_it(run: Path, tmp_path: Path) -> None:
     known = manifest.read(run)
     edit(run, options=known["options"] | {"seed": 1}, versions=known["versions"] | {"torch": "1.0"})
-    found = manifest.rerun(run, tmp_path, quiet)
+    found = rerun(run, tmp_path, quiet)
     assert any(line.startswith("0.weight by up to ") for line in found)
     assert "the curve train_loss, first at step 9" in found
     assert any(line.startswith("(versions: ") for line in found)
@@ -60,24 +61,24 @@ def test_a_fit_can_be_repeated_to_the_last_bit(tmp_path: Path, monkeypatch: pyte
         "--data.augment=affine",
     )
     fit.main(["fit", f"--log_dir={tmp_path}", *small, "--trainer.max_epochs=1", "--log.level=basic"])
-    assert manifest.rerun(tmp_path / "fit/version_0", tmp_path, quiet) == []
+    assert rerun(tmp_path / "fit/version_0", tmp_path, quiet) == []
     assert (tmp_path / "fit/version_1/report.json").exists()
 
 
 def test_what_cannot_be_repeated_is_one_clear_line(run: Path, tmp_path: Path) -> None:
     (run / "report.json").unlink()
     with pytest.raises(UserError, match="is not finished; go on with it first: curriculum mnist --resume"):
-        manifest.rerun(run, tmp_path, quiet)
+        rerun(run, tmp_path, quiet)
     (run / manifest.NAME).write_text("{")
     with pytest.raises(UserError, match="cannot be read"):
-        manifest.rerun(run, tmp_path, quiet)
+        rerun(run, tmp_path, quiet)
     for nonsense in ("[]", "{}", '{"job": "mnist", "options": {}, "threads": "many"}'):
         (run / manifest.NAME).write_text(nonsense)
         with pytest.raises(UserError, match=r"does not tell the run's (job|threads); expected"):
-            manifest.rerun(run, tmp_path, quiet)
+            rerun(run, tmp_path, quiet)
     (run / manifest.NAME).unlink()
     with pytest.raises(UserError, match="expected a run of mnist or fit"):
-        manifest.rerun(run, tmp_path, quiet)
+        rerun(run, tmp_path, quiet)
 
 
 def test_two_runs_that_begin_at_once_take_two_numbers(

@@ -14,9 +14,10 @@ import torch
 from test_cli import curriculum
 
 from curriculum import Stopped, UserError, files
-from models import checkpoint, fit, manifest, mnist, train
+from models import checkpoint, fit, mnist, train
 from models.lit import LitMLP
 from models.mnist import Options
+from models.rerun import differences
 from models.scratch import ScratchEngine
 from models.torch_nn import TorchEngine
 
@@ -88,7 +89,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(
             mnist.run(replace(OPTIONS, engine=engine, log_dir=tmp_path), quiet)
     options, folders = mnist.unfinished(tmp_path)
     (report,) = mnist.run(options, quiet, folders)
-    assert manifest.differences(whole[engine], Path(report.folder)) == []
+    assert differences(whole[engine], Path(report.folder)) == []
     assert not list(Path(report.folder).glob("*checkpoint*"))
 
 
@@ -116,7 +117,7 @@ def test_a_stopped_run_loses_no_step(
             at_step(later, count, patch)
         (report,) = mnist.run(options, quiet, folders)
     assert taken == 3 * STEPS - (step + 1)
-    assert manifest.differences(whole[engine], Path(report.folder)) == []
+    assert differences(whole[engine], Path(report.folder)) == []
 
 
 def test_engines_that_were_through_do_not_learn_again(
@@ -129,7 +130,7 @@ def test_engines_that_were_through_do_not_learn_again(
     monkeypatch.setattr(ScratchEngine, "step", kill)
     options, folders = mnist.unfinished(tmp_path)
     for report in mnist.run(options, quiet, folders):
-        assert manifest.differences(whole[report.engine], Path(report.folder)) == []
+        assert differences(whole[report.engine], Path(report.folder)) == []
 
 
 @pytest.fixture
@@ -160,7 +161,7 @@ def test_a_fit_goes_on_to_the_same_bits(
         with pytest.raises((Killed, Stopped)):
             fit.main(["fit", *FIT])
     fit.main(["fit", "--resume"])
-    assert manifest.differences(whole_fit, Path("runs/fit/version_0")) == []
+    assert differences(whole_fit, Path("runs/fit/version_0")) == []
     with pytest.raises(UserError, match="no run of fit in runs was stopped"):
         fit.main(["fit", "--resume"])
     with pytest.raises(UserError, match="it is finished"):
@@ -186,7 +187,7 @@ def test_two_processes_go_on_to_the_same_bits(tmp_path: Path) -> None:
     assert (done.returncode, "go on with: curriculum fit --resume" in done.stderr) == (143, True), done.stderr
     done = curriculum("fit", "--resume", cwd=tmp_path)
     assert (done.returncode, "arning" in done.stderr) == (0, False), done.stderr
-    assert manifest.differences(*(tmp_path / "runs" / name / "version_0" for name in ("whole", "two"))) == []
+    assert differences(*(tmp_path / "runs" / name / "version_0" for name in ("whole", "two"))) == []
 
 
 # ---------------------------------------------------------------- files

@@ -25,7 +25,8 @@ import torch
 
 from curriculum import files
 from curriculum.cli import main as curriculum
-from models import fit, lit_checkpoint, manifest, mnist, train  # noqa: F401 (imported once, for all victims)
+from models import fit, lit_checkpoint, mnist, train  # noqa: F401 (imported once, for all victims)
+from models.rerun import differences
 
 MNIST = ["mnist", "--data", "digits", "--epochs", "4", "--log", "basic", "--engine"]
 FIT = [
@@ -58,8 +59,8 @@ def campaign(count: int, seed: int, folder: Path) -> tuple[Counter[str], list[st
                 break
             place = folder / job / str(number)
             harm_it(job, place, seconds, draw, kills)
-            differences = manifest.differences(finished(folder / job / "whole"), finished(place))
-            wrong += [f"{job}: {difference}" for difference in differences]
+            found = differences(finished(folder / job / "whole"), finished(place))
+            wrong += [f"{job}: {difference}" for difference in found]
             print(f"{job}: {kills[job]} kills, {len(wrong)} differences", flush=True)
     return kills, wrong
 
