@@ -15,6 +15,7 @@ from curriculum.files import write_whole
 
 DIR = Path("exercises")  # the learner's own folder, where no other is named
 PROGRESS = ".progress.json"
+GRADERS = {"ANSWER", "REREAD", "HINTS"}  # what a solution tells the grader, not the learner
 
 FILE_NAME = re.compile(r"exercise(?P<id>(?P<lesson>\d\d)[a-z])_(?P<name>[a-z0-9_]+)\.py")
 HEADER = re.compile(
@@ -171,16 +172,25 @@ def solution(exercise: Exercise, folder: Path = DIR, give_up: bool = False) -> s
             f"or see the solution with: curriculum solution {exercise.id} --give-up"
         )
     source = exercise.solution.read_text(encoding="utf-8")
-    before, _ = re.split(r"^def pairs\(", source, maxsplit=1, flags=re.M)
-    lines = before.splitlines()
-    for node in ast.parse(before).body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in {
-            "ANSWER",
-            "REREAD",
-            "HINTS",
-        }:
-            lines[node.lineno - 1 : node.end_lineno] = [None] * ((node.end_lineno or 0) - node.lineno + 1)  # type: ignore[list-item]
-    return re.sub(r"\n{4,}", "\n\n\n", "\n".join(line for line in lines if line is not None)).strip()
+    shown, _ = re.split(r"^def pairs\(", source, maxsplit=1, flags=re.M)
+    lines, tree = shown.splitlines(), ast.parse(shown)
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    for node in reversed(tree.body):
+        lines[node.lineno - 1 : node.end_lineno] = _for_learners(node, lines, used)
+    text = re.sub(r"\n{3,}(?=from |import )", "\n\n", "\n".join(lines))
+    return re.sub(r"\n{4,}", "\n\n\n", text).strip()
+
+
+def _for_learners(node: ast.stmt, lines: list[str], used: set[str]) -> list[str]:
+    """The lines of a statement, without the grader's constants and the names that only the grader imports."""
+    if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in GRADERS:
+        return []
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        kept = [name for name in node.names if (name.asname or name.name).partition(".")[0] in used]
+        if kept != node.names:
+            node.names = kept
+            return [ast.unparse(node)] if kept else []
+    return lines[node.lineno - 1 : node.end_lineno]
 
 
 # ---------------------------------------------------------------- progress

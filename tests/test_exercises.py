@@ -3,6 +3,8 @@
 import ast
 import importlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 
 from curriculum import discover
-from curriculum.exercises import Exercise, constant, exercises
+from curriculum.exercises import Exercise, constant, exercises, solution
 from curriculum.grade import Verdict
 from curriculum.grade_child import load
 from curriculum.judge import judge
@@ -106,3 +108,14 @@ def test_wrong_answers_get_the_name_of_their_mistake_and_no_other(exercise: Exer
 def test_each_lesson_has_two_exercises(lesson: discover.Lesson) -> None:
     own = [exercise.id for exercise in EXERCISES if exercise.lesson == lesson.number]
     assert len(own) >= 2, f"lesson {lesson.number:02} has {len(own)} of at least two exercises"
+
+
+def test_solutions_that_are_shown_are_whole_and_have_nothing_to_spare(tmp_path: Path) -> None:
+    for exercise in EXERCISES:
+        shown, names = solution(exercise, tmp_path, give_up=True), dict[str, Any]()
+        exec(compile(shown, exercise.name, "exec"), names)
+        assert constant(exercise, "ANSWER") in names
+        (tmp_path / f"{exercise.name}.py").write_text(shown)
+    ruff = (sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F401", str(tmp_path))
+    done = subprocess.run(ruff, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
