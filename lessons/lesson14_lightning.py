@@ -353,7 +353,7 @@ PAIRS = [
 # - Lightning clears the old gradients *after* the forward pass and before `backward`. Ours are replaced. The
 #   weights do not notice.
 # - Lightning's step costs more: it calls dozens of hooks that nobody here asked for. On a network this small
-#   they add about three quarters to the step (README, "How fast"); beside large matrix products they vanish.
+#   they add about three quarters to an epoch (README, "How fast"); beside large matrix products they vanish.
 # - A point that Lightning logs after an epoch carries the number of the epoch's last step. Ours do too.
 #
 # `models/lit.py`, the module behind `curriculum fit`, is built on this bridge and these batches.

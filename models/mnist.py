@@ -110,8 +110,11 @@ def unfinished(log_dir: Path) -> tuple[Options, dict[str, Path]]:
         )
     newest = max(found, key=lambda folder: natural(Path(folder.name)))
     known = manifest.read(newest)
-    engines = known["options"]["engines"]
-    options = from_manifest(known, log_dir)
+    options, engines = from_manifest(known, log_dir), known["options"].get("engines")
+    if not engines:
+        raise UserError(
+            f"{newest / manifest.NAME} does not tell the run's engines; begin anew: curriculum mnist"
+        )
     folders = {engine: newest.parents[1] / engine / newest.name for engine in engines}
     return replace(options, engine=engines[0] if len(engines) == 1 else "all"), folders
 

@@ -16,6 +16,7 @@ def rerun(run: Path, log_dir: Path, say: Callable[[str], None]) -> list[str]:
     known = manifest.read(run)
     if not (run / "report.json").exists():
         raise UserError(f"{run} is not finished; go on with it first: curriculum {known['job']} --resume")
+    _weights(run)  # what cannot be compared is said before the training, not after
     torch.set_num_threads(known["threads"])
     again = _mnist(known, log_dir, say) if known["job"] == "mnist" else _fit(run, log_dir)
     say(f"compared: {run} and {again}")
@@ -39,7 +40,7 @@ def _fit(run: Path, log_dir: Path) -> Path:
 
 def differences(one: Path, other: Path) -> list[str]:
     """What differs between two finished runs: weights, bit by bit, and every point of every curve."""
-    weights = [safetensors.torch.load_file(run / "model.safetensors") for run in (one, other)]
+    weights = [_weights(run) for run in (one, other)]
     found = [] if weights[0].keys() == weights[1].keys() else ["the names of the weights"]
     for name, value in weights[0].items():
         if name in weights[1] and not torch.equal(value, weights[1][name]):
@@ -50,6 +51,16 @@ def differences(one: Path, other: Path) -> list[str]:
         if curves[0].get(tag) != curves[1].get(tag):
             found.append(f"the curve {tag}, {_where(curves[0].get(tag, []), curves[1].get(tag, []))}")
     return found
+
+
+def _weights(run: Path) -> dict[str, torch.Tensor]:
+    path = run / "model.safetensors"
+    try:
+        return safetensors.torch.load_file(path)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise UserError(
+            f"{path} cannot be read ({error}); expected the weights as the run wrote them"
+        ) from error
 
 
 def _curves(run: Path) -> dict[str, list[tuple[int, str]]]:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,20 @@ def test_a_fit_can_be_repeated_to_the_last_bit(tmp_path: Path, monkeypatch: pyte
         "--model.dropout=0.2",
         "--data.augment=affine",
     )
-    fit.main(["fit", f"--log_dir={tmp_path}", *small, "--trainer.max_epochs=1", "--log.level=basic"])
+    made = fit.main(["fit", f"--log_dir={tmp_path}", *small, "--trainer.max_epochs=1", "--log.level=basic"])
+    assert made == tmp_path / "fit/version_0"  # by this folder rerun knows its own run among others
     assert rerun(tmp_path / "fit/version_0", tmp_path, quiet) == []
     assert (tmp_path / "fit/version_1/report.json").exists()
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"no weights")])
+def test_weights_that_cannot_be_compared_are_said_before_the_run(
+    run: Path, tmp_path: Path, damage: Callable[[Path], Any]
+) -> None:
+    damage(run / "model.safetensors")
+    with pytest.raises(UserError, match=r"model.safetensors cannot be read .*; expected the weights"):
+        rerun(run, tmp_path, quiet)
+    assert not (run.parent / "version_1").exists()
 
 
 def test_what_cannot_be_repeated_is_one_clear_line(run: Path, tmp_path: Path) -> None:
@@ -95,6 +107,13 @@ def test_two_runs_that_begin_at_once_take_two_numbers(
     monkeypatch.setattr(Path, "mkdir", late)
     folders = mnist.make_folders(tmp_path, ("scratch", "torch"))
     assert {folder.name for folder in folders.values()} == {"version_1"}
+
+
+def test_a_stopped_run_whose_manifest_lacks_its_engines_is_one_clear_line(run: Path, tmp_path: Path) -> None:
+    (run / "report.json").unlink()
+    edit(run, options={"epochs": 1})
+    with pytest.raises(UserError, match="does not tell the run's engines; begin anew: curriculum mnist"):
+        mnist.unfinished(tmp_path)
 
 
 def test_a_stopped_run_that_was_renamed_is_no_obstacle(run: Path, tmp_path: Path) -> None:
