@@ -164,8 +164,23 @@ def test_a_fit_goes_on_to_the_same_bits(
     assert differences(whole_fit, Path("runs/fit/version_0")) == []
     with pytest.raises(UserError, match="no run of fit in runs was stopped"):
         fit.main(["fit", "--resume"])
-    with pytest.raises(UserError, match="it is finished"):
-        fit.main(["fit", "--resume", "runs/fit/version_0"])
+    for resumed in (["--resume", "runs/fit/version_0"], ["--resume=runs/fit/version_0"]):
+        with pytest.raises(UserError, match="it is finished"):
+            fit.main(["fit", *resumed])
+
+
+@pytest.mark.usefixtures("_here")
+def test_outside_of_training_ctrl_c_ends_a_fit_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing would be saved there, so nothing takes note and goes on."""
+    before, heard = signal.getsignal(signal.SIGINT), []
+
+    def hear(_: fit.DigitsCLI) -> None:
+        heard.append(signal.getsignal(signal.SIGINT))
+
+    for moment in ("before_fit", "after_fit"):
+        monkeypatch.setattr(fit.DigitsCLI, moment, hear, raising=False)
+    fit.main(["fit", *FIT])
+    assert heard == [before, before]
 
 
 @pytest.mark.slow
