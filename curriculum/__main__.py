@@ -1,5 +1,5 @@
 """`python -m curriculum` is the command `curriculum`."""
 
-from curriculum.cli import main
+from curriculum.cli.main import main
 
 main()

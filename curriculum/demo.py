@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from matplotlib.figure import Figure
 from rich.console import Console, RenderableType
 
-from curriculum.narrow import Table as RichTable
+from curriculum.table import Table as RichTable
 
 Demo = TypeVar("Demo", bound=Callable[[], Any])
 

@@ -18,11 +18,11 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from curriculum import events
 from curriculum.data import Split, load
 from curriculum.demo import OTHER, SCRATCH, TORCH, Table, demo, new_figure, runs
 from curriculum.pair import Case, training_pair
 from curriculum.quiet import quiet_lightning
+from curriculum.runs import events
 from lessons.lesson05_losses import CrossEntropyLoss
 from lessons.lesson09_training import accuracy, linear_decay, minibatches
 from lessons.lesson13_mnist import MLP, Step, TorchMLP, first_weights, learn, scratch_step, torch_step

@@ -1,6 +1,5 @@
 """What all tests share."""
 
-import os
 import re
 from pathlib import Path
 
@@ -55,8 +54,3 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.delenv("PATH_DATASETS", raising=False)
     monkeypatch.setattr(data, "CACHE", tmp_path / "cache")
     return tmp_path / "cache"
-
-
-def clean_environment() -> dict[str, str]:
-    """The environment for a command that must not find MNIST by the environment variable."""
-    return {key: value for key, value in os.environ.items() if key != "PATH_DATASETS"}

@@ -1,1 +1,1 @@
-"""Long campaigns against the proofs; `tests/test_fuzz_pairs.py` runs a short one."""
+"""Long campaigns against the proofs; `tests/kit/test_fuzz_pairs.py` runs a short one."""

@@ -28,7 +28,7 @@ from torch import Tensor
 from torchvision.datasets import MNIST
 
 from curriculum import UserError, data
-from tests.test_data import FAULTS, NAMES, Server, download
+from tests.support.mnist import FAULTS, NAMES, Server, download
 
 PATIENCE = 120  # seconds, after which an attempt counts as hanging
 
@@ -145,7 +145,7 @@ def changed(name: str, campaign: Campaign) -> Iterator[bytes]:
 
 
 def things(campaign: Campaign) -> None:
-    """Each fault of `tests/test_data.py` in each file, through the whole of `load`."""
+    """Each fault of `tests/support/mnist.py` in each file, through the whole of `load`."""
     raw = campaign.folder / "things" / "MNIST" / "raw"
     for name in NAMES:
         for fault in FAULTS.values():

@@ -25,9 +25,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from torchvision.datasets import MNIST
 
-from curriculum.cli import app
-from curriculum.cli import main as curriculum
-from models import fit, mnist, parity  # noqa: F401 (imported once, for all cases)
+from curriculum.cli.main import app
+from curriculum.cli.main import main as curriculum
+from models.jobs import mnist, parity  # noqa: F401 (imported once, for all cases)
+from models.lightning import cli as fit  # noqa: F401 (imported once, for all cases)
 
 SECONDS = 120  # the longest that is right here: a run of MNIST's network on the offline digits
 # Those that go on until they are stopped, and those that take minutes when all is well.

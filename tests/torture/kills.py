@@ -24,9 +24,10 @@ from typing import Any
 import torch
 
 from curriculum import files
-from curriculum.cli import main as curriculum
-from models import fit, lit_checkpoint, mnist, train  # noqa: F401 (imported once, for all victims)
-from models.rerun import differences
+from curriculum.cli.main import main as curriculum
+from models.jobs import mnist, train  # noqa: F401 (imported once, for all victims)
+from models.jobs.rerun import differences
+from models.lightning import cli as fit  # noqa: F401 (imported once, for all victims)
 
 MNIST = ["mnist", "--data", "digits", "--epochs", "4", "--log", "basic", "--engine"]
 FIT = [

@@ -1,0 +1,495 @@
+"""`curriculum bench`: what a step, an epoch and an accuracy cost, all contenders in turn in one process.
+
+Machines are shared and noisy. So every round lets every contender run once, one after the other, and what
+counts is the ratio of the medians.
+"""
+
+import functools
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from curriculum import UserError
+from curriculum.data import Data, load
+from curriculum.demo import Table
+from curriculum.device import usable
+from curriculum.quiet import quiet_lightning
+from lessons.lesson09_training import accuracy
+from lessons.lesson13_mnist import SIZES, first_weights, learn, torch_step
+from lessons.lesson14_lightning import Batches
+from lessons.lesson19_speed import FastMLP
+from models.jobs.train import plain_trainer
+from models.networks import torch_nn
+from models.networks.scratch import ScratchEngine
+
+Step = Callable[[Tensor, Tensor, float], Any]
+BATCHES = (32, 128, 512)
+WIDTHS = (256, 1024, 2048)  # of two hidden layers, batch 128
+EPOCH_BATCH = 64
+
+
+class Timing(NamedTuple):
+    """Seconds, the median over the rounds, and how many rounds."""
+
+    what: str
+    contender: str
+    seconds: float
+    rounds: int
+
+
+class Recipe(NamedTuple):
+    """A way to an accuracy with `FastMLP`: plain SGD, a learning rate that rises and falls."""
+
+    target: float
+    batch_size: int
+    epochs: int
+    lr: float
+    warm: float
+
+
+# ---------------------------------------------------------------- a step
+
+
+def steps(batches: tuple[int, ...], widths: tuple[int, ...], rounds: int, device: str) -> Iterator[Timing]:
+    """A training step of every contender, for each batch size and each width."""
+    cases = [(SIZES, batch) for batch in batches] + [((784, width, width, 10), 128) for width in widths]
+    for sizes, batch in cases:
+        what = f"step {'–'.join(map(str, sizes))}, batch {batch}"
+        yield from _in_turn(what, _step_contenders(sizes, batch, torch.device(device)), rounds)
+
+
+def _step_contenders(
+    sizes: tuple[int, ...], batch: int, device: torch.device
+) -> dict[str, Callable[[], Any]]:
+    start = {name: value.to(device) for name, value in first_weights(sizes, 0).items()}
+    x, target = torch.randn(batch, sizes[0], device=device), torch.randint(sizes[-1], (batch,), device=device)
+    with torch.device(device):
+        fast, eager, compiled = FastMLP(sizes), torch_nn.MLP(sizes), torch_nn.MLP(sizes)
+        scratch = ScratchEngine(sizes, start)
+    for model in (fast, eager, compiled):
+        model.load_state_dict(start)
+    found: dict[str, Step] = {
+        "floor": floor(start, x),
+        "fast": torch.inference_mode()(fast.step),
+        "scratch": scratch.step,
+        "torch": torch_step(eager),
+    }
+    if _compiles():
+        found["torch.compile"] = torch_step(torch.compile(compiled))  # type: ignore[arg-type]
+    return {name: functools.partial(step, x, target, 0.01) for name, step in found.items()}
+
+
+def floor(params: dict[str, Tensor], x: Tensor) -> Step:
+    """Only the matrix products of a step, on tensors of the same shapes: no step can be faster.
+
+    Forward, one a layer; backward, one for each weight and one for each layer's input but the first.
+    """
+    weights = [value for value in params.values() if value.dim() == 2]
+    inputs = [x, *(torch.randn(len(x), len(weight), device=x.device) for weight in weights)]
+    grads = [torch.empty_like(weight) for weight in weights]
+    spare = [torch.empty_like(value) for value in inputs]
+
+    @torch.inference_mode()
+    def products(x: Tensor, target: Tensor, lr: float) -> None:
+        for index, weight in enumerate(weights):
+            torch.mm(inputs[index], weight.T, out=spare[index + 1])
+        for index, weight in reversed(list(enumerate(weights))):
+            torch.mm(inputs[index + 1].T, inputs[index], out=grads[index])
+            if index:
+                torch.mm(inputs[index + 1], weight, out=spare[index])
+
+    return products
+
+
+@functools.cache
+def _compiles() -> bool:
+    """Whether torch.compile works here: on a CPU it needs a C++ compiler."""
+    try:
+        torch.compile(lambda x: x + 1)(torch.zeros(1))
+    except Exception:  # whatever its compiler says, there is nothing to compare with
+        return False
+    return True
+
+
+def _in_turn(what: str, contenders: dict[str, Callable[[], Any]], rounds: int) -> Iterator[Timing]:
+    """The median time of each, measured in turn, round by round, after a warm-up."""
+    from torch.utils.benchmark import Timer
+
+    timers = {name: Timer("run()", globals={"run": run}, num_threads=torch.get_num_threads())
+              for name, run in contenders.items()}  # fmt: skip
+    once = max(timer.timeit(3).mean for timer in timers.values())
+    number = max(1, int(0.02 / once))  # some 20 ms at a time
+    measured: dict[str, list[float]] = {name: [] for name in timers}
+    for _ in range(rounds):
+        for name, timer in timers.items():
+            measured[name].append(timer.timeit(number).mean)
+    for name, seconds in measured.items():
+        yield Timing(what, name, statistics.median(seconds), rounds)
+
+
+# ---------------------------------------------------------------- an epoch
+
+
+def epochs(data: Data, rounds: int) -> Iterator[Timing]:
+    """One epoch of 784–128–64–10 with batches of 64, from the tutorials' way to the fastest."""
+    contenders = {
+        "tutorial": Tutorial(data).epoch,
+        "TensorDataset": _tensor_dataset(data),
+        "Lightning": _lightning(data),
+        "scikit-learn": _scikit_learn(data),
+        "in memory": _in_memory(data, torch_step(torch_nn.MLP(SIZES))),
+        "scratch": _in_memory(data, ScratchEngine(SIZES, first_weights(SIZES, 0)).step),
+        "fast": _in_memory(data, torch.inference_mode()(FastMLP(SIZES).step)),
+    }
+    measured: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, run in contenders.items():
+            begin = time.perf_counter()
+            run()
+            measured[name].append(time.perf_counter() - begin)
+    for name, seconds in measured.items():
+        yield Timing(f"epoch, batch {EPOCH_BATCH}", name, statistics.median(seconds), rounds)
+
+
+class Tutorial:
+    """The usual recipe: pictures, transformed one by one by a DataLoader; Adam at 1e-3, batches of 64."""
+
+    def __init__(self, data: Data) -> None:
+        from torch.utils.data import DataLoader
+
+        self.loader = DataLoader(Pictures(data), batch_size=EPOCH_BATCH, shuffle=True)
+        torch.manual_seed(0)
+        self.model, self.criterion = torch_nn.MLP(SIZES), nn.CrossEntropyLoss()
+        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3)
+
+    def epoch(self) -> None:
+        for x, target in self.loader:
+            loss = self.criterion(self.model(x.flatten(1)), target)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+
+
+class Pictures(torch.utils.data.Dataset):
+    """The training digits as torchvision's MNIST hands them out: a PIL image, then the transforms."""
+
+    def __init__(self, data: Data) -> None:
+        from torchvision import transforms
+
+        self.pixels = (data.images(data.train.x) * 255).round().to(torch.uint8).numpy()
+        self.target = data.train.target.tolist()
+        self.transform = transforms.Compose(
+            [transforms.ToTensor(), transforms.Normalize((data.mean,), (data.std,))]
+        )
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        from PIL import Image
+
+        return self.transform(Image.fromarray(self.pixels[index])), self.target[index]
+
+
+def _tensor_dataset(data: Data) -> Callable[[], None]:
+    from torch.utils.data import DataLoader, TensorDataset
+
+    loader = DataLoader(TensorDataset(*data.train), batch_size=EPOCH_BATCH, shuffle=True)
+    step = torch_step(torch_nn.MLP(SIZES))
+
+    def epoch() -> None:
+        for x, target in loader:
+            step(x, target, 0.1)
+
+    return epoch
+
+
+def _in_memory(data: Data, step: Step) -> Callable[[], None]:
+    def epoch() -> None:
+        for _ in learn(step, data.train, 1, EPOCH_BATCH, 0.1, torch.Generator().manual_seed(0)):
+            pass
+
+    return epoch
+
+
+def _lightning(data: Data) -> Callable[[], None]:
+    from models.lightning.module import LitMLP
+
+    def epoch() -> None:
+        with quiet_lightning():
+            batches = Batches(data.train, EPOCH_BATCH, torch.Generator().manual_seed(0))
+            plain_trainer(1, []).fit(LitMLP(SIZES, lr=0.1), batches)
+
+    return epoch
+
+
+def _scikit_learn(data: Data) -> Callable[[], None]:
+    from sklearn.neural_network import MLPClassifier
+
+    model = MLPClassifier(SIZES[1:-1], solver="sgd", batch_size=EPOCH_BATCH, learning_rate_init=0.1,
+                          momentum=0.0, alpha=0.0, random_state=0)  # fmt: skip
+    x, target = (part.numpy() for part in data.train)
+    return lambda: model.partial_fit(x, target, classes=range(SIZES[-1]))
+
+
+# ---------------------------------------------------------------- an accuracy
+
+
+class Race(NamedTuple):
+    """One seed on one recipe: seconds of training and a last look at the validation digits; shares right."""
+
+    seed: int
+    seconds: float
+    val_acc: float
+    test_acc: float
+
+
+# Chosen on the validation digits (seeds 0 to 3, some 70 settings): the least time at which their mean reaches
+# the target. No setting had all seeds above 98.3 %.
+RECIPES = (
+    Recipe(0.975, 32, 2, lr=0.2, warm=0.1),
+    Recipe(0.980, 48, 4, lr=0.3, warm=0.2),
+    Recipe(0.983, 32, 12, lr=0.2, warm=0.3),
+)
+TUTORIAL_EPOCHS = 15
+
+
+@torch.inference_mode()
+def race(data: Data, recipe: Recipe, seed: int) -> Race:
+    """Train `FastMLP` by the recipe. The test digits are read after the clock has stopped."""
+    model, generator = FastMLP(SIZES), torch.Generator().manual_seed(seed)
+    model.load_state_dict(first_weights(SIZES, seed))
+    total = recipe.epochs * -(-len(data.train.x) // recipe.batch_size)
+    begin, done = time.perf_counter(), 0
+    for _ in range(recipe.epochs):
+        for x, target in Batches(data.train, recipe.batch_size, generator):
+            model.step(x, target, triangle(recipe.lr, done / total, recipe.warm))
+            done += 1
+    val_acc = accuracy(model.forward(data.val.x), data.val.target)
+    seconds = time.perf_counter() - begin
+    return Race(seed, seconds, val_acc, accuracy(model.forward(data.test.x), data.test.target))
+
+
+def triangle(lr: float, share: float, warm: float) -> float:
+    """The learning rate after this share of the run: up to `lr` in a straight line, then down to 0.
+
+    >>> [round(triangle(1.0, share, 0.2), 3) for share in (0, 0.1, 0.2, 0.6)]
+    [0.0, 0.5, 1.0, 0.5]
+    """
+    return lr * (share / warm if share < warm else (1 - share) / (1 - warm))
+
+
+def tutorial(data: Data) -> Race:
+    """15 epochs of the usual recipe."""
+    recipe = Tutorial(data)
+    begin = time.perf_counter()
+    for _ in range(TUTORIAL_EPOCHS):
+        recipe.epoch()
+    with torch.no_grad():
+        val_acc = accuracy(recipe.model(data.val.x), data.val.target)
+        seconds = time.perf_counter() - begin
+        return Race(0, seconds, val_acc, accuracy(recipe.model(data.test.x), data.test.target))
+
+
+# ---------------------------------------------------------------- starting, and memory
+
+COMMAND = "import sys; sys.argv[1:] = [{!r}]; from curriculum.cli.main import main; main()"
+STARTS = {
+    "python": "pass",
+    "import torch": "import torch",
+    "import lightning": "import lightning",
+    "curriculum --help": COMMAND.format("--help"),
+    "curriculum list": COMMAND.format("list"),
+}
+TRAIN = """
+import torch
+from lessons.lesson13_mnist import SIZES, first_weights
+start = first_weights(SIZES, 0)
+{model}
+x, target = torch.randn(50_000, 784), torch.randint(10, (50_000,))
+for rows in torch.arange(50_000).split(64):
+    step(x[rows], target[rows], 0.1)
+"""
+ENGINE = "from models.networks.{} import {} as Engine\nstep = Engine(SIZES, start).step"
+MODELS = {
+    "data alone": "step = lambda x, target, lr: None",
+    "fast": "from lessons.lesson19_speed import FastMLP\nstep = torch.inference_mode()(FastMLP(SIZES).step)",
+    "scratch": ENGINE.format("scratch", "ScratchEngine"),
+    "torch": ENGINE.format("torch_nn", "TorchEngine"),
+}
+
+
+class Process(NamedTuple):
+    """A program of its own: seconds from start to end, and the most memory it held, in MiB."""
+
+    what: str
+    seconds: float
+    mebibytes: float
+
+
+def processes(rounds: int) -> Iterator[Process]:
+    """Starting times, and the memory of an epoch of 50,000 digits with each engine."""
+    programs = STARTS | {f"an epoch, {name}": TRAIN.format(model=model) for name, model in MODELS.items()}
+    measured: dict[str, list[tuple[float, float]]] = {name: [] for name in programs}
+    for _ in range(rounds):
+        for name, code in programs.items():
+            measured[name].append(_run_process(code))
+    for name, values in measured.items():
+        seconds, mebibytes = (statistics.median(column) for column in zip(*values, strict=True))
+        yield Process(name, seconds, mebibytes)
+
+
+# Told by the process itself at its end. Linux hands a parent's peak down in `ru_maxrss`, hence /proc.
+TELL = """
+import atexit, re, resource, sys
+from pathlib import Path
+def peak():
+    status = Path("/proc/self/status")
+    kibibytes = re.search(r"VmHWM:\\s*(\\d+)", status.read_text())[1] if status.exists() else (
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(float(kibibytes) / 1024, file=sys.stderr)
+atexit.register(peak)
+"""
+
+
+def _run_process(code: str) -> tuple[float, float]:
+    begin = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", TELL + code], capture_output=True, text=True)
+    seconds = time.perf_counter() - begin
+    if done.returncode:
+        raise UserError(f"a process that was to be timed failed: {done.stderr.strip().splitlines()[-1]}")
+    return seconds, float(done.stderr.splitlines()[-1])
+
+
+# ---------------------------------------------------------------- all of it
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says. `what`: the parts to measure."""
+
+    what: tuple[str, ...] = ("step", "epoch", "accuracy", "start")
+    data: str = "auto"
+    data_dir: Path | None = None
+    rounds: int = 15
+    seeds: int = 5
+    device: str = "cpu"
+
+
+def run(options: Options, say: Callable[[str], None]) -> dict[str, Any]:
+    """Measure; the result has a list of plain rows for every part, and what it ran on under "machine"."""
+    usable(options.device)
+    report: dict[str, Any] = {"machine": machine(options.device)}
+    if "step" in options.what:
+        say("steps …")
+        report["step"] = [t._asdict() for t in steps(BATCHES, WIDTHS, options.rounds, options.device)]
+    if "epoch" in options.what or "accuracy" in options.what:
+        data = load(options.data, options.data_dir)
+        report["machine"]["data"] = data.name
+    if "epoch" in options.what:
+        say("epochs …")
+        report["epoch"] = [t._asdict() for t in epochs(data, max(1, options.rounds // 5))]
+    if "accuracy" in options.what:
+        say(f"time to accuracy, and {TUTORIAL_EPOCHS} epochs of the tutorial recipe …")
+        report["tutorial"] = tutorial(data)._asdict()
+        report["accuracy"] = [
+            {
+                **recipe._asdict(),
+                "runs": [race(data, recipe, seed)._asdict() for seed in range(options.seeds)],
+            }
+            for recipe in RECIPES
+        ]
+    if "start" in options.what:
+        say("processes …")
+        report["start"] = [p._asdict() for p in processes(max(1, options.rounds // 5))]
+    return report
+
+
+def machine(device: str) -> dict[str, Any]:
+    """What the figures were measured on."""
+    return {
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name() if device.startswith("cuda") else "cpu",
+        "vector instructions": torch.backends.cpu.get_cpu_capability(),
+        "Python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+
+
+def tables(report: dict[str, Any]) -> Iterator[Table]:
+    """The report for people: times as medians, and as shares of torch.nn's."""
+    if "step" in report:
+        yield _ratios("A training step", "µs", 1e6, report["step"], "torch")
+    if "epoch" in report:
+        yield _ratios(f"An epoch of {report['machine']['data']}", "s", 1.0, report["epoch"], "tutorial")
+    if "accuracy" in report:
+        yield _races(report)
+    if "start" in report:
+        rows = [(row["what"], f"{row['seconds']:.2f}", f"{row['mebibytes']:.0f}") for row in report["start"]]
+        yield Table(("program", "seconds", "memory at most, MiB"), rows, "Starting, and memory")
+
+
+def _ratios(title: str, unit: str, factor: float, rows: list[dict[str, Any]], reference: str) -> Table:
+    cells = []
+    for row in rows:
+        base = next(r["seconds"] for r in rows if (r["what"], r["contender"]) == (row["what"], reference))
+        time_in_unit = row["seconds"] * factor
+        cells.append(
+            (
+                row["what"],
+                row["contender"],
+                f"{time_in_unit:,.{0 if factor > 1 else 2}f}",
+                f"{row['seconds'] / base:.2f}",
+            )
+        )
+    return Table(("", "contender", unit, f"÷ {reference}"), cells, title)
+
+
+def _races(report: dict[str, Any]) -> Table:
+    slow = report["tutorial"]
+    rows = [
+        (
+            "tutorial",
+            f"{TUTORIAL_EPOCHS} epochs, Adam",
+            f"{slow['seconds']:.1f}",
+            "1",
+            f"{slow['val_acc']:.2%}",
+            "",
+            "",
+        )
+    ]
+    for recipe in report["accuracy"]:
+        runs = recipe["runs"]
+        seconds = statistics.median(run["seconds"] for run in runs)
+        val = [run["val_acc"] for run in runs]
+        rows.append(
+            (
+                f"≥ {recipe['target']:.1%}",
+                f"{recipe['epochs']} epochs, batch {recipe['batch_size']}, lr {recipe['lr']}",
+                f"{seconds:.1f}",
+                f"{slow['seconds'] / seconds:.0f}",
+                _spread(val),
+                f"{sum(value >= recipe['target'] for value in val)} of {len(val)}",
+                _spread([run["test_acc"] for run in runs]),
+            )
+        )  # fmt: skip
+    columns = ("validation accuracy", "recipe", "s", "times faster", "val_acc", "reached", "test_acc")
+    return Table(
+        columns, rows, f"Time to an accuracy, {report['machine']['data']}, {'–'.join(map(str, SIZES))}"
+    )
+
+
+def _spread(values: list[float]) -> str:
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    return f"{100 * statistics.mean(values):.2f} ± {100 * deviation:.2f} %"

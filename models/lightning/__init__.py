@@ -1,0 +1,1 @@
+"""The same network under Lightning, and Lightning's command line."""

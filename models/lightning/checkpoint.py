@@ -1,0 +1,124 @@
+"""Lightning's checkpoints, made so that a run can be stopped at any moment and go on with the same bits."""
+
+import io
+import os
+import pickle
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.pytorch.callbacks import Callback
+
+from curriculum import UserError
+from curriculum.files import write_whole
+from models.records.checkpoint import Stop
+
+
+class SafeCheckpoints(TorchCheckpointIO):
+    """Writes whole files or none, and reads no file that is damaged or that would run code.
+
+    Lightning itself writes to the system's folder for temporary files and moves the result. From one disk to
+    another a move is a copy, and a copy can be cut off.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            write_whole(Path(path), buffer.getvalue())
+        except OSError as error:
+            raise UserError(
+                f"cannot write {path} ({error.strerror}); make room, or choose another --log_dir"
+            ) from error
+
+    def load_checkpoint(self, path: Any, map_location: Any = "cpu", weights_only: bool | None = True) -> Any:
+        return load(Path(path), map_location)
+
+
+def load(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
+    """A Lightning checkpoint of ours. Only tensors and plain values are read; code in the file is never run.
+
+    Raises:
+        UserError: it cannot be read, is damaged, or is another kind of file.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:  # torch itself does not look at the checksums
+            damaged = archive.testzip()
+        found = torch.load(path, map_location, weights_only=True)
+    except OSError as error:
+        raise UserError(f"cannot read {path} ({error.strerror}); expected a checkpoint") from error
+    except pickle.UnpicklingError as error:
+        raise UserError(f"{path} holds more than tensors and plain values, so it is not opened") from error
+    except Exception as error:  # whatever a broken archive brings about
+        raise UserError(
+            f"{path} is damaged or no checkpoint; expected one that curriculum fit has made"
+        ) from error
+    if damaged:
+        raise UserError(f"{path} is damaged (wrong checksum of {damaged}); take another checkpoint")
+    if not isinstance(found, dict) or not {"state_dict", "hyper_parameters", "global_step"} <= found.keys():
+        raise UserError(f"{path} is no checkpoint of ours; expected one that curriculum fit has made")
+    return found
+
+
+def last_step(path: Path) -> int:
+    """How many steps were taken when the checkpoint was made."""
+    return int(load(path)["global_step"])
+
+
+class KeepLast(Callback):
+    """Saves a run after every epoch, and between two steps when it is asked to stop; then ends it.
+
+    Args:
+        path: of the checkpoint; None: `checkpoints/last.ckpt` in the run's folder.
+        stop: what has been asked for.
+        how_to_go_on: makes one line for the user from the number of steps taken.
+    """
+
+    def __init__(self, path: Path | None, stop: Stop, how_to_go_on: Callable[[int, Path], str]) -> None:
+        self.path, self.stop, self.how_to_go_on = path, stop, how_to_go_on
+        self._is_saved = False
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        self.stop.listen()  # Lightning has put its own handlers in their place
+        folder = trainer.log_dir or trainer.default_root_dir  # every process must ask
+        self.path = self.path or Path(folder) / "checkpoints" / "last.ckpt"
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
+        if self._asked(trainer) and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+            self._save(trainer)
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        asked = self._asked(trainer)
+        self._save(trainer)
+        self._is_saved = asked
+
+    def on_train_batch_start(self, trainer: Any, *_: Any) -> None:
+        """The end comes here, when Lightning has written down what belongs to the step before."""
+        if self._is_saved:
+            # The first process speaks; Lightning kills it where another one ends with an error.
+            if not trainer.is_global_zero:
+                os._exit(0)
+            raise self.stop.stopped(self.how_to_go_on(trainer.global_step, self.path or Path()))
+
+    def on_train_end(self, *_: Any) -> None:
+        self.stop.restore()  # what follows is short, and Ctrl-C may end it
+
+    def _asked(self, trainer: Any) -> bool:
+        """Whether to stop, for all processes or for none."""
+        asked = self.stop.signal is not None
+        if trainer.world_size > 1:
+            asked = trainer.strategy.reduce_boolean_decision(asked, all=False)
+        return asked
+
+    def _save(self, trainer: Any) -> None:
+        if trainer.fast_dev_run:
+            return
+        for logger in trainer.loggers:
+            if hasattr(logger.experiment, "flush"):
+                logger.experiment.flush()  # the log must not lie behind the weights
+        trainer.save_checkpoint(self.path)
+        self._is_saved = True

@@ -1,0 +1,150 @@
+"""The digits under Lightning, split over processes where there are many."""
+
+import itertools
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning as L
+import torch
+
+from curriculum import UserError
+from curriculum.data import Data, Split, load
+from lessons.lesson14_lightning import Batches
+from models.networks.augment import Augment
+
+IN_USE = 10_000  # digits per batch where nothing is learned
+
+
+class ShareOfBatches(Batches):
+    """One process's part of every batch: every `world`-th digit, beginning with number `rank`.
+
+    `progress` says which pass this is, and how many of its batches a run had before it was stopped. Seed and
+    pass decide the order, so there is nothing else to remember.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        batch_size: int,
+        generator: torch.Generator | None = None,
+        rank: int = 0,
+        world: int = 1,
+        progress: Callable[[], tuple[int, int]] | None = None,
+    ) -> None:
+        super().__init__(split, batch_size, generator)
+        self.rank, self.world, self.progress = rank, world, progress
+        self._drawn = 0
+        smallest = len(split.x) % batch_size or batch_size
+        if smallest < world:
+            raise UserError(
+                f"a batch of {smallest} cannot be split over {world} processes; "
+                f"choose a data.batch_size whose last batch has {world} digits or more"
+            )
+
+    def __iter__(self) -> Any:
+        passes, skip = self.progress() if self.progress else (self._drawn, 0)
+        for _ in range(self._drawn, passes):
+            next(super().__iter__())  # draws the order of a pass that a stopped run has had
+        self._drawn = passes + 1
+        for x, target in itertools.islice(super().__iter__(), skip, None):
+            yield (
+                (x, target)
+                if self.world == 1
+                else (x[self.rank :: self.world], target[self.rank :: self.world])
+            )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Lightning warns about a loader without this. There is nothing to keep."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+class MNISTDataModule(L.LightningDataModule):
+    """MNIST, or the offline digits, in memory.
+
+    Args:
+        dataset: "auto" takes MNIST where it can be had, else scikit-learn's digits.
+        data_dir: where to look for MNIST first.
+        batch_size: training digits per step, over all processes. Validation and test take 10,000 at once.
+        augment: distort training digits, each anew in every epoch.
+        val_count: how many of the training digits are kept for validation, the last ones. `None` means
+            10,000 of MNIST's 60,000, 300 of the offline digits' 1,497.
+        normalize: standardise pixels by the mean and standard deviation of the training digits; else they go
+            from 0 to 1, and black is 0.
+        seed: decides the order of the training digits and their distortions; `None`: the seed of the run.
+    """
+
+    def __init__(
+        self,
+        dataset: Literal["auto", "mnist", "digits"] = "auto",
+        data_dir: Path | None = None,
+        batch_size: int = 64,
+        augment: Literal["none", "affine", "elastic"] = "none",
+        val_count: int | None = None,
+        normalize: bool = True,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.dataset, self.data_dir, self.batch_size = dataset, data_dir, batch_size
+        self.kind, self.val_count, self.normalize = augment, val_count, normalize
+        self.seed = torch.initial_seed() if seed is None else seed
+        self.data: Data | None = None
+        self.augment: Augment | None = None
+
+    def setup(self, stage: str) -> None:
+        if self.data is None:
+            self.data = load(self.dataset, self.data_dir)
+            if self.val_count is not None:
+                self.data = self.data.resplit(self.val_count)
+            if not self.normalize:
+                self.data = self.data.unscaled()
+        if not 1 <= self.batch_size <= len(self.data.train.x):
+            most = len(self.data.train.x)
+            raise UserError(
+                f"data.batch_size is {self.batch_size}; expected 1 to {most:,}, the digits to train"
+            )
+        if self.kind != "none":
+            self.augment = Augment(self.kind, self.data.mean, self.data.std)
+
+    def train_dataloader(self) -> Batches:
+        generator = torch.Generator().manual_seed(self.seed)
+        return self._batches("train", self.batch_size, generator, self._progress if self.trainer else None)
+
+    def val_dataloader(self) -> Batches:
+        return self._batches("val", IN_USE)
+
+    def test_dataloader(self) -> Batches:
+        return self._batches("test", IN_USE)
+
+    def predict_dataloader(self) -> Batches:
+        """The test digits, all of them in every process, so that one can write them down in order."""
+        assert self.data is not None
+        return Batches(self.data.test, IN_USE)
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        if self.augment is None or self.trainer is None or not self.trainer.training:
+            return batch
+        x, target = batch
+        # Drawn by the step's number, so that a stopped run goes on as it would have. As text, since torch
+        # takes only the last 32 bits of a seed.
+        place = f"{self.seed} {self.trainer.global_step} {self.trainer.global_rank}"
+        generator = torch.Generator(x.device).manual_seed(zlib.crc32(place.encode()))
+        return self.augment(x, generator), target
+
+    def _batches(
+        self,
+        part: str,
+        batch_size: int,
+        generator: torch.Generator | None = None,
+        progress: Callable[[], tuple[int, int]] | None = None,
+    ) -> Batches:
+        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        return ShareOfBatches(getattr(self.data, part), batch_size, generator, rank, world, progress)
+
+    def _progress(self) -> tuple[int, int]:
+        """The pass that the Trainer is in, and how many of its batches are done."""
+        trainer: Any = self.trainer
+        return trainer.current_epoch, trainer.fit_loop.epoch_loop.batch_progress.current.ready

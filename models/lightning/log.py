@@ -1,0 +1,92 @@
+"""What a run under Lightning writes to TensorBoard, and the logger of a run that writes nothing."""
+
+import time
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from models.records.log import Level, RunLog
+
+
+class LogRun(L.Callback):
+    """Writes to TensorBoard what `self.log` does not: the run log. Also keeps the time.
+
+    Works with `TensorBoardLogger` and `MNISTDataModule`. In a run of many processes only the first writes.
+
+    Args:
+        level: "off", "basic" or "full", see `models.records.log`.
+        hparams: what was chosen besides the module's own options.
+    """
+
+    def __init__(self, level: Level = "full", hparams: dict[str, Any] | None = None) -> None:
+        self.level, self.hparams = level, hparams or {}
+        self.run_log: RunLog | None = None
+        self.train_seconds = 0.0
+        self.measured: dict[str, float] = {}  # what the last validation said
+        self._begin = 0.0
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a run that is resumed cannot measure again."""
+        return {"train_seconds": self._seconds(), "measured": self.measured}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.train_seconds, self.measured = state_dict["train_seconds"], state_dict["measured"]
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """An epoch of few batches still gets a point on the training curve."""
+        if stage == "fit":
+            batches, limit = len(trainer.datamodule.train_dataloader()), trainer.limit_train_batches
+            batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+            trainer.log_every_n_steps = max(1, min(trainer.log_every_n_steps, batches))
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        self._begin = time.perf_counter()
+        if trainer.is_global_zero and isinstance(trainer.logger, TensorBoardLogger) and self.level != "off":
+            self.run_log = RunLog(
+                trainer.logger.experiment,
+                self.level,
+                trainer.datamodule.data,
+                {**pl_module.hparams, **self.hparams},
+                trainer.log_every_n_steps,
+            )
+            pl_module.eval()  # a batch of one is no batch to normalise
+            self.run_log.start(pl_module)
+            pl_module.train()
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, *_: Any) -> None:
+        if self.run_log:
+            self.run_log.before_step(trainer.global_step, pl_module)
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
+        if self.run_log:
+            self.run_log.after_step(trainer.global_step - 1, pl_module)
+
+    def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        if self.run_log and trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self.run_log.after_epoch(trainer.global_step - 1, pl_module)
+
+    def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        found = trainer.callback_metrics
+        self.measured = {name: float(found[name]) for name in ("val_loss", "val_acc") if name in found}
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        self.train_seconds, self._begin = self._seconds(), 0.0
+        if self.run_log:
+            pl_module.eval()
+            self.run_log.finish(trainer.global_step, pl_module)
+
+    def _seconds(self) -> float:
+        return self.train_seconds + (time.perf_counter() - self._begin if self._begin else 0.0)
+
+
+class SilentLogger(TensorBoardLogger):
+    """Keeps a run's folder and writes no events into it."""
+
+    experiment = None
+
+    def save(self) -> None: ...
+
+    def log_metrics(self, metrics: Any, step: int | None = None) -> None: ...
+
+    def log_hyperparams(self, *_: Any, **__: Any) -> None: ...

@@ -1,0 +1,307 @@
+"""The same MLP under Lightning: one module for either set of gradients."""
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+from torchmetrics.classification import MulticlassAccuracy
+
+from curriculum import UserError
+from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson09_training import linear_decay
+from lessons.lesson10_optimizers import cosine, one_cycle
+from lessons.lesson11_depth import kaiming_normal_, kaiming_uniform_, xavier_normal_, xavier_uniform_
+from lessons.lesson14_lightning import TorchBridge
+from models.lightning.data import MNISTDataModule
+from models.networks import scratch, torch_nn
+
+INITS = {
+    "xavier_uniform": xavier_uniform_,
+    "xavier_normal": xavier_normal_,
+    "kaiming_uniform": kaiming_uniform_,
+    "kaiming_normal": kaiming_normal_,
+    "standard_normal": lambda weight: weight.normal_(),
+}
+SCHEDULES = {
+    "constant": lambda step, steps: 1.0,
+    "linear": lambda step, steps: linear_decay(1.0, step, steps),
+    "cosine": lambda step, steps: cosine(1.0, step, steps),
+    "one_cycle": lambda step, steps: one_cycle(1.0, step, steps),
+}
+LOSSES: dict[str, tuple[type[nn.Module], type]] = {
+    "bce": (torch_nn.BinaryCrossEntropy, scratch.BinaryCrossEntropy),
+    "mse": (torch_nn.SquaredError, scratch.SquaredError),
+}
+
+
+class LitMLP(L.LightningModule):
+    """An MLP that learns with autograd's gradients or with those derived by hand.
+
+    Tags: `train_loss` (as often as the Trainer logs), `val_loss`, `val_acc`, `test_acc`. `val_loss` is the
+    plain cross-entropy, whatever the label smoothing.
+
+    Args:
+        sizes: neurons per layer, input first.
+        engine: "torch" takes autograd's gradients, "scratch" those derived by hand.
+        activation: what bends between the layers.
+        dropout: the probability that a hidden neuron is silenced in training.
+        input_dropout: the same for a pixel. It becomes 0: grey, or black where `normalize` is false.
+        batch_norm: normalise what each activation gets over the batch.
+        init: how weights start; "default" is `nn.Linear`'s start. All others set the biases to 0.
+        optimizer: one of `torch.optim`.
+        lr: the learning rate, at its highest.
+        momentum: for "sgd".
+        nesterov: for "sgd": look ahead along the momentum.
+        weight_decay: for every optimiser, on all parameters.
+        schedule: how the learning rate moves from the first step to the last.
+        loss: "cross_entropy" of a softmax over the digits; "bce", ten yes-or-no decisions; "mse", the squared
+            error of ten sigmoids.
+        label_smoothing: for "cross_entropy": the share of certainty that training takes from the right digit.
+        max_norm: after each step, weights into a hidden neuron that are longer than this are shortened to it
+            (Srivastava et al. 2014, section 5.1); 0 leaves them.
+        normalize: the network is fed standardised pixels, else pixels from 0 to 1. It is the data module that
+            does it; written down here, it goes with the weights.
+
+    Raises:
+        UserError: an option is out of its range.
+    """
+
+    def __init__(
+        self,
+        sizes: tuple[int, ...] = (784, 128, 64, 10),
+        engine: Literal["torch", "scratch"] = "torch",
+        activation: Literal["relu", "sigmoid", "tanh", "silu", "gelu"] = "relu",
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+        batch_norm: bool = False,
+        init: Literal[
+            "default",
+            "xavier_uniform",
+            "xavier_normal",
+            "kaiming_uniform",
+            "kaiming_normal",
+            "standard_normal",
+        ] = "default",
+        optimizer: Literal["sgd", "adam", "adamw", "rmsprop"] = "sgd",
+        lr: float = 0.2,
+        momentum: float = 0.0,
+        nesterov: bool = False,
+        weight_decay: float = 0.0,
+        schedule: Literal["constant", "linear", "cosine", "one_cycle"] = "linear",
+        loss: Literal["cross_entropy", "bce", "mse"] = "cross_entropy",
+        label_smoothing: float = 0.0,
+        max_norm: float = 0.0,
+        normalize: bool = True,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self._check()
+        self.by_hand = scratch.MLP(sizes, activation, dropout, input_dropout, batch_norm)
+        if init in INITS:
+            self._fill(INITS[init])
+        self.model = torch_nn.MLP(sizes, activation, dropout, input_dropout, batch_norm)
+        self.model.load_state_dict(self.by_hand.params | self.by_hand.buffers)
+        self.criterion: nn.Module = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
+        self.criterion_by_hand: Any = CrossEntropyLoss(label_smoothing=label_smoothing)
+        if loss in LOSSES:
+            by_torch, by_hand = LOSSES[loss]
+            self.criterion, self.criterion_by_hand = by_torch(), by_hand()
+        self.val_accuracy = MulticlassAccuracy(sizes[-1], average="micro")
+        self.test_accuracy = MulticlassAccuracy(sizes[-1], average="micro")
+        self.example_input_array = torch.zeros(1, sizes[0])
+        self._saved_rng: dict[str, Tensor] = {}
+
+    def setup(self, stage: str) -> None:
+        digits = getattr(self.trainer, "datamodule", None)
+        if not isinstance(digits, MNISTDataModule):
+            return
+        ends = self.hparams["sizes"][0], self.hparams["sizes"][-1]
+        if ends != (784, 10):
+            raise UserError(
+                f"model.sizes begins with {ends[0]} and ends with {ends[1]}; "
+                "expected 784 pixels and 10 digits, for example [784, 128, 64, 10]"
+            )
+        if digits.normalize != (ours := self.hparams["normalize"]):
+            raise UserError(
+                f"the network's normalize is {ours}, that of its data {digits.normalize}; "
+                "expected the same for both"
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (batch, sizes[0]) → logits: (batch, sizes[-1])."""
+        return self.model(x) if self.hparams["engine"] == "torch" else self._sharing().forward(x)
+
+    def loss(self, x: Tensor, target: Tensor) -> Tensor:
+        """Mean cross-entropy, with the engine's gradients behind it."""
+        if self.hparams["engine"] == "torch":
+            return self.criterion(self.model(x), target)
+        params = self.model.parameters()
+        return TorchBridge.apply(x, target, self._sharing(), self.criterion_by_hand, *params)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        x, target = batch
+        loss = self.loss(x, target) * self._share_of_batch(x)
+        if not loss.isfinite():
+            raise UserError(self._fault(x, loss))
+        trainer: Any = self.trainer
+        # Written down only where the Trainer looks: at every step it would cost a third of the step.
+        if (trainer.global_step + 1) % trainer.log_every_n_steps == 0:
+            self.log("train_loss", loss.detach(), prog_bar=True, sync_dist=True, batch_size=len(x))
+        return loss
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        super().optimizer_step(*args, **kwargs)
+        if self.hparams["max_norm"]:
+            *hidden, _ = (weight for weight in self.weights().values() if weight.dim() == 2)
+            for weight in hidden:
+                weight.copy_(weight.renorm(2, 0, self.hparams["max_norm"]))
+
+    def _fault(self, x: Tensor, loss: Tensor) -> str:
+        """Where a loss that is no number comes from."""
+        layers, lr = self.outputs(x).items(), self.hparams["lr"]
+        origin = next((f": layer {name} gave the first" for name, y in layers if not y.isfinite().all()), "")
+        return (
+            f"the loss of step {self.trainer.global_step} is {loss.item()}{origin}; the learning rate {lr} "
+            f"is probably too large, try {lr / 10:g} (lesson 06)"
+        )
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        x, target = batch
+        logits = self(x)
+        self.val_accuracy(logits, target)
+        loss = nn.functional.cross_entropy(logits, target)
+        self.log("val_loss", loss, on_epoch=True, sync_dist=True, batch_size=len(x))
+        self.log("val_acc", self.val_accuracy, on_epoch=True, prog_bar=True, batch_size=len(x))
+
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        x, target = batch
+        self.test_accuracy(self(x), target)
+        self.log("test_acc", self.test_accuracy, on_epoch=True, batch_size=len(x))
+
+    def predict_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        """(batch, 2): the digit that was read and its probability."""
+        probability, digit = self(batch[0]).softmax(1).max(1)
+        return torch.stack([digit.to(probability.dtype), probability], 1)
+
+    def configure_optimizers(self) -> Any:
+        """The optimiser, and the factor on its learning rate at every step."""
+        options = {name: self.hparams[name] for name in ("lr", "weight_decay")}
+        if self.hparams["optimizer"] == "sgd":
+            options |= {name: self.hparams[name] for name in ("momentum", "nesterov")}
+        kinds = {
+            "sgd": torch.optim.SGD,
+            "adam": torch.optim.Adam,
+            "adamw": torch.optim.AdamW,
+            "rmsprop": torch.optim.RMSprop,
+        }
+        optimizer = kinds[self.hparams["optimizer"]](self.model.parameters(), **options)
+        factor, steps = SCHEDULES[self.hparams["schedule"]], int(self.trainer.estimated_stepping_batches)
+        schedule = LambdaLR(optimizer, lambda step: factor(step, steps))
+        return [optimizer], [{"scheduler": schedule, "interval": "step", "name": "lr"}]
+
+    def _fill(self, init: Callable[[Tensor], Tensor]) -> None:
+        """Start weights with `init` and biases with 0; batch norm's factors stay 1."""
+        for name, param in self.by_hand.params.items():
+            if param.dim() == 2:
+                init(param)
+            elif name.endswith("bias"):
+                param.zero_()
+
+    def _check(self) -> None:
+        """The types are Lightning's to check, the ranges ours."""
+        h = self.hparams
+        if empty := [name for name, value in h.items() if value is None]:
+            raise UserError(f"model.{empty[0]} is empty; expected a value, or leave it out")
+        for name, right, expected in (
+            ("engine", h["engine"] in ("torch", "scratch"), "'torch' or 'scratch'"),
+            (
+                "activation",
+                h["activation"] in scratch.ACTIVATIONS,
+                f"one of {', '.join(scratch.ACTIVATIONS)}",
+            ),
+            ("sizes", len(h["sizes"]) > 1 and min(h["sizes"]) > 0, "two numbers or more, each above 0"),
+            ("dropout", 0 <= h["dropout"] < 1, "0 or more, below 1"),
+            ("input_dropout", 0 <= h["input_dropout"] < 1, "0 or more, below 1"),
+            ("loss", h["loss"] in ("cross_entropy", *LOSSES), "'cross_entropy', 'bce' or 'mse'"),
+            ("max_norm", 0 <= h["max_norm"] < math.inf, "0 or more"),
+            ("lr", 0 < h["lr"] < math.inf, "a number above 0"),
+            ("momentum", 0 <= h["momentum"] < 1, "0 or more, below 1"),
+            ("nesterov", h["momentum"] > 0 or not h["nesterov"], "false, or a momentum above 0"),
+            ("weight_decay", 0 <= h["weight_decay"] < math.inf, "0 or more"),
+            ("label_smoothing", 0 <= h["label_smoothing"] < 1, "0 or more, below 1"),
+        ):
+            if not right:
+                raise UserError(f"model.{name} is {h[name]}; expected {expected}")
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Dropout draws from a generator that every process has for itself."""
+        checkpoint["rng"] = self._of_every_process(torch.get_rng_state())
+        if self.device.type == "cuda":
+            checkpoint["rng_cuda"] = self._of_every_process(torch.cuda.get_rng_state(self.device))
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._saved_rng = {key: checkpoint[key] for key in ("rng", "rng_cuda") if key in checkpoint}
+
+    def on_train_start(self) -> None:
+        """Later than `on_load_checkpoint`: between the two somebody might draw."""
+        rank = self.global_rank
+        # torch reads a state from the beginning of its storage, where another process's lies: so copy.
+        if len(self._saved_rng.get("rng", ())) > rank:
+            torch.set_rng_state(self._saved_rng["rng"][rank].clone())
+        if len(self._saved_rng.get("rng_cuda", ())) > rank:
+            torch.cuda.set_rng_state(self._saved_rng["rng_cuda"][rank].clone(), self.device)
+        self._saved_rng = {}
+
+    def _of_every_process(self, state: Tensor) -> Tensor:
+        """(len(state),) → (processes, len(state)), the same in all of them."""
+        if self.trainer.world_size == 1:
+            return state[None]
+        here = state.to(self.device)
+        states = [torch.empty_like(here) for _ in range(self.trainer.world_size)]
+        torch.distributed.all_gather(states, here)
+        return torch.stack(states).cpu()
+
+    def on_validation_model_zero_grad(self) -> None:
+        """Lightning would throw the last gradients away before validation; the run log looks at them."""
+
+    # What the run log looks at (`models.records.log.Engine`).
+
+    def traceable(self) -> Any:
+        """The forward pass of the engine in use."""
+        if self.hparams["engine"] == "torch":
+            return self.model
+        self.by_hand.share(self.model.state_dict())  # without autograd, which a trace by hand cannot hold
+        return self.by_hand.forward
+
+    def weights(self) -> dict[str, Tensor]:
+        return {name: param.detach() for name, param in self.model.named_parameters()}
+
+    def grads(self) -> dict[str, Tensor]:
+        return {name: param.grad for name, param in self.model.named_parameters() if param.grad is not None}
+
+    @torch.no_grad()
+    def outputs(self, x: Tensor) -> dict[str, Tensor]:
+        x = x.to(next(self.model.parameters()))
+        return (self.model if self.hparams["engine"] == "torch" else self._sharing()).outputs(x)
+
+    def _sharing(self) -> scratch.MLP:
+        """The model by hand on the parameters that the optimiser changes, in the mode of the moment."""
+        self.by_hand.train(self.training)
+        state = self.model.state_dict(keep_vars=True)
+        self.by_hand.share(state)
+        return self.by_hand
+
+    def _share_of_batch(self, x: Tensor) -> Tensor | float:
+        """1, but for a process whose share of the batch is larger or smaller than the others'.
+
+        DDP takes the plain mean of the processes' gradients. Where 45 digits are split 23 and 22, the mean
+        over all 45 needs the weights 23/22.5 and 22/22.5.
+        """
+        if self.trainer.world_size == 1:
+            return 1.0
+        count = torch.tensor(float(len(x)), device=self.device)
+        return count / self.trainer.strategy.reduce(count.clone(), reduce_op="mean")

@@ -1,0 +1,1 @@
+"""The networks: by hand, with torch.nn, the learner's own; and how digits are distorted for them."""

@@ -1,0 +1,277 @@
+"""What a run writes for TensorBoard. One module for every engine: same tags, same steps, same charts.
+
+Steps count from 0. A point that belongs to an epoch carries the number of the epoch's last step, a point
+that belongs to the whole run the number of steps done. Three levels:
+
+- "off": nothing.
+- "basic": losses, accuracies, learning rate; what was run; hyperparameters with their results.
+- "full": also norms, histograms, dead units, pictures, PR curves, the graph and the projector.
+"""
+
+import importlib.metadata
+import math
+import platform
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+from torchmetrics.functional.classification import multiclass_confusion_matrix
+from torchvision.utils import make_grid
+
+from curriculum.data import Data
+from curriculum.demo import new_figure
+from curriculum.runs.events import EVENT_FILES
+from lessons.lesson09_training import accuracy
+
+Level = Literal["off", "basic", "full"]
+EVERY = 10  # steps between two points of the curves
+SELDOM = 10  # curves' points between two points of the norms
+SAMPLE = 10_000  # training digits that `train_acc` looks at
+RESULTS = ("train_loss", "val_loss", "val_acc", "test_acc")  # what stands beside hyperparameters
+PACKAGES = ("torch", "torchvision", "lightning", "tensorboard")
+LOOK = 1_000  # validation digits behind histograms, dead units and the projector
+ENGINES_ON_ONE_CHART = {
+    "Engines": {
+        "training loss": ["Multiline", ["^train_loss$"]],
+        "validation loss": ["Multiline", ["^val_loss$"]],
+        "accuracy: training and validation": ["Multiline", ["^train_acc$", "^val_acc$"]],
+    },
+    "Layers": {
+        "size of the gradients": ["Multiline", ["^grad_norm/"]],
+        "size of an update beside its weights": ["Multiline", ["^update_ratio/"]],
+        "dead units": ["Multiline", ["^dead_units/"]],
+    },
+    "Scratch beside PyTorch": {"largest difference of a parameter": ["Multiline", ["^parity/"]]},
+}
+
+
+class Engine(Protocol):
+    """What the log needs to see of whoever trains. All tensors are detached."""
+
+    def weights(self) -> Mapping[str, Tensor]:
+        """The parameters by name."""
+
+    def grads(self) -> Mapping[str, Tensor]:
+        """Their gradients in the last step."""
+
+    def outputs(self, x: Tensor) -> Mapping[str, Tensor]:
+        """x: (batch, 784) → every layer's output by name, as in use; the last are the logits."""
+
+    def traceable(self) -> Callable[[Tensor], Tensor]:
+        """The forward pass, as in use."""
+
+
+class RunLog:
+    """Writes one run.
+
+    Args:
+        writer: where to; not needed where the level is "off". The run log does not close it.
+        level: how much, see above.
+        data: what is learned.
+        hparams: what was chosen, by name.
+        every: steps between two points of `train_loss` and `lr`. Norms come ten times less often.
+    """
+
+    def __init__(
+        self,
+        writer: SummaryWriter | None,
+        level: str,
+        data: Data,
+        hparams: Mapping[str, Any],
+        every: int = EVERY,
+    ) -> None:
+        self.writer: Any = writer
+        self.data, self.every = data, every
+        self.hparams = {name: _plain(value) for name, value in hparams.items() if not name.startswith("_")}
+        self.basic, self.full = level != "off", level == "full"
+        self._before: dict[str, Tensor] = {}
+
+    def start(self, engine: Engine) -> None:
+        """What is run, as text; the charts that show all engines; the graph of one picture's way through."""
+        first = next(iter(engine.weights().values()))
+        if self.basic:
+            facts = describe(self.data) | self.hparams | {"device": first.device}
+            rows = "\n".join(f"| {name} | {value} |" for name, value in facts.items())
+            self.writer.add_text("run", f"| | |\n|---|---|\n{rows}")
+            self.writer.add_custom_scalars(ENGINES_ON_ONE_CHART)
+        if self.full:
+            forward = engine.traceable()
+            module = forward if isinstance(forward, nn.Module) else ByHand(forward)
+            with warnings.catch_warnings():  # the writer still uses torch.jit, which is deprecated
+                warnings.simplefilter("ignore", FutureWarning)
+                self.writer.add_graph(module, self.data.val.x[:1].to(first))
+
+    def scalars(self, step: int, **values: float | Tensor) -> None:
+        """Any numbers, under their names."""
+        if self.basic:
+            for tag, value in values.items():
+                self.writer.add_scalar(tag, value, step)
+
+    def is_due(self, step: int) -> bool:
+        """Whether `train_loss` and `lr` of this step are written."""
+        return self.basic and (step + 1) % self.every == 0
+
+    def before_step(self, step: int, engine: Engine) -> None:
+        """Remember the weights, where the size of the coming update will be asked for."""
+        if self._norms_are_due(step):
+            self._before = {name: weight.clone() for name, weight in engine.weights().items()}
+
+    def after_step(self, step: int, engine: Engine) -> None:
+        """Per parameter: the norms of gradient and weight, and the update's size beside the weight's.
+
+        A ratio near 1e-3 is healthy by a rule of thumb (A. Karpathy's lectures): much less learns slowly,
+        much more is unstable.
+        """
+        if not self._norms_are_due(step):
+            return
+        grads = engine.grads()
+        for name, weight in engine.weights().items():
+            size = weight.norm()
+            update = (weight - self._before[name]).norm()
+            self.writer.add_scalar(f"grad_norm/{name}", grads[name].norm(), step)
+            self.writer.add_scalar(f"weight_norm/{name}", size, step)
+            self.writer.add_scalar(f"update_ratio/{name}", update / size if size else math.nan, step)
+
+    def after_epoch(self, step: int, engine: Engine) -> None:
+        """`train_acc` on the first 10,000 training digits; histograms, dead units, PR curves, weights."""
+        if self.basic:
+            x, target = (part[:SAMPLE] for part in self.data.train)
+            self.scalars(step, train_acc=accuracy(_logits(engine, x), target.cpu()))
+        if self.full:
+            self._histograms(step, engine)
+            self._answers(step, engine)
+
+    def finish(self, step: int, engine: Engine) -> None:
+        """Hyperparameters, which TensorBoard shows beside this run's results; the last hidden layer as a
+        map; which digits were misread (figures take a quarter of a second each, too long for every epoch).
+        """
+        if self.basic:
+            _write_hparams(self.writer, self.hparams)
+        if self.full:
+            x, target = self.data.val.x, self.data.val.target.cpu()
+            *_, hidden = [x, *engine.outputs(x).values()][:-1]
+            pictures = 1 - self.data.images(x[:LOOK])[:, None]
+            self.writer.add_embedding(hidden[:LOOK], target[:LOOK].tolist(), pictures, step)
+            logits = _logits(engine, x)
+            self.writer.add_figure("answers/confusion", confusion(logits, target), step, close=False)
+            self.writer.add_figure("answers/misread", misread(logits, target, self.data), step, close=False)
+
+    def _norms_are_due(self, step: int) -> bool:
+        return self.full and (step + 1) % (self.every * SELDOM) == 0
+
+    def _histograms(self, step: int, engine: Engine) -> None:
+        for kind, values in (("weights", engine.weights()), ("grads", engine.grads())):
+            for name, value in values.items():
+                self.writer.add_histogram(f"{kind}/{name}", value, step)
+        for name, value in engine.outputs(self.data.val.x[:LOOK]).items():
+            self.writer.add_histogram(f"activations/{name}", value, step)
+            if not name.endswith((".Linear", ".Dropout")):
+                # A unit that says the same to every digit tells the next layer nothing.
+                silent = (value.amax(0) == value.amin(0)).float().mean()
+                self.writer.add_scalar(f"dead_units/{name}", silent, step)
+
+    def _answers(self, step: int, engine: Engine) -> None:
+        logits, target = _logits(engine, self.data.val.x), self.data.val.target.cpu()
+        probabilities = logits.softmax(1)
+        for digit in range(logits.shape[1]):
+            self.writer.add_pr_curve(f"pr/{digit}", target == digit, probabilities[:, digit], step)
+        first = next(iter(engine.weights().values()))
+        self.writer.add_image("weights/first_layer", first_layer(first), step)
+
+
+def describe(data: Data) -> dict[str, Any]:
+    """What a run ran on, in lines that a reader needs to repeat it."""
+    counts = " / ".join(f"{len(part.x):,}" for part in (data.train, data.val, data.test))
+    return {
+        "data": data.name,
+        "data_sha256": data.sha256,
+        "digits to train / validate / test": counts,
+        "dtype": str(torch.get_default_dtype()).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+        "Python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in PACKAGES},
+    }
+
+
+def first_layer(weight: Tensor, count: int = 64) -> Tensor:
+    """Weights (units, 784) of the first units as one picture (3, height, width): black −, white +, grey 0."""
+    pictures = weight[:count].reshape(-1, 1, 28, 28)
+    return make_grid(pictures / (2 * pictures.abs().amax((1, 2, 3), keepdim=True) + 1e-12) + 0.5, 16)
+
+
+def confusion(logits: Tensor, target: Tensor) -> Figure:
+    """How often each digit (row) was read as each other digit (column)."""
+    counts = multiclass_confusion_matrix(logits, target, logits.shape[1]).cpu()
+    figure, axis = new_figure(1, 1, 4.6, 4.2)
+    mistakes = counts.clone().fill_diagonal_(0)
+    axis.imshow(mistakes.numpy(), cmap="Oranges", vmin=0, vmax=max(1, mistakes.max().item()))
+    for row, column in mistakes.nonzero().tolist():
+        count = mistakes[row, column].item()
+        colour = "white" if 2 * count > mistakes.max() else "black"
+        axis.text(column, row, count, ha="center", va="center", fontsize=8, color=colour)
+    axis.set(xlabel="read as", ylabel="is", xticks=range(len(counts)), yticks=range(len(counts)))
+    axis.set_title(f"{mistakes.sum()} of {len(target):,} misread", fontsize=10)
+    return figure
+
+
+def misread(logits: Tensor, target: Tensor, data: Data, count: int = 24) -> Figure:
+    """The validation digits that were misread with the most confidence, worst first."""
+    confidence, answer = logits.softmax(1).max(1)
+    wrong = (answer != target).nonzero().flatten()
+    wrong = wrong[confidence[wrong].argsort(descending=True)][:count]
+    figure, axes = new_figure(2, count // 2, 0.8, 1.05)
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, index in zip(axes.flat, wrong.tolist(), strict=False):
+        axis.imshow(data.images(data.val.x[index].cpu())[0].numpy(), cmap="gray_r")
+        axis.set_title(f"{answer[index].item()}, is {target[index].item()}", fontsize=8)
+    return figure
+
+
+def take_back(run: Path, step: int) -> None:
+    """Take back what a stopped run has logged from `step` on, where its checkpoint was made."""
+    files = list(run.glob(EVENT_FILES))
+    if step and files:
+        SummaryWriter(str(run), purge_step=step).close()
+    elif not step:
+        for file in files:
+            file.unlink()
+
+
+class ByHand(nn.Module):
+    """A forward pass by hand as the module that TensorBoard's graph writer asks for; names its box there."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
+def _logits(engine: Engine, x: Tensor) -> Tensor:
+    *_, logits = engine.outputs(x).values()
+    return logits.cpu()
+
+
+def _write_hparams(writer: SummaryWriter, hparams: Mapping[str, Any]) -> None:
+    """Into this run. `writer.add_hparams` would start a second run beside it."""
+    from torch.utils.tensorboard.summary import hparams as summaries
+
+    file_writer = writer._get_file_writer()
+    for summary in summaries(dict(hparams), dict.fromkeys(RESULTS, 0.0)):
+        file_writer.add_summary(summary)
+
+
+def _plain(value: Any) -> int | float | str:
+    """What TensorBoard takes as a hyperparameter; sizes become 784–128–64–10."""
+    if isinstance(value, list | tuple):
+        return "–".join(map(str, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"  # torch would write 1.0 or 0.0
+    return value if isinstance(value, int | float | str) else str(value)

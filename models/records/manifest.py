@@ -1,0 +1,67 @@
+"""What a run was made of, written beside its logs. `models/rerun.py` does it again."""
+
+import importlib.metadata
+import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from curriculum import UserError
+from curriculum.data import Data
+from curriculum.files import write_whole
+from models.records.log import PACKAGES
+
+NAME = "manifest.json"
+NEEDED = {"job": str, "options": dict, "threads": int}  # to do a run again; the rest is told, not used
+
+
+def write(folder: Path, job: str, options: dict[str, Any], data: Data, seed: int, device: str) -> None:
+    """Write `manifest.json`. `job`: "mnist" or "fit"; `options`: what is needed to do it again."""
+    commit = _git("rev-parse", "HEAD")
+    manifest = {
+        "job": job,
+        "options": options,
+        "command": ["curriculum", *sys.argv[1:]],
+        "seed": seed,
+        "data": data.name,
+        "data_sha256": data.sha256,
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "deterministic algorithms only": torch.are_deterministic_algorithms_enabled(),
+        "commit": commit,
+        "changed since the commit": bool(_git("status", "--porcelain")) if commit else None,
+        "machine": f"{platform.machine()}, {platform.platform()}",
+        "versions": {"Python": platform.python_version()}
+        | {name: importlib.metadata.version(name) for name in (*PACKAGES, "numpy")},
+    }
+    write_whole(folder / NAME, json.dumps(manifest, indent=2, default=str) + "\n")
+
+
+def read(run: Path) -> dict[str, Any]:
+    """A run's manifest. Raises `UserError` where it has none that can be read."""
+    try:
+        known = json.loads((run / NAME).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(
+            f"{run} has no {NAME}, so it is not known how it was made; expected a run of mnist or fit"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"{run / NAME} cannot be read ({error}); expected JSON") from error
+    for name, kind in NEEDED.items():
+        if not isinstance(known, dict) or not isinstance(known.get(name), kind):
+            raise UserError(f"{run / NAME} does not tell the run's {name}; expected it as the run wrote it")
+    return known
+
+
+def _git(*arguments: str) -> str | None:
+    """What git says about this package's source; None where it is no checkout or there is no git."""
+    command = ["git", "-C", str(Path(__file__).parent), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

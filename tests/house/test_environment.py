@@ -1,0 +1,319 @@
+"""Hostile surroundings: each command works there, or says in one clear line why not."""
+
+import errno
+import os
+import pty
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from models.jobs.mnist import ENGINES, make_folders
+from tests.support.commands import clean_environment
+
+ROOT = Path(__file__).parents[2]
+MNIST = "mnist --data digits --epochs 1"
+QUICK = ("list", "start", "exercises")  # these do not import torch
+ALL = (*QUICK, "check 01a", "run 1", MNIST, "runs", "runs show scratch", "compare 1", "doctor", "notebooks")
+TABLES = ("list", "exercises", MNIST, "runs", "compare 1")
+
+
+@dataclass
+class Surroundings:
+    """Where commands run: the working folder, the code, and what is unusual."""
+
+    place: Path
+    code: Path = ROOT
+    user: int | None = None
+    variables: dict[str, str] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
+    stdin: int | None = subprocess.DEVNULL
+
+    def run(self, *arguments: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[bytes]:
+        variables = clean_environment() | {"PYTHONPATH": str(self.code)} | self.variables
+        closed = (lambda: os.close(0)) if self.stdin is None else None
+        return subprocess.run(
+            [*as_user(self.user), sys.executable, "-m", "curriculum", *arguments],
+            cwd=self.place,
+            env={name: value for name, value in variables.items() if name not in self.without},
+            stdin=self.stdin,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            preexec_fn=closed,
+            timeout=300,
+        )
+
+    def all_work(self, commands: tuple[str, ...], **codes: int) -> dict[str, str]:
+        """Run one after the other; each must end as it should. Returns what they print.
+
+        Args:
+            codes: exit codes other than 0.
+        """
+        codes |= {"check 01a": 1}  # it is not solved
+        printed = {}
+        for command in commands:
+            done = self.run(*command.split())
+            assert b"Traceback" not in done.stderr, f"{command}: {done.stderr.decode()[-800:]}"
+            assert done.returncode == codes.get(command, 0), f"{command}: {done.stderr.decode()}"
+            printed[command] = done.stdout.decode()
+        return printed
+
+
+def as_user(user: int | None) -> list[str]:
+    """How to run a command as another user. Root alone can, and root alone must: nothing is forbidden to it.
+
+    The other user may read all files, for the folder of this Python may be root's own.
+    """
+    if user is None or os.geteuid() != 0:
+        return []
+    if not shutil.which("setpriv"):
+        pytest.skip("root may write everywhere, and there is no setpriv to become another user")
+    caps = [f"--{kind}-caps=+dac_read_search" for kind in ("inh", "ambient")]
+    return ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *caps]
+
+
+@pytest.fixture(params=[QUICK, pytest.param(ALL, marks=pytest.mark.slow)], ids=["quick", "all"])
+def commands(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    return request.param
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may write to; those of pytest are closed to others."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
+
+
+def copy_of_the_code(folder: Path) -> Path:
+    for name in ("curriculum", "lessons", "models"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+def read_only(folder: Path) -> Path:
+    for path in (folder, *folder.rglob("*")):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    return folder
+
+
+@pytest.fixture
+def sealed(open_folder: Path) -> Iterator[Path]:
+    """The code in a folder without write permission."""
+    yield read_only(copy_of_the_code(open_folder / "sealed"))
+    for path in (open_folder / "sealed").rglob("*"):
+        if path.is_dir():
+            path.chmod(0o755)
+    (open_folder / "sealed").chmod(0o755)
+
+
+# ---------------------------------------------------------------- folders and homes
+
+
+def test_a_read_only_checkout_and_home(open_folder: Path, sealed: Path, commands: tuple[str, ...]) -> None:
+    place = open_folder / "work"
+    place.mkdir()
+    place.chmod(0o777)
+    printed = Surroundings(place, sealed, 65534, {"HOME": str(sealed)}).all_work(commands, doctor=1)
+    if commands == ALL:
+        assert f"WRONG  MNIST's folder: {sealed} cannot be written to\n       mend: " in printed["doctor"]
+
+
+def test_no_home_at_all(open_folder: Path, commands: tuple[str, ...]) -> None:
+    user = next(number for number in range(12345, 65000) if not is_known(number))
+    here = Surroundings(open_folder, user=user, without=("HOME",))
+    if os.geteuid() != 0:  # then the list of users knows our home
+        here.all_work(commands)
+        return
+    printed = here.all_work(commands, doctor=1)
+    if commands == ALL:
+        assert "WRONG  MNIST's folder: there is no home folder" in printed["doctor"]
+        done = here.run("mnist", "--data", "mnist")
+        assert "there is no home folder for ~/.cache" in one_line(done)
+        done = here.run("mnist", "--epochs", "1", "--engine", "torch", "--log", "off")
+        assert "no MNIST: there is no home folder" in " ".join(done.stdout.decode().split())
+
+
+def is_known(user: int) -> bool:
+    try:
+        return bool(pwd.getpwuid(user))
+    except KeyError:
+        return False
+
+
+def one_line(done: subprocess.CompletedProcess[bytes]) -> str:
+    """The last line of a refused command: why."""
+    assert done.returncode == 2
+    assert b"Traceback" not in done.stderr
+    line = done.stderr.decode().strip().splitlines()[-1]
+    assert line.startswith("curriculum: ")
+    return line
+
+
+@pytest.mark.parametrize(
+    ("command", "folder"),
+    [
+        ("start", "exercises"),
+        pytest.param("notebooks", "notebooks", marks=pytest.mark.slow),
+        pytest.param("run 1", "runs", marks=pytest.mark.slow),
+        pytest.param(MNIST, "runs", marks=pytest.mark.slow),
+    ],
+)
+def test_a_folder_that_cannot_be_written_to_is_named(sealed: Path, command: str, folder: str) -> None:
+    done = Surroundings(sealed, sealed, 65534, {"HOME": str(sealed)}).run(*command.split())
+    line = one_line(done)
+    assert f"cannot write to {folder}" in line
+    assert "choose another" in line
+
+
+def test_spaces_and_letters_beyond_ascii_in_every_path(tmp_path: Path, commands: tuple[str, ...]) -> None:
+    here = tmp_path / "mein Ordner ü é"
+    code = copy_of_the_code(here / "Lehrgang ß")
+    place = here / "Läufe 1"
+    place.mkdir()
+    printed = Surroundings(place, code, variables={"HOME": str(here)}).all_work(commands)
+    if commands == ALL:
+        assert str(code / "lessons" / "lesson01_neuron.py") in printed["run 1"]
+        done = Surroundings(here, code).run("runs", "show", "scratch", "--log-dir", "Läufe 1/runs")
+        assert "page: Läufe 1/runs/mnist/scratch/version_0/run.html" in done.stdout.decode()
+
+
+@pytest.mark.parametrize("command", ["start", pytest.param(f"{MNIST} --log-dir", marks=pytest.mark.slow)])
+def test_a_name_that_is_no_text(tmp_path: Path, command: str) -> None:
+    """Linux allows any bytes in a name; these are "Lä" in Latin-1."""
+    done = Surroundings(tmp_path).run(*command.split(), os.fsdecode(b"L\xe4"))
+    assert b"Traceback" not in done.stderr
+    assert done.returncode in (0, 2)
+    if done.returncode == 2:
+        one_line(done)
+
+
+# ---------------------------------------------------------------- terminals
+
+
+ENCODINGS = {
+    "an ASCII terminal": {"PYTHONIOENCODING": "ascii"},
+    "locale C without Python's help": {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_encodings_without_our_letters(tmp_path: Path, encoding: str, commands: tuple[str, ...]) -> None:
+    printed = Surroundings(tmp_path, variables=ENCODINGS[encoding]).all_work(commands)
+    assert all(text.isascii() for text in printed.values())
+    if commands == ALL:
+        assert accuracies(tmp_path) <= set(printed[MNIST].split())
+
+
+def test_locale_c(tmp_path: Path) -> None:
+    """Python itself turns it into UTF-8."""
+    Surroundings(tmp_path, variables={"LC_ALL": "C"}).all_work(QUICK)
+
+
+def accuracies(place: Path) -> set[str]:
+    import json
+
+    reports = [json.loads(path.read_text()) for path in place.glob("runs/mnist/*/version_0/report.json")]
+    assert len(reports) == len(ENGINES)
+    return {f"{report['test_acc']:.2%}" for report in reports}
+
+
+def test_a_terminal_of_40_columns(tmp_path: Path, commands: tuple[str, ...]) -> None:
+    """Nothing is cut off: rich marks that with an ellipsis."""
+    printed = Surroundings(tmp_path, variables={"COLUMNS": "40"}).all_work(commands)
+    for command in set(TABLES) & set(commands):
+        assert "…" not in printed[command], f"{command} cuts off: {printed[command]}"
+    squeezed = {command: "".join(text.split()) for command, text in printed.items()}
+    assert "anMLPthatreadsdigits" in squeezed["list"].replace("An", "an").replace("20", "")
+    assert "Findthebug:cross-entropy" in squeezed["exercises"]
+    if commands == ALL:
+        assert all(value in squeezed[MNIST] for value in accuracies(tmp_path))
+        for engine in ENGINES:
+            assert f"mnist/{engine}/version_0" in squeezed["runs"]
+        assert "neuronwithsigmoid" in squeezed["compare 1"]
+
+
+@pytest.mark.parametrize("no_color", [False, True])
+def test_no_color_is_obeyed(tmp_path: Path, no_color: bool) -> None:
+    """On a real terminal; the line of a passed exercise is green there."""
+    here = Surroundings(tmp_path, variables={"TERM": "xterm", **({"NO_COLOR": "1"} if no_color else {})})
+    here.run("start")
+    (tmp_path / "exercises" / ".progress.json").write_text('{"01a": {"passed": true, "tries": 1}}')
+    screen, terminal = pty.openpty()
+    shown: list[bytes] = []
+    reading = threading.Thread(target=lambda: shown.extend(read_all(screen)))
+    reading.start()
+    done = here.run("exercises", stdout=terminal)
+    os.close(terminal)
+    reading.join()
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (b"\x1b[32m" in b"".join(shown)) == (not no_color)
+
+
+def read_all(screen: int) -> Iterator[bytes]:
+    try:
+        while part := os.read(screen, 4096):
+            yield part
+    except OSError as error:
+        if error.errno != errno.EIO:  # this is how a terminal says that the other side is closed
+            raise
+    finally:
+        os.close(screen)
+
+
+def test_output_that_nobody_reads(tmp_path: Path, commands: tuple[str, ...]) -> None:
+    """As in `curriculum list | head -1`, but surely closed before the first line."""
+    Surroundings(tmp_path).all_work(tuple(one for one in ("start", MNIST) if one in commands))
+    for command in (*commands, "--help", "runs --json"):
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = Surroundings(tmp_path).run(*command.split(), stdout=writer)
+        os.close(writer)
+        for complaint in (b"Traceback", b"Exception ignored", b"BrokenPipe"):
+            assert complaint not in done.stderr, f"{command}: {done.stderr.decode()}"
+
+
+def test_input_is_closed(tmp_path: Path, commands: tuple[str, ...]) -> None:
+    Surroundings(tmp_path, stdin=None).all_work(commands)
+
+
+# ---------------------------------------------------------------- two at once
+
+
+def test_runs_that_begin_at_once_have_folders_of_their_own(tmp_path: Path) -> None:
+    """Sixteen at a time, some with three engines and some with one, and 20 times over."""
+    for trial in range(20):
+        root, found = tmp_path / str(trial), []
+        barrier = threading.Barrier(16)
+
+        def begin(engines: tuple[str, ...], root=root, found=found, barrier=barrier) -> None:  # type: ignore[no-untyped-def]
+            barrier.wait()
+            found.extend(make_folders(root, engines).values())
+
+        threads = [threading.Thread(target=begin, args=(ENGINES[: 3 - 2 * (i % 2)],)) for i in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(found) == len(set(found)) == 8 * 3 + 8 * 1
+
+
+@pytest.mark.slow
+def test_two_trainings_at_once_in_one_folder(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "curriculum", *MNIST.split()]
+    both = [
+        subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    for process in both:
+        _, stderr = process.communicate(timeout=300)
+        assert process.returncode == 0, stderr
+    for engine in ENGINES:
+        assert len(list(tmp_path.glob(f"runs/mnist/{engine}/version_*/report.json"))) == 2

@@ -1,0 +1,142 @@
+"""The benchmark measures what it says. How long things take is not tested: machines are shared."""
+
+import doctest
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from curriculum.data import load
+from lessons.lesson13_mnist import SIZES, first_weights
+from lessons.lesson19_speed import FastMLP
+from models.jobs import bench
+from models.jobs.bench import Recipe
+from models.networks import torch_nn
+from models.networks.cuda_graph import GraphedStep
+from tests.support.commands import curriculum
+
+
+def test_every_contender_has_its_turn_in_every_case() -> None:
+    timings = list(bench.steps((8,), (16,), rounds=1, device="cpu"))
+    cases = {timing.what for timing in timings}
+    assert cases == {"step 784–128–64–10, batch 8", "step 784–16–16–10, batch 128"}
+    for case in cases:
+        names = [timing.contender for timing in timings if timing.what == case]
+        assert names[:4] == ["floor", "fast", "scratch", "torch"]
+        assert names[4:] in ([], ["torch.compile"])
+    assert all(timing.seconds > 0 for timing in timings)
+
+
+def test_the_contenders_take_the_same_step() -> None:
+    """Else the comparison would be unfair: after one step all models are equal."""
+    contenders = bench._step_contenders(SIZES, 16, torch.device("cpu"))
+    for name in ("fast", "scratch", "torch"):
+        step = contenders[name]
+        losses = [float(step()) for _ in range(3)]
+        expected = losses if name == "fast" else expected  # noqa: F821 (the first sets it)
+        assert losses == pytest.approx(expected, rel=1e-5)
+        assert losses[2] < losses[0]
+
+
+def test_the_floor_is_eight_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    """784–128–64–10: three forward, three for weights, two for the inputs of layers 2 and 3."""
+    shapes: list[tuple[int, ...]] = []
+    product = torch.mm
+
+    def counted(left: Any, right: Any, **options: Any) -> Any:
+        shapes.append((*left.shape, right.shape[1]))
+        return product(left, right, **options)
+
+    monkeypatch.setattr(torch, "mm", counted)
+    x = torch.randn(5, 784)
+    bench.floor(first_weights(SIZES, 0), x)(x, torch.zeros(5), 0.0)
+    forward = [(5, 784, 128), (5, 128, 64), (5, 64, 10)]
+    weights, inputs = [(10, 5, 64), (64, 5, 128), (128, 5, 784)], [(5, 10, 64), (5, 64, 128)]
+    assert sorted(shapes) == sorted(forward + weights + inputs)
+
+
+def test_the_tutorials_pictures_are_the_digits() -> None:
+    data = load("digits")
+    pictures = bench.Pictures(data)
+    x, target = pictures[7]
+    assert len(pictures) == len(data.train.x)
+    assert target == data.train.target[7]
+    torch.testing.assert_close(x.flatten(), data.train.x[7], atol=1e-5, rtol=0.0)
+
+
+def test_epochs_of_all_contenders() -> None:
+    timings = list(bench.epochs(load("digits"), rounds=1))
+    assert [timing.contender for timing in timings] == [
+        "tutorial", "TensorDataset", "Lightning", "scikit-learn", "in memory", "scratch", "fast",
+    ]  # fmt: skip
+
+
+def test_a_race_is_a_real_run() -> None:
+    data, recipe = load("digits"), Recipe(0.9, 32, 5, lr=0.2, warm=0.2)
+    one, again, other = (bench.race(data, recipe, seed) for seed in (0, 0, 1))
+    assert (one.val_acc, one.test_acc) == (again.val_acc, again.test_acc)
+    assert one.val_acc > 0.9
+    assert one.seed != other.seed
+    assert one.seconds > 0
+
+
+def test_documented_examples() -> None:
+    assert doctest.testmod(bench).failed == 0
+    assert doctest.testmod(bench).attempted > 0
+
+
+def test_the_command_prints_json_and_markdown(tmp_path: Path) -> None:
+    done = curriculum("bench", "epoch", "--data", "digits", "--rounds", "1", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["machine"]["data"] == "scikit-learn digits"
+    assert len(report["epoch"]) == 7
+    (table,) = bench.tables(report)
+    by_name = {row[1]: row for row in table.rows}
+    assert by_name["tutorial"][3] == "1.00"
+    assert "| tutorial |" in table._repr_markdown_()
+
+
+def test_races_are_counted_against_their_target() -> None:
+    def runs(*accuracies: float) -> list[dict[str, Any]]:
+        return [{"seed": 0, "seconds": 2.0, "val_acc": acc, "test_acc": acc} for acc in accuracies]
+
+    recipe = Recipe(0.98, 64, 5, 0.3, 0.1)._asdict() | {"runs": runs(0.979, 0.980, 0.982)}
+    report = {
+        "machine": {"data": "MNIST"},
+        "tutorial": runs(0.97)[0] | {"seconds": 100.0},
+        "accuracy": [recipe],
+    }
+    (table,) = bench.tables(report)
+    target, _, seconds, times, val, reached, _ = table.rows[1]
+    assert (target, seconds, times, reached) == ("≥ 98.0%", "2.0", "50", "2 of 3")
+    assert val == "98.03 ± 0.15 %"
+
+
+def test_memory_and_time_of_a_process() -> None:
+    seconds, small = bench._run_process("pass")
+    _, large = bench._run_process("b'x' * 200_000_000")
+    assert seconds > 0
+    assert large - small > 150
+
+
+def test_a_recorded_step_is_the_step() -> None:
+    """On a CPU it is not recorded, but the copies and the learning rate as a tensor are the same."""
+    model, reference = FastMLP(SIZES), torch_nn.MLP(SIZES)
+    with torch.inference_mode():
+        start = first_weights(SIZES, 0)
+        model.load_state_dict(start)
+        step = GraphedStep(model, 6)
+    reference.load_state_dict(start)
+    by_torch = bench.torch_step(reference)
+    for seed, lr in ((1, 0.3), (2, 0.1)):
+        x = torch.randn(6, 784, generator=torch.Generator().manual_seed(seed))
+        target = torch.arange(6)
+        with torch.inference_mode():
+            loss = step(x, target, lr)
+        torch.testing.assert_close(loss.clone(), by_torch(x, target, lr))
+    torch.testing.assert_close(model.params["0.weight"].clone(), reference[0].weight.detach())
+    with pytest.raises(ValueError, match=r"x is \(5, 784\); expected \(6, 784\)"):
+        step(torch.zeros(5, 784), torch.zeros(5), 0.1)

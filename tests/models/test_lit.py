@@ -1,0 +1,162 @@
+"""The Lightning module: every option, with either set of gradients, and the data module around it."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import lightning as L
+import pytest
+import torch
+from torch import Tensor
+
+from curriculum import UserError
+from curriculum.data import Split, load
+from curriculum.quiet import quiet_lightning
+from lessons.lesson13_mnist import SIZES, first_weights
+from models.jobs.train import plain_trainer
+from models.lightning.data import MNISTDataModule, ShareOfBatches
+from models.lightning.module import LitMLP
+
+# Batch norm goes with SGD here: the true gradient of a bias before it is 0, and Adam, which divides by a
+# gradient's usual size, makes whole steps of the rounding errors that are left.
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"activation": "gelu", "dropout": 0.3},
+    {"activation": "tanh", "batch_norm": True, "init": "xavier_normal"},
+    {"activation": "silu", "batch_norm": True, "dropout": 0.2, "weight_decay": 1e-3},
+    {"activation": "relu", "dropout": 0.2, "optimizer": "adamw", "lr": 1e-3},
+    {"input_dropout": 0.1, "dropout": 0.3, "max_norm": 0.5},
+    {"loss": "mse", "activation": "sigmoid", "lr": 3.0, "init": "standard_normal"},
+    {"loss": "bce", "activation": "sigmoid", "lr": 1.0},
+    {"label_smoothing": 0.1, "momentum": 0.9, "nesterov": True, "schedule": "one_cycle", "lr": 0.05},
+    {"optimizer": "rmsprop", "lr": 1e-3, "schedule": "cosine", "init": "kaiming_uniform"},
+    {"optimizer": "adam", "lr": 1e-3, "schedule": "constant", "weight_decay": 1e-4, "activation": "sigmoid"},
+]
+
+
+@pytest.fixture(autouse=True)
+def _float64() -> Any:
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def trained(engine: Any, options: dict[str, Any], epochs: int = 2) -> tuple[LitMLP, dict[str, Tensor]]:
+    """A module and what it measured after learning the offline digits. Seeded, so that dropout repeats."""
+    torch.manual_seed(0)
+    module = LitMLP((784, 12, 9, 10), engine=engine, **options)
+    batches = MNISTDataModule("digits", batch_size=100, seed=0)
+    with quiet_lightning():
+        trainer = plain_trainer(epochs, [])
+        trainer.fit(module, batches)
+    return module, trainer.callback_metrics
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "-".join(options) or "default")
+def test_both_engines_learn_the_same(options: dict[str, Any]) -> None:
+    """Whole runs, every parameter, every running average, what validation saw."""
+    (by_hand, measured), (by_torch, expected) = trained("scratch", options), trained("torch", options)
+    for (name, ours), theirs in zip(
+        by_hand.state_dict().items(), by_torch.state_dict().values(), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9, msg=name)
+    assert float(measured["val_loss"]) == pytest.approx(float(expected["val_loss"]), abs=1e-9)
+
+
+def test_an_option_changes_the_run() -> None:
+    """Else the test above could compare two runs that both ignore it."""
+    finals = [next(trained("torch", options, epochs=1)[0].parameters()).sum().item() for options in OPTIONS]
+    assert len(set(finals)) == len(OPTIONS)
+
+
+def test_the_start_is_that_of_the_plain_loops() -> None:
+    torch.manual_seed(3)
+    module = LitMLP()
+    for name, value in first_weights(SIZES, 3).items():
+        assert torch.equal(module.model.state_dict()[name], value)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"sizes": (784,)}, "model.sizes is .*expected two numbers or more"),
+        ({"sizes": (784, 0, 10)}, "model.sizes"),
+        ({"activation": "step"}, "model.activation is step; expected one of relu"),
+        ({"dropout": 1.0}, "model.dropout is 1.0; expected 0 or more, below 1"),
+        ({"lr": float("nan")}, "model.lr is nan; expected a number above 0"),
+        ({"momentum": 1.0}, "model.momentum"),
+        ({"nesterov": True}, "model.nesterov is True; expected false, or a momentum above 0"),
+        ({"weight_decay": -1.0}, "model.weight_decay"),
+        ({"label_smoothing": 1.0}, "model.label_smoothing"),
+    ],
+)
+def test_absurd_options_are_refused(options: dict[str, Any], expected: str) -> None:
+    with pytest.raises(UserError, match=expected):
+        LitMLP(**options)
+
+
+def test_a_network_that_does_not_fit_the_digits_is_refused() -> None:
+    with quiet_lightning(), pytest.raises(UserError, match="expected 784 pixels and 10 digits"):
+        plain_trainer(1, []).fit(LitMLP((100, 10)), MNISTDataModule("digits"))
+
+
+def test_shares_of_a_batch_make_the_batch() -> None:
+    split = Split(torch.arange(45.0)[:, None], torch.arange(45))
+    shares = [ShareOfBatches(split, 20, torch.Generator().manual_seed(0), rank, 2) for rank in range(2)]
+    whole = ShareOfBatches(split, 20, torch.Generator().manual_seed(0))
+    for (_, one), (_, two), (_, joint) in zip(*shares, whole, strict=True):
+        assert abs(len(one) - len(two)) <= 1
+        assert sorted(torch.cat([one, two]).tolist()) == sorted(joint.tolist())
+    with pytest.raises(UserError, match="a batch of 5 cannot be split over 6 processes"):
+        ShareOfBatches(split, 20, None, 0, 6)
+
+
+def test_the_last_training_digits_may_be_kept_back() -> None:
+    module = MNISTDataModule("digits", val_count=97)
+    module.setup("fit")
+    assert module.data is not None
+    assert [len(part.x) for part in (module.data.train, module.data.val, module.data.test)] == [1400, 97, 300]
+    whole = load("digits")
+    assert torch.equal(module.data.val.x, whole.val.x[-97:])
+    with pytest.raises(UserError, match="expected 1 to 1,496"):
+        MNISTDataModule("digits", val_count=1497).setup("fit")
+
+
+def test_pixels_may_be_left_from_0_to_1() -> None:
+    """In all parts, and distorted they are what distorted standardised pixels are on that scale."""
+    batches = {}
+    for normalize in (True, False):
+        module = MNISTDataModule("digits", augment="elastic", normalize=normalize, seed=0)
+        module.trainer = SimpleNamespace(training=True, global_step=3, global_rank=0)  # type: ignore[assignment]
+        module.setup("fit")
+        assert module.data is not None
+        x, target = module.data.train.x[:20], module.data.train.target[:20]
+        batches[normalize], _ = module.on_after_batch_transfer((x, target), 0)
+    digits = load("digits")
+    torch.testing.assert_close(batches[False], batches[True] * digits.std + digits.mean, rtol=0, atol=1e-9)
+    assert torch.equal(module.data.test.x, digits.unscaled().test.x)
+
+
+def test_a_network_is_fed_the_pixels_it_was_made_for() -> None:
+    with quiet_lightning(), pytest.raises(UserError, match="normalize is True, that of its data False"):
+        plain_trainer(1, []).fit(LitMLP(), MNISTDataModule("digits", normalize=False))
+
+
+def test_augmentation_touches_training_digits_only() -> None:
+    seen: dict[str, Tensor] = {}
+
+    class Look(L.Callback):
+        def on_train_batch_start(self, trainer: Any, module: Any, batch: Any, *_: Any) -> None:
+            seen.setdefault("train", batch[0])
+
+        def on_validation_batch_start(self, trainer: Any, module: Any, batch: Any, *_: Any) -> None:
+            seen.setdefault("val", batch[0])
+
+    for kind in ("none", "elastic"):
+        seen.clear()
+        batches = MNISTDataModule("digits", batch_size=1197, augment=kind, seed=0)  # type: ignore[arg-type]
+        with quiet_lightning():
+            plain_trainer(1, [Look()]).fit(LitMLP((784, 10)), batches)
+        assert batches.data is not None
+        assert torch.equal(seen["val"], batches.data.val.x)
+        order = torch.randperm(1197, generator=torch.Generator().manual_seed(0))
+        assert torch.equal(seen["train"], batches.data.train.x[order]) == (kind == "none")

@@ -1,0 +1,219 @@
+"""What runs write for TensorBoard: the same tags at the same steps, and every dashboard filled."""
+
+import json
+import time
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from curriculum import data
+from curriculum.runs import events
+from curriculum.runs import tensorboard as board
+from models.jobs import mnist
+from models.jobs.mnist import ENGINES, Options
+from models.records import log as logs
+
+BASIC = {"train_loss", "train_acc", "val_loss", "val_acc", "test_acc", "lr"}
+PARAMETERS = {f"{layer}.{name}" for layer in (0, 2, 4) for name in ("weight", "bias")}
+PER_LAYER = {
+    *(f"{kind}/{name}" for kind in ("grad_norm", "weight_norm", "update_ratio") for name in PARAMETERS),
+    "dead_units/1.ReLU",
+    "dead_units/3.ReLU",
+}
+
+
+def quiet(line: str) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def log_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The three engines, on the offline digits, with everything logged."""
+    folder = tmp_path_factory.mktemp("logs") / "runs"
+    mnist.run(Options(data="digits", epochs=6, log="full", log_dir=folder), quiet)
+    return folder
+
+
+def run_of(log_dir: Path, engine: str) -> Path:
+    return log_dir / "mnist" / engine / "version_0"
+
+
+def test_every_engine_writes_the_same_tags_at_the_same_steps(log_dir: Path) -> None:
+    steps = {}
+    for engine in ENGINES:
+        run = run_of(log_dir, engine)
+        found = [tag for tag in events.tags(run)["scalars"] if tag != "epoch"]  # Lightning counts epochs, too
+        steps[engine] = {tag: [point.step for point in events.scalars(run, tag)] for tag in found}
+    assert steps["scratch"].keys() == BASIC | PER_LAYER
+    assert steps["scratch"] == steps["torch"] == steps["lightning"]
+    # 1,197 digits in batches of 64 are 19 steps an epoch.
+    assert steps["torch"]["train_loss"] == list(range(9, 6 * 19, 10))
+    assert (
+        steps["torch"]["val_acc"] == steps["torch"]["train_acc"] == [19 * epoch - 1 for epoch in range(1, 7)]
+    )
+    assert steps["torch"]["grad_norm/0.weight"] == [99]
+    assert steps["torch"]["test_acc"] == [6 * 19]
+
+
+def test_the_curves_lie_on_top_of_each_other(log_dir: Path) -> None:
+    for tag in BASIC | PER_LAYER:
+        scratch, reference, lightning = (
+            torch.tensor([point.value for point in events.scalars(run_of(log_dir, engine), tag)])
+            for engine in ENGINES
+        )
+        torch.testing.assert_close(scratch, reference, rtol=1e-3, atol=1e-5, msg=tag)
+        torch.testing.assert_close(lightning, reference, rtol=1e-6, atol=1e-7, msg=tag)
+
+
+def test_numbers_mean_what_their_names_say(log_dir: Path) -> None:
+    run, report = run_of(log_dir, "scratch"), {}
+    report = json.loads((run / "report.json").read_text())
+    final = events.final(run)
+    assert final["val_acc"] == pytest.approx(report["val_acc"])
+    assert final["test_acc"] == pytest.approx(report["test_acc"])
+    for name in PARAMETERS:  # plain SGD: the update is lr · gradient
+        update = final[f"grad_norm/{name}"] * _lr_at(run, 99)
+        # The ratio divides by the weight after the update.
+        assert final[f"update_ratio/{name}"] == pytest.approx(update / final[f"weight_norm/{name}"], rel=1e-3)
+
+
+def _lr_at(run: Path, step: int) -> float:
+    return next(point.value for point in events.scalars(run, "lr") if point.step == step)
+
+
+@pytest.mark.parametrize("level", ["off", "basic"])
+def test_lower_levels_write_less(tmp_path: Path, level: Any) -> None:
+    mnist.run(Options(data="digits", epochs=1, log=level, log_dir=tmp_path), quiet)
+    for engine in ENGINES:
+        run = run_of(tmp_path, engine)
+        assert (run / "report.json").exists()
+        if level == "off":
+            assert not list(run.glob(events.EVENT_FILES))
+        else:
+            tags = events.tags(run)
+            assert set(tags["scalars"]) - {"epoch"} == BASIC
+            assert not tags["images"]
+            assert not tags["histograms"]
+
+
+def test_an_epoch_of_few_batches_still_has_a_training_curve(tmp_path: Path) -> None:
+    mnist.run(Options(data="digits", epochs=2, batch_size=400, log="basic", log_dir=tmp_path), quiet)
+    for engine in ENGINES:
+        points = events.scalars(run_of(tmp_path, engine), "train_loss")
+        assert [point.step for point in points] == [2, 5]  # three batches an epoch, one point each
+
+
+def test_hyperparameters_stay_in_their_run(log_dir: Path) -> None:
+    """No second run beside it, no hp_metric, and the results are those of the run."""
+    assert events.find(log_dir) == [run_of(log_dir, engine) for engine in sorted(ENGINES)]
+    for engine in ENGINES:
+        run = run_of(log_dir, engine)
+        assert "hp_metric" not in events.tags(run)["scalars"]
+        assert events.hparams(run)["lr"] == 0.2
+        assert events.hparams(run)["engine"] == engine
+
+
+# ---------------------------------------------------------------- through TensorBoard's own server
+
+
+@pytest.fixture(scope="module")
+def address(log_dir: Path) -> str:
+    """Where TensorBoard serves, once it has read all: each run's last event is its test accuracy."""
+    url = board.start(log_dir)
+    deadline = time.monotonic() + 60
+    while sum("test_acc" in tags for tags in ask(url, "scalars/tags").values()) < len(ENGINES):
+        assert time.monotonic() < deadline, "TensorBoard does not read the runs"
+        time.sleep(0.2)
+    return url
+
+
+def ask(address: str, path: str, body: Any = None, **query: str) -> Any:
+    url = f"{address}data/plugin/{path}{'?' if query else ''}{urllib.parse.urlencode(query)}"
+    sent = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, sent, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        content = answer.read()
+        return (
+            json.loads(content) if answer.headers["Content-Type"].startswith("application/json") else content
+        )
+
+
+def test_it_listens_on_this_machine_only(address: str) -> None:
+    assert urllib.parse.urlsplit(address).hostname == "localhost"
+
+
+def test_scalars_dashboard(address: str) -> None:
+    tags = ask(address, "scalars/tags")
+    assert set(tags) == {f"mnist/{engine}/version_0" for engine in ENGINES}
+    for run in tags:
+        points = ask(address, "scalars/scalars", tag="train_loss", run=run)
+        assert [step for _, step, _ in points] == list(range(9, 6 * 19, 10))
+
+
+def test_custom_scalars_put_the_engines_on_one_chart(address: str) -> None:
+    layout = ask(address, "custom_scalars/layout")
+    charts = {chart["title"]: chart for category in layout["category"] for chart in category["chart"]}
+    assert charts["training loss"]["multiline"]["tag"] == ["^train_loss$"]
+    for run in (f"mnist/{engine}/version_0" for engine in ENGINES):
+        for chart in ("accuracy: training and validation", "size of the gradients", "dead units"):
+            for tag in charts[chart]["multiline"]["tag"]:
+                assert ask(address, "custom_scalars/scalars", run=run, tag=tag)["tag_to_events"], (chart, run)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_other_dashboard_is_filled(address: str, engine: str) -> None:
+    run = f"mnist/{engine}/version_0"
+    for name in ("weights/first_layer", "answers/confusion", "answers/misread"):
+        (*_, last) = ask(address, "images/images", run=run, tag=name, sample="0")
+        picture = ask(address, f"images/individualImage?{last['query']}")
+        assert picture.startswith(b"\x89PNG")
+        assert len(picture) > 2000
+    for kind in ("weights/0.weight", "grads/4.bias", "activations/1.ReLU"):
+        assert len(ask(address, "histograms/histograms", run=run, tag=kind)) == 6
+        assert len(ask(address, "distributions/distributions", run=run, tag=kind)) == 6
+    for digit in range(10):
+        (*_, last) = ask(address, "pr_curves/pr_curves", run=run, tag=f"pr/{digit}")[run]
+        assert max(last["precision"]) > 0.9
+    (text,) = ask(address, "text/text", run=run, tag="run/text_summary")
+    assert data.load("digits").sha256 in text["text"]
+    (embedding,) = ask(address, "projector/info", run=run)["embeddings"]
+    assert embedding["tensorShape"] == [300, 64]
+    assert embedding["sprite"]["singleImageDim"] == [28, 28]
+    assert ask(address, "graphs/info")[run]["run_graph"]
+    graph = ask(address, "graphs/graph", run=run, conceptual="false").decode()
+    assert graph.count("addmm") >= 3 or graph.count("linear") >= 3
+
+
+def test_hparams_dashboard_has_the_real_results(address: str, log_dir: Path) -> None:
+    ask(address, "hparams/experiment", body={})
+    question = {"startIndex": 0, "sliceSize": 10, "allowedStatuses": ["STATUS_SUCCESS"]}
+    groups = ask(address, "hparams/session_groups", body=question)["sessionGroups"]
+    assert len(groups) == 3
+    for group in groups:
+        values = {metric["name"]["tag"]: metric["value"] for metric in group["metricValues"]}
+        final = events.final(log_dir / group["name"])
+        assert values == {tag: pytest.approx(final[tag]) for tag in logs.RESULTS}
+
+
+# ---------------------------------------------------------------- pictures
+
+
+def test_the_confusion_matrix_counts_mistakes() -> None:
+    target = torch.tensor([3, 3, 3, 5, 5])
+    logits = torch.nn.functional.one_hot(torch.tensor([3, 5, 5, 5, 5]), 10).float()
+    axis = logs.confusion(logits, target).axes[0]
+    assert [(text.get_position(), text.get_text()) for text in axis.texts] == [((5, 3), "2")]
+    assert axis.get_title() == "2 of 5 misread"
+
+
+def test_weights_become_a_picture_with_0_in_the_middle() -> None:
+    picture = logs.first_layer(torch.zeros(20, 784))
+    assert picture.shape[0] == 3
+    assert picture[:, 10, 10].tolist() == [0.5, 0.5, 0.5]
+    weight = torch.zeros(1, 784)
+    weight[0, 0], weight[0, 1] = 2.0, -2.0
+    assert logs.first_layer(weight).amax() == pytest.approx(1.0)
+    assert logs.first_layer(weight).amin() == pytest.approx(0.0)

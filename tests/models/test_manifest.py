@@ -1,0 +1,125 @@
+"""What a run was made of, and the same run again."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curriculum import UserError
+from curriculum.data import load
+from models.jobs import mnist
+from models.jobs.mnist import Options
+from models.jobs.rerun import rerun
+from models.lightning import cli as fit
+from models.records import manifest
+
+
+def quiet(line: str) -> None: ...
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    options = Options(engine="scratch", data="digits", epochs=1, log="basic", log_dir=tmp_path)
+    (report,) = mnist.run(options, quiet)
+    return Path(report.folder)
+
+
+def edit(run: Path, **changes: Any) -> None:
+    known = manifest.read(run)
+    (run / manifest.NAME).write_text(json.dumps(known | changes))
+
+
+def test_a_manifest_says_what_the_run_was_made_of(run: Path) -> None:
+    known = manifest.read(run)
+    assert known["data_sha256"] == load("digits").sha256
+    assert (known["seed"], known["device"], known["job"]) == (0, "cpu", "mnist")
+    assert {"Python", "torch", "torchvision", "lightning", "tensorboard", "numpy"} == known["versions"].keys()
+    assert known["threads"] >= 1
+    assert known["options"]["epochs"] == 1
+
+
+def test_a_run_can_be_repeated_to_the_last_bit(run: Path, tmp_path: Path) -> None:
+    assert rerun(run, tmp_path, quiet) == []
+    assert (run.parent / "version_1" / "report.json").exists()
+
+
+def test_a_difference_is_named_with_what_could_explain_it(run: Path, tmp_path: Path) -> None:
+    known = manifest.read(run)
+    edit(run, options=known["options"] | {"seed": 1}, versions=known["versions"] | {"torch": "1.0"})
+    found = rerun(run, tmp_path, quiet)
+    assert any(line.startswith("0.weight by up to ") for line in found)
+    assert "the curve train_loss, first at step 9" in found
+    assert any(line.startswith("(versions: ") for line in found)
+
+
+def test_a_fit_can_be_repeated_to_the_last_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["curriculum"])
+    small = (
+        "--data.dataset=digits",
+        "--model.sizes=[784,8,10]",
+        "--model.dropout=0.2",
+        "--data.augment=affine",
+    )
+    made = fit.main(["fit", f"--log_dir={tmp_path}", *small, "--trainer.max_epochs=1", "--log.level=basic"])
+    assert made == tmp_path / "fit/version_0"  # by this folder rerun knows its own run among others
+    assert rerun(tmp_path / "fit/version_0", tmp_path, quiet) == []
+    assert (tmp_path / "fit/version_1/report.json").exists()
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"no weights")])
+def test_weights_that_cannot_be_compared_are_said_before_the_run(
+    run: Path, tmp_path: Path, damage: Callable[[Path], Any]
+) -> None:
+    damage(run / "model.safetensors")
+    with pytest.raises(UserError, match=r"model.safetensors cannot be read .*; expected the weights"):
+        rerun(run, tmp_path, quiet)
+    assert not (run.parent / "version_1").exists()
+
+
+def test_what_cannot_be_repeated_is_one_clear_line(run: Path, tmp_path: Path) -> None:
+    (run / "report.json").unlink()
+    with pytest.raises(UserError, match="is not finished; go on with it first: curriculum mnist --resume"):
+        rerun(run, tmp_path, quiet)
+    (run / manifest.NAME).write_text("{")
+    with pytest.raises(UserError, match="cannot be read"):
+        rerun(run, tmp_path, quiet)
+    for nonsense in ("[]", "{}", '{"job": "mnist", "options": {}, "threads": "many"}'):
+        (run / manifest.NAME).write_text(nonsense)
+        with pytest.raises(UserError, match=r"does not tell the run's (job|threads); expected"):
+            rerun(run, tmp_path, quiet)
+    (run / manifest.NAME).unlink()
+    with pytest.raises(UserError, match="expected a run of mnist or fit"):
+        rerun(run, tmp_path, quiet)
+
+
+def test_two_runs_that_begin_at_once_take_two_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process makes the folder between our look and our mkdir."""
+    mkdir = Path.mkdir
+
+    def late(path: Path, *arguments: Any, **options: Any) -> None:
+        monkeypatch.setattr(Path, "mkdir", mkdir)
+        mkdir(path, parents=True)
+        mkdir(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "mkdir", late)
+    folders = mnist.make_folders(tmp_path, ("scratch", "torch"))
+    assert {folder.name for folder in folders.values()} == {"version_1"}
+
+
+def test_a_stopped_run_whose_manifest_lacks_its_engines_is_one_clear_line(run: Path, tmp_path: Path) -> None:
+    (run / "report.json").unlink()
+    edit(run, options={"epochs": 1})
+    with pytest.raises(UserError, match="does not tell the run's engines; begin anew: curriculum mnist"):
+        mnist.unfinished(tmp_path)
+
+
+def test_a_stopped_run_that_was_renamed_is_no_obstacle(run: Path, tmp_path: Path) -> None:
+    (run / "report.json").unlink()
+    run.rename(run.with_name("version_best"))
+    _, folders = mnist.unfinished(tmp_path)
+    assert folders["scratch"].name == "version_best"

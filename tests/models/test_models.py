@@ -1,0 +1,126 @@
+"""The three engines are one: same names, same losses, same weights, same tags."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from curriculum import UserError, data
+from lessons.lesson13_mnist import SIZES, first_weights
+from lessons.lesson14_lightning import Batches
+from models.jobs import mnist
+from models.jobs.mnist import ENGINES, Options, Report
+from models.lightning.data import MNISTDataModule
+from models.lightning.module import LitMLP
+from models.networks import scratch, torch_nn
+
+
+def quiet(line: str) -> None: ...
+
+
+def test_state_dicts_load_across_without_adapters() -> None:
+    by_hand, reference = scratch.MLP(SIZES), torch_nn.MLP(SIZES)
+    reference.load_state_dict(by_hand.params)
+    x = torch.randn(3, 784)
+    torch.testing.assert_close(by_hand.forward(x), reference(x))
+    other = torch_nn.MLP(SIZES)
+    by_hand.load_state_dict(other.state_dict())
+    torch.testing.assert_close(by_hand.forward(x), other(x))
+
+
+def test_first_weights_depend_on_the_seed_only() -> None:
+    state = torch.get_rng_state()
+    one, same, other = (first_weights((4, 3, 2), seed) for seed in (0, 0, 1))
+    assert torch.equal(one["0.weight"], same["0.weight"])
+    assert not torch.equal(one["0.weight"], other["0.weight"])
+    assert torch.equal(torch.get_rng_state(), state), "the global generator was left alone"
+
+
+def largest_differences(reports: list[Report]) -> dict[str, tuple[float, float]]:
+    return {r.engine: (r.loss_difference or 0.0, r.weight_difference or 0.0) for r in reports}
+
+
+def test_three_engines_are_equal_in_float64_on_the_digits(tmp_path: Path) -> None:
+    reports = mnist.run(Options(data="digits", epochs=3, dtype="float64", log_dir=tmp_path), quiet)
+    assert [r.engine for r in reports] == list(ENGINES)
+    for losses, weights in largest_differences(reports).values():
+        assert losses <= 1e-9
+        assert weights <= 1e-9
+
+
+def test_three_engines_are_equal_in_float64_after_an_epoch_of_mnist(mnist_dir: Path, tmp_path: Path) -> None:
+    options = Options(data="mnist", data_dir=mnist_dir, epochs=1, dtype="float64", log_dir=tmp_path)
+    for losses, weights in largest_differences(mnist.run(options, quiet)).values():
+        assert losses <= 1e-9
+        assert weights <= 1e-9
+
+
+def test_lightning_takes_the_gradients_derived_by_hand() -> None:
+    """One LightningModule, either engine: equal gradients for every parameter."""
+    torch.manual_seed(0)
+    by_hand, by_torch = LitMLP((5, 4, 3), engine="scratch").double(), LitMLP((5, 4, 3)).double()
+    by_hand.load_state_dict(by_torch.state_dict())
+    x, target = torch.randn(6, 5, dtype=torch.float64), torch.randint(3, (6,))
+    for module in (by_hand, by_torch):
+        (2 * module.loss(x, target)).backward()
+    for (name, ours), theirs in zip(by_hand.named_parameters(), by_torch.parameters(), strict=True):
+        torch.testing.assert_close(ours.grad, theirs.grad, msg=name)
+
+
+def test_an_unknown_engine_is_refused() -> None:
+    with pytest.raises(UserError, match="expected 'torch' or 'scratch'"):
+        LitMLP(engine="numpy")  # type: ignore[arg-type]
+
+
+def test_the_first_losses_agree_in_float32(mnist_dir: Path, tmp_path: Path) -> None:
+    options = Options(data="mnist", data_dir=mnist_dir, epochs=1, log_dir=tmp_path)
+    for report in mnist.run(options, quiet):
+        assert report.loss_difference_first_20 is not None
+        assert report.loss_difference_first_20 <= 1e-5
+        assert report.val_acc > 0.94
+
+
+def test_one_engine_alone_has_nothing_to_differ_from(tmp_path: Path) -> None:
+    (report,) = mnist.run(Options(engine="scratch", data="digits", epochs=1, log_dir=tmp_path), quiet)
+    assert report.weight_difference is None
+    assert report.parameters == 109_386
+
+
+def test_weights_and_reports_lie_beside_the_logs(tmp_path: Path) -> None:
+    for version in (0, 1):  # a second run gets a folder of its own
+        for report in mnist.run(Options(data="digits", epochs=1, log="basic", log_dir=tmp_path), quiet):
+            folder = tmp_path / "mnist" / report.engine / f"version_{version}"
+            assert report.folder == str(folder)
+            assert json.loads((folder / "report.json").read_text())["test_acc"] == report.test_acc
+            torch_nn.MLP(SIZES).load_state_dict(load_file(folder / "model.safetensors"))
+
+
+def test_a_learning_rate_that_is_too_large_stops_the_run(tmp_path: Path) -> None:
+    options = Options(engine="scratch", data="digits", lr=1e6, log_dir=tmp_path)
+    with pytest.raises(UserError, match=r"the loss of step \d+ is nan.*try --lr 100000"):
+        mnist.run(options, quiet)
+
+
+def test_a_batch_larger_than_the_data_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="more than the 1,197 examples"):
+        mnist.run(Options(data="digits", batch_size=2000, log_dir=tmp_path), quiet)
+
+
+def test_batches_cover_the_data_once_and_shuffle_anew() -> None:
+    split = data.Split(torch.arange(10.0)[:, None], torch.arange(10))
+    batches = Batches(split, 4, torch.Generator().manual_seed(0))
+    first, second = ([target for _, target in batches] for _ in range(2))
+    assert [len(target) for target in first] == [4, 4, 2]
+    assert len(batches) == 3
+    assert sorted(torch.cat(first).tolist()) == list(range(10))
+    assert torch.cat(first).tolist() != torch.cat(second).tolist()
+    assert torch.cat([target for _, target in Batches(split, 4)]).tolist() == list(range(10))
+
+
+def test_the_data_module_loads_by_itself() -> None:
+    module = MNISTDataModule("digits", batch_size=100)
+    module.setup("fit")
+    x, target = next(iter(module.train_dataloader()))
+    assert (x.shape, target.shape) == ((100, 784), (100,))

@@ -1,0 +1,271 @@
+"""A run that was stopped, by whatever and whenever, ends with the bits of one that was not."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from curriculum import Stopped, UserError, files
+from models.jobs import mnist, train
+from models.jobs.mnist import Options
+from models.jobs.rerun import differences
+from models.lightning import cli as fit
+from models.lightning.module import LitMLP
+from models.networks.scratch import ScratchEngine
+from models.networks.torch_nn import TorchEngine
+from models.records import checkpoint
+from tests.support.commands import curriculum
+
+STEPS = 19  # in an epoch of the offline digits
+OPTIONS = Options(data="digits", epochs=3, log="basic")
+FIT = (
+    "--data.dataset=digits", "--data.augment=elastic", "--model.sizes=[784,16,10]", "--model.dropout=0.3",
+    "--model.batch_norm=true", "--model.optimizer=adam", "--model.lr=0.01", "--model.max_norm=1",
+    "--trainer.max_epochs=3", "--log.level=basic", "--trainer.enable_progress_bar=false",
+)  # fmt: skip
+
+
+class Killed(BaseException):
+    """In the place of SIGKILL: nobody catches it to save anything."""
+
+
+def quiet(line: str) -> None: ...
+
+
+def at_step(step: int, act: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let something happen within that step of whichever engine learns, once."""
+    count = 0
+
+    def counted(method: Any) -> Any:
+        def inner(*args: Any, **kwargs: Any) -> Any:
+            nonlocal count
+            count += 1
+            if count == step + 1:
+                act()
+            return method(*args, **kwargs)
+
+        return inner
+
+    monkeypatch.setattr(ScratchEngine, "step", counted(ScratchEngine.step))
+    make = TorchEngine.__init__
+
+    def with_counted_step(self: Any, *args: Any) -> None:
+        make(self, *args)
+        self.step = counted(self.step)
+
+    monkeypatch.setattr(TorchEngine, "__init__", with_counted_step)
+    monkeypatch.setattr(LitMLP, "training_step", counted(LitMLP.training_step))
+
+
+def kill() -> None:
+    raise Killed
+
+
+def terminate() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The folders of runs that nobody stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    reports = mnist.run(replace(OPTIONS, log_dir=folder), quiet)
+    return {report.engine: Path(report.folder) for report in reports}
+
+
+@pytest.mark.parametrize("engine", ["scratch", "torch", "lightning"])
+@pytest.mark.parametrize("step", [0, STEPS + 7, 3 * STEPS - 1])
+def test_a_killed_run_goes_on_to_the_same_bits(
+    engine: str, step: int, whole: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        at_step(step, kill, patch)
+        with pytest.raises(Killed):
+            mnist.run(replace(OPTIONS, engine=engine, log_dir=tmp_path), quiet)
+    options, folders = mnist.unfinished(tmp_path)
+    (report,) = mnist.run(options, quiet, folders)
+    assert differences(whole[engine], Path(report.folder)) == []
+    assert not list(Path(report.folder).glob("*checkpoint*"))
+
+
+@pytest.mark.parametrize("engine", ["scratch", "torch", "lightning"])
+@pytest.mark.parametrize("step", [9, STEPS - 1])
+def test_a_stopped_run_loses_no_step(
+    engine: str, step: int, whole: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SIGTERM during a step: the step is finished, saved, and not taken again."""
+    with monkeypatch.context() as patch:
+        at_step(step, terminate, patch)
+        with pytest.raises(Stopped, match="go on with: curriculum mnist --resume") as told:
+            mnist.run(replace(OPTIONS, engine=engine, log_dir=tmp_path), quiet)
+    assert told.value.code == 128 + signal.SIGTERM
+    assert f"{step + 1} steps" in str(told.value)
+    taken = 0
+
+    def count() -> None:
+        nonlocal taken
+        taken += 1
+
+    options, folders = mnist.unfinished(tmp_path)
+    with monkeypatch.context() as patch:
+        for later in range(3 * STEPS):
+            at_step(later, count, patch)
+        (report,) = mnist.run(options, quiet, folders)
+    assert taken == 3 * STEPS - (step + 1)
+    assert differences(whole[engine], Path(report.folder)) == []
+
+
+def test_engines_that_were_through_do_not_learn_again(
+    whole: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        at_step(3 * STEPS + 25, kill, patch)  # in the second epoch of torch
+        with pytest.raises(Killed):
+            mnist.run(replace(OPTIONS, log_dir=tmp_path), quiet)
+    monkeypatch.setattr(ScratchEngine, "step", kill)
+    options, folders = mnist.unfinished(tmp_path)
+    for report in mnist.run(options, quiet, folders):
+        assert differences(whole[report.engine], Path(report.folder)) == []
+
+
+@pytest.fixture
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["curriculum"])
+
+
+@pytest.fixture(scope="module")
+def whole_fit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fit with all that has a state: dropout, running averages, Adam, distortions, a schedule."""
+    folder = tmp_path_factory.mktemp("fit")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["curriculum"])
+        fit.main(["fit", f"--log_dir={folder}", *FIT])
+    return folder / "fit/version_0"
+
+
+@pytest.mark.usefixtures("_here")
+@pytest.mark.parametrize(
+    ("step", "act"), [(0, kill), (STEPS + 9, kill), (STEPS - 1, terminate), (STEPS + 9, terminate)]
+)
+def test_a_fit_goes_on_to_the_same_bits(
+    act: Callable[[], None], step: int, whole_fit: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        at_step(step, act, patch)
+        with pytest.raises((Killed, Stopped)):
+            fit.main(["fit", *FIT])
+    fit.main(["fit", "--resume"])
+    assert differences(whole_fit, Path("runs/fit/version_0")) == []
+    with pytest.raises(UserError, match="no run of fit in runs was stopped"):
+        fit.main(["fit", "--resume"])
+    for resumed in (["--resume", "runs/fit/version_0"], ["--resume=runs/fit/version_0"]):
+        with pytest.raises(UserError, match="it is finished"):
+            fit.main(["fit", *resumed])
+
+
+@pytest.mark.usefixtures("_here")
+def test_outside_of_training_ctrl_c_ends_a_fit_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing would be saved there, so nothing takes note and goes on."""
+    before, heard = signal.getsignal(signal.SIGINT), []
+
+    def hear(_: fit.DigitsCLI) -> None:
+        heard.append(signal.getsignal(signal.SIGINT))
+
+    for moment in ("before_fit", "after_fit"):
+        monkeypatch.setattr(fit.DigitsCLI, moment, hear, raising=False)
+    fit.main(["fit", *FIT])
+    assert heard == [before, before]
+
+
+@pytest.mark.slow
+def test_two_processes_go_on_to_the_same_bits(tmp_path: Path) -> None:
+    """DDP with dropout, whose masks differ between the processes; SIGTERM reaches only the first."""
+    common = (*FIT, "--trainer.strategy=ddp", "--trainer.devices=2")
+    assert curriculum("fit", "--name", "whole", *common, cwd=tmp_path).returncode == 0
+    code = (
+        "import os, signal, sys; from models.lightning.module import LitMLP; step = LitMLP.training_step\n"
+        "def stopped(self, batch, batch_idx):\n"
+        "    at = self.trainer.global_step, self.global_rank\n"
+        "    if at == (27, 0): os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    return step(self, batch, batch_idx)\n"
+        "LitMLP.training_step = stopped; from curriculum.cli.main import main; main()\n"
+    )
+    (tmp_path / "stopped.py").write_text(code)
+    command = [sys.executable, "stopped.py", "fit", "--name", "two", *common]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=170)
+    assert (done.returncode, "go on with: curriculum fit --resume" in done.stderr) == (143, True), done.stderr
+    done = curriculum("fit", "--resume", cwd=tmp_path)
+    assert (done.returncode, "arning" in done.stderr) == (0, False), done.stderr
+    assert differences(*(tmp_path / "runs" / name / "version_0" for name in ("whole", "two"))) == []
+
+
+# ---------------------------------------------------------------- files
+
+
+@pytest.mark.parametrize("moment", ["half of it is written", "it is written", "it has its name"])
+def test_a_file_is_written_whole_or_not_at_all(
+    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    files.write_whole(path, b"old" * 1000)
+    fsync, put = os.fsync, os.replace
+
+    def replaced(*names: Any) -> None:
+        if moment == "it is written":
+            os._exit(9)
+        put(*names)
+        os._exit(9)
+
+    if (child := os.fork()) == 0:
+        monkeypatch.setattr(os, "replace", replaced)
+        if moment == "half of it is written":
+            monkeypatch.setattr(os, "fsync", lambda number: (os.ftruncate(number, 1500), os._exit(9)))
+        files.write_whole(path, b"new" * 1000)
+    os.waitpid(child, 0)
+    assert fsync is os.fsync
+    assert path.read_bytes() == (b"new" if moment == "it has its name" else b"old") * 1000
+    files.sweep(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_full_disk_is_one_clear_line_and_costs_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    checkpoint.save(path, {"a": torch.ones(3)}, {"step": 1})
+
+    def full(number: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UserError, match=r"cannot write .*No space left on device.*make room"):
+        checkpoint.save(path, {"a": torch.zeros(3)}, {"step": 2})
+    assert checkpoint.load(path).facts == {"step": 1}
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def spoilt(content: bytes) -> Iterator[bytes]:
+    yield b""
+    yield b"not a checkpoint at all"
+    for part in (1, 8, 100, len(content) // 2, len(content) - 1):
+        yield content[:part]
+    for place in range(0, len(content), max(1, len(content) // 40)):
+        yield content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :]
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    checkpoint.save(path, {"a": torch.randn(30), "b": torch.tensor([1, 2])}, {"step": 7})
+    for content in spoilt(path.read_bytes()):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match="damaged or no checkpoint of ours"):
+            checkpoint.load(path)
+    assert train.LAST != checkpoint.NAME
