@@ -1,0 +1,112 @@
+"""Commands for who does the exercises, and for who teaches a class."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from curriculum.cli.options import EXERCISES, AsJson
+from curriculum.table import Table
+
+OwnDir = Annotated[Path, typer.Option("--dir", help="Your own folder of exercises.")]
+OneExercise = Annotated[str, typer.Argument(help="An exercise: 03a.", show_default=False)]
+Seconds = Annotated[float, typer.Option(min=1, help="How long an answer may take.")]
+JUnit = Annotated[Path | None, typer.Option(help="Also write the verdicts to this file, as JUnit XML.")]
+
+
+def start(folder: Annotated[Path, typer.Argument(help="Your own folder.")] = EXERCISES) -> None:
+    """Copy the exercises into a folder of your own. What is there is never overwritten."""
+    from curriculum.grader import exercise
+
+    fresh = exercise.start(folder)
+    print(f"{len(fresh)} new files in {folder}; git ignores them. Open one, then: curriculum check")
+
+
+def list_exercises(folder: OwnDir = EXERCISES) -> None:
+    """List the exercises with your progress."""
+    from curriculum.grader import exercise
+
+    table = Table("", "exercise", "difficulty", "minutes", "", box=None)
+    for row in exercise.rows(folder):
+        table.add_row(*row, style="green" if row[-1] == "passed" else None)
+    Console().print(table)
+
+
+def check(
+    which: Annotated[list[str] | None, typer.Argument(help="03a, 03, all; else the next one.")] = None,
+    folder: OwnDir = EXERCISES,
+    seconds: Seconds = 30,
+    as_json: AsJson = False,
+    junit: JUnit = None,
+) -> None:
+    """Grade your answers with PyTorch, and name the mistake. Exit code 1 where one is not passed."""
+    from curriculum.grader import session
+
+    grades = []
+    for grade in session.check(which or [], folder, seconds):
+        grades.append(grade)
+        if not as_json:
+            print("\n".join(grade.lines()), flush=True)
+    if as_json:
+        print(json.dumps([grade.row() for grade in grades], indent=2))
+    else:
+        print(f"\n{session.what_next(folder)}")
+    if junit:
+        session.write_junit(grades, junit)
+    if not all(grade.verdict.passed for grade in grades):
+        raise typer.Exit(1)
+
+
+def watch(folder: OwnDir = EXERCISES, seconds: Seconds = 30) -> None:
+    """Check each exercise as you save it."""
+    from curriculum.grader import session
+
+    session.watch(folder, seconds, lambda text: print(text, flush=True))
+
+
+def hint(which: OneExercise, folder: OwnDir = EXERCISES) -> None:
+    """A hint; each time one step further."""
+    from curriculum.grader import exercise
+
+    print(exercise.hint(exercise.select_one(which), folder))
+
+
+def solution(
+    which: OneExercise,
+    folder: OwnDir = EXERCISES,
+    give_up: Annotated[bool, typer.Option("--give-up", help="Show it although yours is not passed.")] = False,
+) -> None:
+    """Show the solution of an exercise that you have passed."""
+    from curriculum.grader import exercise
+
+    print(exercise.solution(exercise.select_one(which), folder, give_up))
+
+
+def reset(which: OneExercise, folder: OwnDir = EXERCISES) -> None:
+    """Put an exercise back as it was handed out; your file is kept beside it."""
+    from curriculum.grader import exercise
+
+    chosen = exercise.select_one(which)
+    kept = exercise.reset(chosen, folder)
+    print(f"{chosen} is as it was handed out" + (f"; yours is {kept}" if kept else ""))
+
+
+def grade(
+    folder: Annotated[Path, typer.Argument(help="One folder per learner, with their files in it.")],
+    seconds: Seconds = 30,
+    as_json: AsJson = False,
+    junit: JUnit = None,
+) -> None:
+    """For teachers: grade what a class has handed in."""
+    from curriculum.grader import session
+
+    grades = list(session.grade_class(folder, seconds))
+    if as_json:
+        print(json.dumps([one.row() for one in grades], indent=2))
+    else:
+        Console().print(session.class_table(grades))
+        print("\n".join(session.class_mistakes(grades)))
+    if junit:
+        session.write_junit(grades, junit)

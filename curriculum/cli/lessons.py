@@ -1,0 +1,93 @@
+"""Commands for who reads lessons, and for who writes them."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from curriculum.cli.options import RUNS, AsJson, Device, Dtype, LogDir
+from curriculum.discover import lessons, select
+from curriculum.table import Table
+
+Which = Annotated[str, typer.Argument(help="A lesson's number or name, or all.", show_default=False)]
+
+
+def list_lessons() -> None:
+    """List the lessons."""
+    table = Table("lesson", "title", "minutes", box=None)
+    for lesson in lessons():
+        table.add_row(f"{lesson.number:02}", lesson.title, str(lesson.minutes))
+    Console().print(table)
+
+
+def run(which: Which, log_dir: LogDir = RUNS) -> None:
+    """Show every demonstration of a lesson; figures go to PNG files and to TensorBoard."""
+    chosen = select(which)
+    from curriculum.show import show_lesson
+
+    for lesson in chosen:
+        show_lesson(lesson, log_dir, Console())
+
+
+def compare(
+    which: Which,
+    as_json: AsJson = False,
+    dtype: Annotated[Dtype, typer.Option(help="Precision of the comparison.")] = Dtype.float64,
+    device: Device = "cpu",
+) -> None:
+    """Compare scratch with PyTorch: every pair, its largest difference. Exit code 1 on a mismatch."""
+    chosen = select(which)
+    from curriculum.show import compare_lessons
+
+    rows = compare_lessons(chosen, dtype, device)
+    if as_json:
+        print(json.dumps(rows, indent=2))
+    else:
+        table = Table("lesson", "pair", "results", "largest difference", "verdict", box=None)
+        for row in rows:
+            problems = [
+                f"{result['name']}: {result['problem']}" for result in row["results"] if result["problem"]
+            ]
+            cells = (
+                f"{row['lesson']:02}",
+                row["pair"],
+                str(len(row["results"])),
+                f"{row['largest']:.1e}",
+                "equal" if row["ok"] else "; ".join(problems),
+            )
+            table.add_row(*cells, style=None if row["ok"] else "bold red")
+        Console().print(table)
+        equal = sum(row["ok"] for row in rows)
+        results = sum(len(row["results"]) for row in rows)
+        print(f"\n{equal} of {len(rows)} pairs equal, {results} results compared")
+    if not all(row["ok"] for row in rows):
+        raise typer.Exit(1)
+
+
+def notebooks(
+    folder: Annotated[Path, typer.Argument(help="Where to write them.")] = Path("notebooks"),
+    run: Annotated[bool, typer.Option("--run", help="Also run every cell, so that results show.")] = False,
+) -> None:
+    """Make a notebook of every lesson."""
+    from curriculum.authoring.notebooks import convert, execute
+
+    for lesson in lessons():
+        path = convert(lesson, folder)
+        if run:
+            execute(path)
+        print(path)
+
+
+def new(
+    which: Annotated[str, typer.Argument(help="Number and name of the lesson, like 20_convolution.")],
+) -> None:
+    """Start a lesson: write its skeleton, or say what it still lacks."""
+    from curriculum.authoring.new import missing, start
+
+    for path in start(which):
+        print(f"new: {os.path.relpath(path)}")
+    for line in missing(which):
+        print(f"missing: {line}")

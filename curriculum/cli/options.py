@@ -1,0 +1,33 @@
+"""Arguments and options that several commands share."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Dtype(StrEnum):
+    float32 = "float32"
+    float64 = "float64"
+
+
+class DataChoice(StrEnum):
+    auto = "auto"
+    mnist = "mnist"
+    digits = "digits"
+
+
+RUNS = Path("runs")
+EXERCISES = Path("exercises")
+
+Data = Annotated[DataChoice, typer.Option(help="auto takes MNIST where it can be had.")]
+DataDir = Annotated[
+    Path | None, typer.Option(help="Folder that holds MNIST/raw, or that it is downloaded to.")
+]
+Seed = Annotated[
+    int, typer.Option(min=0, max=2**32 - 1, help="Decides first weights and order of the digits.")
+]
+Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, …")]
+LogDir = Annotated[Path, typer.Option(help="Folder for TensorBoard logs and figures.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
