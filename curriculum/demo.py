@@ -7,74 +7,31 @@ and the tests can call it by name.
 
 import io
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from matplotlib.figure import Figure
-from rich.console import Console, RenderableType
+from rich.console import Console
 
-from curriculum.table import Table as RichTable
+from curriculum import UserError
+from curriculum.discover import Lesson
+from curriculum.draw import png
 
 Demo = TypeVar("Demo", bound=Callable[[], Any])
 
-
-@dataclass(frozen=True)
-class Table:
-    """Columns and rows of plain values: tests read them, `rich` and notebooks draw them."""
-
-    columns: Sequence[str]
-    rows: Sequence[Sequence[Any]]
-    title: str = ""
-
-    def __rich__(self) -> RenderableType:
-        table = RichTable(*self.columns, title=self.title or None, title_justify="left")
-        for column, value in zip(table.columns, self.rows[0] if self.rows else (), strict=False):
-            column.justify = "left" if isinstance(value, str) else "right"
-        for row in self.rows:
-            table.add_row(*map(_cell, row))
-        return table
-
-    def _repr_markdown_(self) -> str:
-        lines = [self.columns, ["---"] * len(self.columns), *(map(_cell, row) for row in self.rows)]
-        table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        return f"**{self.title}**\n\n{table}" if self.title else table
+_output_folder = Path("runs")
 
 
-def _cell(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def output_folder() -> Path:
+    """The folder that demonstrations write figures and logs to."""
+    return _output_folder
 
 
-# The two sides keep their colours in every figure.
-SCRATCH, TORCH = "#d1495b", "#00798c"
-OTHER = ("#edae49", "#6a4c93", "#66a182", "#2e4057")
-
-
-def new_figure(
-    rows: int = 1, columns: int = 1, width: float = 4.0, height: float = 3.2
-) -> tuple[Figure, Any]:
-    """An empty figure and its axes (an array where there is more than one), `width` × `height` inches each.
-
-    It is made without pyplot: nothing opens and nothing is left behind.
-    """
-    figure = Figure(figsize=(width * columns, height * rows), layout="constrained", dpi=110)
-    axes = figure.subplots(rows, columns)
-    for axis in figure.axes:
-        axis.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
-_runs = Path("runs")
-
-
-def runs(folder: Path | None = None) -> Path:
-    """The folder for figures and logs; with an argument, set it for this process."""
-    global _runs
-    _runs = folder or _runs
-    return _runs
+def set_output_folder(folder: Path) -> None:
+    """Let all demonstrations of this process write to `folder`."""
+    global _output_folder
+    _output_folder = folder
 
 
 def demo(function: Demo) -> Demo:
@@ -90,35 +47,66 @@ def heading(function: Callable[[], Any]) -> str:
     return (function.__doc__ or function.__name__).strip().splitlines()[0]
 
 
-def png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
+def show_lesson(lesson: Lesson, log_dir: Path, console: Console) -> None:
+    """Show every demo under its heading; figures also go to `log_dir`, as PNG and for TensorBoard.
+
+    Raises:
+        UserError: `log_dir` cannot be written to.
+    """
+    import numpy as np
+    from PIL import Image
+    from torch.utils.tensorboard import SummaryWriter
+
+    set_output_folder(log_dir)
+    folder = log_dir / lesson.folder_name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob("events.out.tfevents.*"):
+            old.unlink()  # a demo shows the same every time: keep one copy
+        writer = SummaryWriter(str(folder))
+    except OSError as error:
+        raise UserError(f"cannot write to {folder} ({error.strerror}); choose another --log-dir") from error
+    console.rule(f"[bold]Lesson {lesson.number:02} · {lesson.title}", characters="═")
+    console.print(f"{lesson.question}\n{lesson.path}\n", highlight=False, soft_wrap=True)
+    with writer:
+        for function in lesson.demos():
+            picture = show(function, folder, console)
+            if picture:
+                pixels = np.array(Image.open(io.BytesIO(picture)))
+                writer.add_image(function.__name__, pixels, dataformats="HWC")
 
 
-def show(function: Callable[[], Any], folder: Path, console: Console) -> Any:
-    """Run a demo and show it in the terminal; a figure is saved under `folder`. Returns what it made."""
+def show(function: Callable[[], Any], folder: Path, console: Console) -> bytes:
+    """Run a demo and show it in the terminal. A figure is saved under `folder`.
+
+    Returns:
+        The figure as PNG; nothing where the demo made none.
+    """
     console.print(heading(function), style="bold", highlight=False, markup=False)
     console.rule(style="dim")
     result = function()
+    picture = b""
     if isinstance(result, Figure):
+        picture = png(result)
         path = folder / f"{function.__name__}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(png(result))
+        path.write_bytes(picture)
         console.print(f"figure: {path}", soft_wrap=True)
     else:
         console.print(result, soft_wrap=isinstance(result, str), markup=False, highlight=False)
     console.print()
-    return result
+    return picture
 
 
 def _show_here(function: Callable[[], Any]) -> None:
-    if "get_ipython" in vars(sys.modules["__main__"]):
+    """Show a demo where it stands: in the notebook, or in the terminal of the script."""
+    main = sys.modules["__main__"]
+    if "get_ipython" in vars(main):
         from IPython.display import Image, Markdown, display
 
         result = function()
         display(Markdown(f"**{heading(function)}**"))
         display(Image(png(result)) if isinstance(result, Figure) else result)
     else:
-        script = Path(getattr(sys.modules["__main__"], "__file__", "notebook"))
-        show(function, runs() / script.stem.split("_")[0], Console())
+        script = Path(getattr(main, "__file__", "notebook"))
+        show(function, output_folder() / script.stem.split("_")[0], Console())

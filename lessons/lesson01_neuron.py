@@ -15,8 +15,10 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from curriculum.demo import OTHER, TORCH, Table, demo, new_figure
+from curriculum.demo import demo
+from curriculum.draw import OTHER, TORCH, new_figure
 from curriculum.pair import Case, layer_pair, training_pair
+from curriculum.table import Table
 
 # %% [markdown]
 # ## The idea

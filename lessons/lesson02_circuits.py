@@ -12,8 +12,10 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from curriculum.demo import OTHER, SCRATCH, TORCH, Table, demo, new_figure
+from curriculum.demo import demo
+from curriculum.draw import OTHER, SCRATCH, TORCH, new_figure
 from curriculum.pair import Case, function_pair, layer_pair, training_pair
+from curriculum.table import Table
 from lessons.lesson01_neuron import Identity, Neuron, Sigmoid, TorchNeuron
 
 # %% [markdown]

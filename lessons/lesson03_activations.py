@@ -13,8 +13,10 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from curriculum.demo import OTHER, SCRATCH, Table, demo, new_figure
+from curriculum.demo import demo
+from curriculum.draw import OTHER, SCRATCH, new_figure
 from curriculum.pair import Case, Pair, compare, layer_pair
+from curriculum.table import Table
 from lessons.lesson01_neuron import Sigmoid
 
 # %% [markdown]

@@ -14,8 +14,10 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from curriculum.demo import OTHER, Table, demo, new_figure
+from curriculum.demo import demo
+from curriculum.draw import OTHER, new_figure
 from curriculum.pair import function_pair, layer_pair
+from curriculum.table import Table
 from lessons.lesson01_neuron import Neuron
 from lessons.lesson03_activations import ReLU
 

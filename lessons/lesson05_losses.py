@@ -14,8 +14,10 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from curriculum.demo import OTHER, SCRATCH, Table, demo, new_figure
+from curriculum.demo import demo
+from curriculum.draw import OTHER, SCRATCH, new_figure
 from curriculum.pair import Case, loss_pair
+from curriculum.table import Table
 from lessons.lesson01_neuron import Sigmoid
 from lessons.lesson03_activations import ReLU, Tanh
 from lessons.lesson04_layers import Linear, Sequential

@@ -14,8 +14,10 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from curriculum.demo import OTHER, Table, demo, new_figure
+from curriculum.demo import demo
+from curriculum.draw import OTHER, new_figure
 from curriculum.pair import Case, Pair, training_pair
+from curriculum.table import Table
 from lessons.lesson04_layers import Sequential, mlp, torch_mlp
 from lessons.lesson05_losses import MSELoss
 from lessons.lesson06_descent import SGD, numerical_gradient

@@ -18,8 +18,10 @@ from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 from torch import Tensor
 
-from curriculum.demo import OTHER, Table, demo, new_figure
+from curriculum.demo import demo
+from curriculum.draw import OTHER, new_figure
 from curriculum.pair import Case, Pair, training_pair
+from curriculum.table import Table
 from lessons.lesson04_layers import mlp
 from lessons.lesson06_descent import SGD
 

@@ -14,8 +14,10 @@ from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
-from curriculum.demo import OTHER, SCRATCH, TORCH, Table, demo, new_figure
+from curriculum.demo import demo
+from curriculum.draw import OTHER, SCRATCH, TORCH, new_figure
 from curriculum.pair import optimizer_pair, training_pair
+from curriculum.table import Table
 from lessons.lesson03_activations import ReLU
 from lessons.lesson04_layers import Linear, Sequential
 from lessons.lesson05_losses import CrossEntropyLoss, MSELoss

@@ -17,7 +17,8 @@ from torch import Tensor, optim
 from torch.optim import lr_scheduler
 
 from curriculum.data import load
-from curriculum.demo import OTHER, SCRATCH, demo, new_figure
+from curriculum.demo import demo
+from curriculum.draw import OTHER, SCRATCH, new_figure
 from curriculum.pair import Pair, function_pair, optimizer_pair
 from lessons.lesson04_layers import mlp
 from lessons.lesson05_losses import CrossEntropyLoss

@@ -16,8 +16,10 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from curriculum.data import load
-from curriculum.demo import OTHER, Table, demo, new_figure
+from curriculum.demo import demo
+from curriculum.draw import OTHER, new_figure
 from curriculum.pair import Case, Pair, layer_pair, optimizer_pair, training_pair
+from curriculum.table import Table
 from lessons.lesson03_activations import ReLU
 from lessons.lesson04_layers import Linear, Sequential, mlp
 from lessons.lesson05_losses import CrossEntropyLoss, MSELoss

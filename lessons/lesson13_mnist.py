@@ -16,8 +16,10 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from curriculum.data import Data, Split, load
-from curriculum.demo import SCRATCH, TORCH, Table, demo, new_figure
+from curriculum.demo import demo
+from curriculum.draw import SCRATCH, TORCH, new_figure
 from curriculum.pair import Case, layer_pair, training_pair
+from curriculum.table import Table
 from lessons.lesson03_activations import ReLU
 from lessons.lesson04_layers import Linear, Sequential
 from lessons.lesson05_losses import CrossEntropyLoss

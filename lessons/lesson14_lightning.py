@@ -19,10 +19,12 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from curriculum.data import Split, load
-from curriculum.demo import OTHER, SCRATCH, TORCH, Table, demo, new_figure, runs
+from curriculum.demo import demo, output_folder
+from curriculum.draw import OTHER, SCRATCH, TORCH, new_figure
 from curriculum.pair import Case, training_pair
 from curriculum.quiet import quiet_lightning
 from curriculum.runs import events
+from curriculum.table import Table
 from lessons.lesson05_losses import CrossEntropyLoss
 from lessons.lesson09_training import accuracy, linear_decay, minibatches
 from lessons.lesson13_mnist import MLP, Step, TorchMLP, first_weights, learn, scratch_step, torch_step
@@ -266,7 +268,9 @@ def three_runs_one_curve() -> Figure:
     """Three engines, one curve, and a fourth run that is not like them"""
     figure, axis = new_figure(width=6.5)
     styles = ((TORCH, 6.0), (OTHER[0], 3.0), (SCRATCH, 1.0), ("0.7", 1.0))
-    for (name, losses), (colour, width) in zip(four_runs(runs() / "lesson14").items(), styles, strict=True):
+    for (name, losses), (colour, width) in zip(
+        four_runs(output_folder() / "lesson14").items(), styles, strict=True
+    ):
         axis.plot(losses, color=colour, linewidth=width, label=name)
     axis.set(xlabel="step", ylabel="train_loss", ylim=(0, 4))
     axis.legend(frameon=False)
@@ -290,8 +294,8 @@ def three_runs_one_curve() -> Figure:
 # %%
 def scalars(run: str, tag: str) -> Tensor:
     """Every point that a run's event files hold under `tag`: (points, 2), columns step and value."""
-    four_runs(runs() / "lesson14")  # writes the files, where they are not there yet
-    points = events.scalars(runs() / "lesson14" / run, tag)
+    four_runs(output_folder() / "lesson14")  # writes the files, where they are not there yet
+    points = events.scalars(output_folder() / "lesson14" / run, tag)
     return torch.tensor([(point.step, point.value) for point in points])
 
 

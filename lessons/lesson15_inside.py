@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from curriculum.data import OFFLINE_DIGITS, Data, Split, load
-from curriculum.demo import OTHER, SCRATCH, TORCH, demo, new_figure
+from curriculum.demo import demo
+from curriculum.draw import OTHER, SCRATCH, TORCH, new_figure
 from curriculum.pair import Case, Pair, function_pair
 from lessons.lesson05_losses import CrossEntropyLoss
 from lessons.lesson09_training import accuracy

@@ -17,8 +17,10 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from curriculum.data import OFFLINE_DIGITS, Data, Split, load
-from curriculum.demo import OTHER, SCRATCH, Table, demo, new_figure
+from curriculum.demo import demo
+from curriculum.draw import OTHER, SCRATCH, new_figure
 from curriculum.pair import Case, Pair
+from curriculum.table import Table
 from lessons.lesson05_losses import CrossEntropyLoss
 from lessons.lesson09_training import accuracy
 from lessons.lesson13_mnist import MLP, SIZES, TorchMLP, first_weights, learn, scratch_step

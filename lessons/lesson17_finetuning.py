@@ -15,8 +15,10 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from curriculum.data import OFFLINE_DIGITS, Split, load
-from curriculum.demo import OTHER, SCRATCH, TORCH, Table, demo, new_figure
+from curriculum.demo import demo
+from curriculum.draw import OTHER, SCRATCH, TORCH, new_figure
 from curriculum.pair import Case, training_pair
+from curriculum.table import Table
 from lessons.lesson05_losses import CrossEntropyLoss
 from lessons.lesson06_descent import SGD
 from lessons.lesson09_training import accuracy, train_step

@@ -24,8 +24,10 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from curriculum.data import load
-from curriculum.demo import Table, demo, new_figure
+from curriculum.demo import demo
+from curriculum.draw import new_figure
 from curriculum.pair import Case, function_pair, training_pair
+from curriculum.table import Table
 from lessons.lesson05_losses import CrossEntropyLoss
 from lessons.lesson06_descent import SGD
 from lessons.lesson09_training import minibatches

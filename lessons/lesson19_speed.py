@@ -19,8 +19,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from curriculum.data import Data, load
-from curriculum.demo import OTHER, SCRATCH, TORCH, Table, demo, new_figure
+from curriculum.demo import demo
+from curriculum.draw import OTHER, SCRATCH, TORCH, new_figure
 from curriculum.pair import Case, Pair, Results, training_pair
+from curriculum.table import Table
 from lessons import lesson13_mnist as lesson13
 from lessons.lesson09_training import minibatches
 from lessons.lesson13_mnist import BATCH_SIZE, LR, MLP, SEED, SIZES, Step, TorchMLP

@@ -19,7 +19,8 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from curriculum.demo import SCRATCH, demo, new_figure
+from curriculum.demo import demo
+from curriculum.draw import SCRATCH, new_figure
 from curriculum.pair import layer_pair
 
 # %% [markdown]

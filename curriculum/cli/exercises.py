@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from curriculum.cli.options import EXERCISES, AsJson
-from curriculum.table import Table
+from curriculum.table import TerminalTable
 
 OwnDir = Annotated[Path, typer.Option("--dir", help="Your own folder of exercises.")]
 OneExercise = Annotated[str, typer.Argument(help="An exercise: 03a.", show_default=False)]
@@ -28,7 +28,7 @@ def list_exercises(folder: OwnDir = EXERCISES) -> None:
     """List the exercises with your progress."""
     from curriculum.grader import exercise
 
-    table = Table("", "exercise", "difficulty", "minutes", "", box=None)
+    table = TerminalTable("", "exercise", "difficulty", "minutes", "", box=None)
     for row in exercise.rows(folder):
         table.add_row(*row, style="green" if row[-1] == "passed" else None)
     Console().print(table)

@@ -10,14 +10,14 @@ from rich.console import Console
 
 from curriculum.cli.options import RUNS, AsJson, Device, Dtype, LogDir
 from curriculum.discover import lessons, select
-from curriculum.table import Table
+from curriculum.table import TerminalTable
 
 Which = Annotated[str, typer.Argument(help="A lesson's number or name, or all.", show_default=False)]
 
 
 def list_lessons() -> None:
     """List the lessons."""
-    table = Table("lesson", "title", "minutes", box=None)
+    table = TerminalTable("lesson", "title", "minutes", box=None)
     for lesson in lessons():
         table.add_row(f"{lesson.number:02}", lesson.title, str(lesson.minutes))
     Console().print(table)
@@ -26,7 +26,7 @@ def list_lessons() -> None:
 def run(which: Which, log_dir: LogDir = RUNS) -> None:
     """Show every demonstration of a lesson; figures go to PNG files and to TensorBoard."""
     chosen = select(which)
-    from curriculum.show import show_lesson
+    from curriculum.demo import show_lesson
 
     for lesson in chosen:
         show_lesson(lesson, log_dir, Console())
@@ -40,30 +40,17 @@ def compare(
 ) -> None:
     """Compare scratch with PyTorch: every pair, its largest difference. Exit code 1 on a mismatch."""
     chosen = select(which)
-    from curriculum.show import compare_lessons
+    from curriculum.cli.comparison import compare_lessons, comparison_table
 
     rows = compare_lessons(chosen, dtype, device)
+    equal = sum(row["ok"] for row in rows)
     if as_json:
         print(json.dumps(rows, indent=2))
     else:
-        table = Table("lesson", "pair", "results", "largest difference", "verdict", box=None)
-        for row in rows:
-            problems = [
-                f"{result['name']}: {result['problem']}" for result in row["results"] if result["problem"]
-            ]
-            cells = (
-                f"{row['lesson']:02}",
-                row["pair"],
-                str(len(row["results"])),
-                f"{row['largest']:.1e}",
-                "equal" if row["ok"] else "; ".join(problems),
-            )
-            table.add_row(*cells, style=None if row["ok"] else "bold red")
-        Console().print(table)
-        equal = sum(row["ok"] for row in rows)
+        Console().print(comparison_table(rows))
         results = sum(len(row["results"]) for row in rows)
         print(f"\n{equal} of {len(rows)} pairs equal, {results} results compared")
-    if not all(row["ok"] for row in rows):
+    if equal < len(rows):
         raise typer.Exit(1)
 
 

@@ -22,9 +22,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from curriculum.from_scratch import FORBIDDEN, forbidden_names
 from curriculum.grader.session import MEMORY, Verdict
 from curriculum.grader.shrink import SECONDS, SIZES, Whole, smallest
-from curriculum.pair import FORBIDDEN, TOLERANCE, Case, Difference, Pair, Results, compare, forbidden_names
+from curriculum.pair import TOLERANCE, Case, Difference, Pair, Results, compare
 
 CASES = (Case(), Case(batch=1), Case(batch=7, n_in=3, n_out=5, seed=1), Case(dtype=torch.float32))
 SMALL_CASES = [Case(batch, n_in, n_out) for batch, n_in, n_out in SIZES]

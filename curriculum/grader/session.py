@@ -31,7 +31,7 @@ from curriculum.grader.exercise import (
     select,
     update_progress,
 )
-from curriculum.table import Table
+from curriculum.table import TerminalTable
 
 SECONDS = 30.0  # for the learner's code; generous, because machines are slow
 START = 300.0  # for the child to import torch
@@ -245,10 +245,10 @@ def grade_class(folder: Path, seconds: float = SECONDS) -> Iterator[Grade]:
                     yield Grade(exercise, children.grade(exercise, file, seconds, more=True), learner.name)
 
 
-def class_table(grades: list[Grade]) -> Table:
+def class_table(grades: list[Grade]) -> TerminalTable:
     """Learner × exercise: ✓ passed, ✗ not, · as it was handed out, empty where nothing was handed in."""
     ids = sorted({grade.exercise.id for grade in grades})
-    table = Table("learner", *ids, "passed", box=None)
+    table = TerminalTable("learner", *ids, "passed", box=None)
     for learner in dict.fromkeys(grade.learner for grade in grades):
         own_grades = {grade.exercise.id: grade.verdict for grade in grades if grade.learner == learner}
         marks = {"passed": "✓", "not begun": "·"}

@@ -18,7 +18,7 @@ from rich.markup import escape
 from curriculum import UserError
 from curriculum.runs import events
 from curriculum.runs.events import Point
-from curriculum.table import Table
+from curriculum.table import TerminalTable
 
 RESULTS = ("train_loss", "val_loss", "val_acc", "test_acc")
 CURVES = ("train_loss", "val_loss", "train_acc", "val_acc", "lr")  # shown first, in this order
@@ -49,9 +49,9 @@ def rows(log_dir: Path) -> list[dict[str, Any]]:
     return sorted((_row(run, log_dir) for run in _find(log_dir)), key=lambda row: row["when"])
 
 
-def table(log_dir: Path) -> Table:
+def table(log_dir: Path) -> TerminalTable:
     """The rows for the terminal, a dash where a run lacks a number. Raises as `rows` does."""
-    result = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    result = TerminalTable(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     result.add_column("\nrun", overflow="fold")
     for column in ("\nsteps", *(name.replace("_", "\n") for name in RESULTS)):
         result.add_column(column, justify="right", no_wrap=True)

@@ -13,7 +13,7 @@ from string import Template
 from matplotlib.ticker import MaxNLocator
 
 from curriculum import UserError
-from curriculum.demo import OTHER, SCRATCH, TORCH
+from curriculum.draw import OTHER, SCRATCH, TORCH
 from curriculum.files import write_whole
 from curriculum.runs import events
 from curriculum.runs.catalogue import BREAKS_OFF, COUNTERS, RESULTS, config, curves, facts, number

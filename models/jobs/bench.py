@@ -21,9 +21,9 @@ from torch import Tensor, nn
 
 from curriculum import UserError
 from curriculum.data import Data, load
-from curriculum.demo import Table
 from curriculum.device import usable
 from curriculum.quiet import quiet_lightning
+from curriculum.table import Table
 from lessons.lesson09_training import accuracy
 from lessons.lesson13_mnist import SIZES, first_weights, learn, torch_step
 from lessons.lesson14_lightning import Batches

@@ -21,10 +21,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from curriculum import UserError
 from curriculum.data import Data, load
-from curriculum.demo import Table
 from curriculum.device import usable
 from curriculum.files import write_whole
 from curriculum.runs.events import natural
+from curriculum.table import Table
 from lessons.lesson13_mnist import SIZES, first_weights
 from models.jobs.train import LAST, Options, Run, train
 from models.networks.mine import MineEngine

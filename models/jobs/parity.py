@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from curriculum.data import load
-from curriculum.demo import Table
 from curriculum.quiet import quiet_lightning
+from curriculum.table import Table
 from lessons.lesson13_mnist import SIZES, first_weights
 from models.jobs.mnist import Options, default_dtype, make_folders
 from models.jobs.train import hparams, plain_trainer

@@ -25,9 +25,9 @@ from rich.console import Console
 from torch import Tensor
 
 from curriculum import UserError
-from curriculum.demo import Table
 from curriculum.files import sweep, write_whole
 from curriculum.quiet import quiet_lightning
+from curriculum.table import Table
 from models.lightning.checkpoint import KeepLast, SafeCheckpoints, last_step, load
 from models.lightning.data import MNISTDataModule
 from models.lightning.log import LogRun, SilentLogger

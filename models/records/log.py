@@ -24,7 +24,7 @@ from torchmetrics.functional.classification import multiclass_confusion_matrix
 from torchvision.utils import make_grid
 
 from curriculum.data import Data
-from curriculum.demo import new_figure
+from curriculum.draw import new_figure
 from curriculum.runs.events import EVENT_FILES
 from lessons.lesson09_training import accuracy
 

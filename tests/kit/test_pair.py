@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from curriculum.from_scratch import forbidden_names
 from curriculum.pair import (
     Case,
     Pair,
     compare,
-    forbidden_names,
     function_pair,
     layer_pair,
     loss_pair,

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from curriculum.demo import Table
+from curriculum.table import Table
 from lessons import lesson01_neuron as lesson
 
 

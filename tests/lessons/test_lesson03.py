@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from curriculum.demo import Table
 from curriculum.pair import Case
+from curriculum.table import Table
 from lessons import lesson03_activations as lesson
 
 ELEMENTWISE = [name for name in lesson.SIDES if name != "Softmax"]

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from curriculum.demo import OTHER, new_figure
+from curriculum.draw import OTHER, new_figure
 from lessons import lesson04_layers as lesson
 
 

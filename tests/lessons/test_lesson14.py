@@ -11,11 +11,11 @@ from lessons import lesson14_lightning as lesson
 
 @pytest.fixture
 def runs_folder(tmp_path: Path):  # type: ignore[no-untyped-def]
-    before = demo.runs()
-    demo.runs(tmp_path)
+    before = demo.output_folder()
+    demo.set_output_folder(tmp_path)
     lesson.four_runs.cache_clear()
     yield tmp_path
-    demo.runs(before)
+    demo.set_output_folder(before)
     lesson.four_runs.cache_clear()
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from curriculum.data import OFFLINE_DIGITS
-from curriculum.demo import Table
+from curriculum.table import Table
 from lessons import lesson16_limits as lesson
 from lessons.lesson09_training import accuracy
 from lessons.lesson13_mnist import MLP, SIZES, TorchMLP

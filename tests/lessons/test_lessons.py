@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from torch import nn
 
-from curriculum.demo import Table
 from curriculum.discover import Lesson, lessons
-from curriculum.pair import Case, Difference, compare, forbidden_names
+from curriculum.from_scratch import forbidden_names
+from curriculum.pair import Case, Difference, compare
+from curriculum.table import Table
 
 SOURCE_LINES = (100, 380)
 
