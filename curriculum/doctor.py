@@ -192,20 +192,20 @@ def _device() -> Iterator[Finding]:
 
 def _mnist(data_dir: Path | None) -> Iterator[Finding]:
     """Is it there, and whole? If it must be downloaded: is there room?"""
-    from curriculum import UserError, data
+    from curriculum import UserError, mnist_files
 
     try:
-        folder, missing = data.locate(data_dir)
+        folder, missing = mnist_files.locate(data_dir)
     except UserError as error:
         yield Finding("MNIST", *str(error).split("; ", 1))
         return
-    wrong = [name for name in data.damaged(folder) if name not in missing]
+    wrong = [name for name in mnist_files.damaged(folder) if name not in missing]
     if wrong:
         mend = f"rm -r {' '.join(shlex.quote(str(folder / name)) for name in wrong)}, then: curriculum mnist"
         yield Finding("MNIST", f"damaged in {folder}: {', '.join(wrong)}", mend)
     elif not missing:
         yield Finding("MNIST", f"{folder}, whole")
-    elif len(missing) < len(data.SHA256):
+    elif len(missing) < len(mnist_files.SHA256):
         mend = f"connect, then: curriculum mnist --data-dir {shlex.quote(str(folder.parents[1]))}"
         yield Finding("MNIST", f"{folder} lacks {', '.join(missing)}", mend)
     else:

@@ -40,7 +40,7 @@ class Case:
     moved: tuple[str, tuple[int, ...], float] = ("", (), 0.0)
 
     def tensor(self, name: str, *shape: int) -> Tensor:
-        """Values of that shape that expose errors: ordinary ones, zeros of both signs, ties and large ones."""
+        """Values of that shape that expose errors: ordinary ones, zeros of both signs, ties, large ones."""
         flat = self._normal(name, shape).view(-1)
         flat[1::5] = 0.0
         flat[4::15] = -0.0

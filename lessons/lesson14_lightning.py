@@ -268,9 +268,8 @@ def three_runs_one_curve() -> Figure:
     """Three engines, one curve, and a fourth run that is not like them"""
     figure, axis = new_figure(width=6.5)
     styles = ((TORCH, 6.0), (OTHER[0], 3.0), (SCRATCH, 1.0), ("0.7", 1.0))
-    for (name, losses), (colour, width) in zip(
-        four_runs(output_folder() / "lesson14").items(), styles, strict=True
-    ):
+    runs = four_runs(output_folder() / "lesson14")
+    for (name, losses), (colour, width) in zip(runs.items(), styles, strict=True):
         axis.plot(losses, color=colour, linewidth=width, label=name)
     axis.set(xlabel="step", ylabel="train_loss", ylim=(0, 4))
     axis.legend(frameon=False)

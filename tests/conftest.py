@@ -1,14 +1,27 @@
 """What all tests share."""
 
+import os
+
+# As the command line does it, and before torch is imported: so plain `pytest` gives the same bits.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import re
 from pathlib import Path
 
 import pytest
+import torch
 
-from curriculum import data
+from curriculum import mnist_files
 from curriculum.discover import lessons
 
+# Once more, for where a plugin has imported torch already.
+torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 LESSONS = lessons()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """pytest-xdist has this marker. Without it all tests run in one process anyway."""
+    config.addinivalue_line("markers", "xdist_group(name): tests that stay in one process")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -42,7 +55,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def mnist_dir() -> Path:
     """Where MNIST lies; tests that need it are skipped, and say so, where it is absent."""
-    folder, missing = data.locate()
+    folder, missing = mnist_files.locate()
     if missing:
         pytest.skip("needs MNIST: set PATH_DATASETS to the folder that holds MNIST/raw")
     return folder.parents[1]
@@ -52,5 +65,5 @@ def mnist_dir() -> Path:
 def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A machine without MNIST and without network. Returns its cache folder."""
     monkeypatch.delenv("PATH_DATASETS", raising=False)
-    monkeypatch.setattr(data, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(mnist_files, "CACHE", tmp_path / "cache")
     return tmp_path / "cache"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from curriculum import data, doctor
+from curriculum import doctor, mnist_files
 from curriculum.doctor import Finding
 from tests.support.commands import clean_environment
 
@@ -139,7 +139,7 @@ def test_a_build_for_cpu_is_mended_from_its_own_index(fake: Path) -> None:
 def raw(mnist_dir: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "MNIST" / "raw"
     folder.mkdir(parents=True)
-    for name in data.SHA256:
+    for name in mnist_files.SHA256:
         (folder / name).symlink_to(mnist_dir / "MNIST" / "raw" / name)
     return folder
 

@@ -1,4 +1,4 @@
-"""MNIST's four files: what can be wrong with them, and a server that sends them."""
+"""MNIST's four files: small ones of the same form, what can be wrong with them, and a server."""
 
 import contextlib
 import functools
@@ -15,10 +15,32 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from curriculum import data
+import numpy as np
 
-NAMES = list(data.SHA256)
+from curriculum import mnist_files
+
+NAMES = list(mnist_files.SHA256)
 IMAGES, LABELS = "train-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
+
+TRAIN_COUNT = 200  # digits in the small files; the largest of them has 157 kB
+TEST_COUNT = 50
+
+
+def write_small_files(folder: Path) -> dict[str, str]:
+    """Write four files of MNIST's form (IDX) with few digits in them. Returns the SHA-256 of each."""
+    rng = np.random.default_rng(0)
+    sums = {}
+    for name in NAMES:
+        count = TRAIN_COUNT if name.startswith("train") else TEST_COUNT
+        if "images" in name:
+            values = rng.integers(256, size=(count, 28, 28), dtype=np.uint8)
+        else:
+            values = np.arange(count, dtype=np.uint8) % 10
+        header = bytes((0, 0, 8, values.ndim)) + b"".join(size.to_bytes(4, "big") for size in values.shape)
+        content = header + values.tobytes()
+        (folder / name).write_bytes(content)
+        sums[name] = hashlib.sha256(content).hexdigest()
+    return sums
 
 
 def changed(change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
@@ -74,9 +96,10 @@ FAULTS = {
     "a folder": instead(Path.mkdir),
     "a link to nothing": instead(lambda path: path.symlink_to("nowhere")),
     "a link to itself": instead(lambda path: path.symlink_to(path.name)),
-    "a pipe": instead(os.mkfifo),
     "1 TB": instead(huge),
 }
+if hasattr(os, "mkfifo"):
+    FAULTS["a pipe"] = instead(os.mkfifo)
 
 
 @functools.cache
@@ -91,12 +114,14 @@ class Server:
 
     `spoil` says by name what is sent instead: a status code; another content, announced as long as the
     right one; "half" of it; "reset" in the middle; or "stall" there, until `go_on` is set.
+    It serves until the end of a `with` block.
     """
 
     def __init__(self, folder: Path) -> None:
         self.spoil: dict[str, bytes | int | str] = {}
         self.asked: list[str] = []
-        self.stalled, self.go_on = threading.Event(), threading.Event()
+        self.stalled = threading.Event()
+        self.go_on = threading.Event()
         self.files = archives(folder)
         outer = self
 
@@ -127,7 +152,16 @@ class Server:
             def log_message(self, *_: object) -> None: ...
 
         self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        # It looks so often, in seconds, whether it is to end.
+        threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True).start()
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.go_on.set()
+        self.http.shutdown()
+        self.http.server_close()
 
     @property
     def url(self) -> str:
@@ -143,9 +177,9 @@ DOWNLOAD = """
 import sys
 from pathlib import Path
 from torchvision.datasets import MNIST
-from curriculum import data
+from curriculum import data, mnist_files
 MNIST.mirrors, MNIST.resources = [sys.argv[1]], eval(sys.argv[2])
-data.TIMEOUT = 60
+mnist_files.TIMEOUT = 60
 print(data.load("mnist", Path(sys.argv[3])).name)
 """
 

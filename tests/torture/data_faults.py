@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 from torchvision.datasets import MNIST
 
-from curriculum import UserError, data
+from curriculum import UserError, data, mnist_files
 from tests.support.mnist import FAULTS, NAMES, Server, download
 
 PATIENCE = 120  # seconds, after which an attempt counts as hanging
@@ -50,16 +50,16 @@ class Campaign:
     seen: Counter[str] = field(default_factory=Counter)
 
     def read(self, path: Path, right: Callable[[Tensor], bool]) -> None:
-        self.seen[outcome(partial(data._read, path), path.name, right)] += 1
+        self.seen[outcome(partial(mnist_files.read, path), path.name, right)] += 1
 
 
 def main(points: int = 40, kills: int = 8, seed: int = 0) -> Counter[str]:
     """Run the campaign; print and return how often each outcome was seen."""
     signal.signal(signal.SIGALRM, hangs)
-    source, missing = data.locate()
+    source, missing = mnist_files.locate()
     if missing:
         raise SystemExit("needs MNIST: set PATH_DATASETS to the folder that holds MNIST/raw")
-    truth = {name: data._read(source / name) for name in NAMES}
+    truth = {name: mnist_files.read(source / name) for name in NAMES}
     with tempfile.TemporaryDirectory() as folder:
         campaign = Campaign(source, Path(folder), points, kills, random.Random(seed), truth)
         for part in (contents, things, races, downloads, killings):
@@ -191,14 +191,13 @@ def overwrite(path: Path, whole: bytes, done: threading.Event) -> None:
 
 @contextlib.contextmanager
 def served(source: Path) -> Iterator[Server]:
-    server, before = Server(source), (MNIST.mirrors, MNIST.resources, data.TIMEOUT)
-    MNIST.mirrors, MNIST.resources, data.TIMEOUT = [server.url], server.resources, 1.0
-    try:
-        yield server
-    finally:
-        server.go_on.set()
-        server.http.shutdown()
-        MNIST.mirrors, MNIST.resources, data.TIMEOUT = before
+    before = (MNIST.mirrors, MNIST.resources, mnist_files.TIMEOUT)
+    with Server(source) as server:
+        MNIST.mirrors, MNIST.resources, mnist_files.TIMEOUT = [server.url], server.resources, 1.0
+        try:
+            yield server
+        finally:
+            MNIST.mirrors, MNIST.resources, mnist_files.TIMEOUT = before
 
 
 def downloads(campaign: Campaign) -> None:
@@ -229,7 +228,7 @@ def killings(campaign: Campaign) -> None:
             place = campaign.folder / f"kill {number}"
             killed(server, place, number % 8 + 1, campaign.rng)
             result = outcome(partial(data.load, "mnist", place), "", lambda _: True)
-            campaign.seen["wrong" if data.damaged(place / "MNIST" / "raw") else result] += 1
+            campaign.seen["wrong" if mnist_files.damaged(place / "MNIST" / "raw") else result] += 1
 
 
 def killed(server: Server, place: Path, requests: int, rng: random.Random) -> None:

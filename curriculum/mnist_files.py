@@ -1,0 +1,215 @@
+"""MNIST's four files: where they are looked for, how they are downloaded, and how they are checked.
+
+MNIST is looked for in `--data-dir`, then in `$PATH_DATASETS`, then in the user's cache, in torchvision's
+layout (`MNIST/raw/`). What is missing is downloaded. The SHA-256 of what was read is checked: of the tensors
+that are trained on, not of a file that may change in between.
+"""
+
+import contextlib
+import errno
+import hashlib
+import io
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from http.client import HTTPException
+from pathlib import Path
+
+import platformdirs
+import torch
+from torch import Tensor
+
+from curriculum import UserError
+
+# SHA-256 of the four files, unpacked, as LeCun, Cortes and Burges published them.
+SHA256 = {
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+LARGEST = 16 + 60_000 * 28 * 28  # bytes of the largest of them
+try:
+    CACHE = Path(platformdirs.user_cache_dir("scratch-to-mnist", appauthor=False))
+except RuntimeError:  # there is no home folder, which matters only where something must be downloaded
+    CACHE = Path("~/.cache/scratch-to-mnist")
+TIMEOUT = 10.0  # seconds of silence from a server
+# With these the disk refuses, not the network: another server would not help.
+REFUSED_HERE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
+
+
+class DownloadError(UserError):
+    """MNIST could not be fetched."""
+
+
+# ---------------------------------------------------------------- looked for
+
+
+def locate(data_dir: Path | None = None) -> tuple[Path, list[str]]:
+    """The folder `MNIST/raw` that will be used, and which of the four files are missing there.
+
+    Raises:
+        UserError: it cannot be known, because a folder may not be looked into.
+    """
+    environment = os.environ.get("PATH_DATASETS")
+    if data_dir:
+        places = [data_dir]
+    elif environment:
+        places = [Path(environment), CACHE]
+    else:
+        places = [CACHE]
+    folders = [Path(os.path.expanduser(place)) / "MNIST" / "raw" for place in places]
+    for folder in folders:
+        missing = [name for name in SHA256 if not _is_there(folder / name)]
+        if len(missing) < len(SHA256):
+            return folder, missing
+    return folders[-1], list(SHA256)
+
+
+def _is_there(path: Path) -> bool:
+    """Whether anything has this name. A link to nothing has: it is a damaged file, not a missing one."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise UserError(
+            f"cannot look into {path.parent} ({error.strerror}); "
+            "make it readable, or choose with --data-dir DIR or --data digits"
+        ) from error
+    return True
+
+
+# ---------------------------------------------------------------- read and checked
+
+
+def read(path: Path) -> Tensor:
+    """One of the four files, read by torchvision and proven.
+
+    Returns:
+        Pictures (count, 28, 28) as uint8, or digits (count,) as int64.
+
+    Raises:
+        UserError: the file cannot be read, or what was read is not MNIST's byte by byte.
+    """
+    try:
+        tensor = _parse(path)
+    except OSError as error:
+        raise _unusable(path, f"cannot be read ({error.strerror or error})") from error
+    if tensor is None or _sha256_of_tensor(tensor) != SHA256[path.name]:
+        raise _unusable(path, "is damaged or not MNIST's (its SHA-256 is wrong)")
+    return tensor
+
+
+def _parse(path: Path) -> Tensor | None:
+    """What torchvision makes of the file; None where it stumbles over damage."""
+    from torchvision.datasets.mnist import read_image_file, read_label_file
+
+    if not path.exists():
+        raise _unusable(path, "is not there or is a link to nothing")
+    if not path.is_file():
+        raise _unusable(path, "cannot be read (it is not a file)")
+    if path.stat().st_size > LARGEST:
+        return None
+    reader = read_image_file if "images" in path.name else read_label_file
+    try:
+        return reader(str(path))
+    except (AssertionError, KeyError, TypeError, ValueError, RuntimeError):
+        return None
+
+
+def _unusable(path: Path, problem: str) -> UserError:
+    return UserError(
+        f"{path} {problem}; delete it and run again to download it anew, "
+        "or choose with --data-dir DIR or --data digits"
+    )
+
+
+def _sha256_of_tensor(tensor: Tensor) -> str:
+    """The SHA-256 of the file that holds this tensor of bytes and nothing else.
+
+    Such a file begins with two zeros, 8 for unsigned bytes, the number of dimensions, and each size in four
+    bytes, the highest first.
+    """
+    sizes = b"".join(size.to_bytes(4, "big") for size in tensor.shape)
+    header = bytes((0, 0, 8, tensor.dim())) + sizes
+    return hashlib.sha256(header + tensor.to(torch.uint8).numpy().tobytes()).hexdigest()
+
+
+def damaged(folder: Path) -> list[str]:
+    """The files in `folder` that cannot be read, or are not MNIST's byte by byte."""
+    return [name for name, sha256 in SHA256.items() if _sha256_of_file(folder / name) != sha256]
+
+
+def _sha256_of_file(path: Path) -> str:
+    """Empty where it cannot be MNIST's. A pipe is not opened: that would wait for a writer."""
+    try:
+        if path.is_file() and path.stat().st_size <= LARGEST:
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        pass
+    return ""
+
+
+# ---------------------------------------------------------------- downloaded
+
+
+def download(folder: Path, missing: list[str]) -> None:
+    """Fetch files one by one with torchvision. Each appears in `folder` whole and checked, or not at all.
+
+    Raises:
+        DownloadError: no server has a right file, or `folder` cannot be written to.
+    """
+    from torchvision.datasets import MNIST
+
+    if str(folder).startswith("~"):
+        raise DownloadError(f"there is no home folder for {folder}; set HOME or give --data-dir DIR")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="download-", dir=folder) as scratch, _quiet_with_timeout():
+            for archive, md5 in MNIST.resources:
+                name = Path(archive).stem
+                if name in missing:
+                    urls = [f"{mirror}{archive}" for mirror in MNIST.mirrors]
+                    _fetch(urls, Path(scratch), name, md5)
+                    os.replace(Path(scratch) / name, folder / name)
+    except OSError as error:
+        raise DownloadError(
+            f"cannot write to {folder} ({error.strerror or error}); "
+            "make room or mend its permissions, or choose with --data-dir DIR or --data digits"
+        ) from error
+
+
+def _fetch(urls: list[str], scratch: Path, name: str, md5: str) -> None:
+    """Put the file `name` into `scratch`, from the first of `urls` that sends the right one."""
+    from torchvision.datasets.utils import download_and_extract_archive
+
+    reasons = []
+    for url in urls:
+        try:
+            download_and_extract_archive(url, str(scratch), md5=md5, remove_finished=True)
+        except (OSError, RuntimeError, EOFError, HTTPException) as error:
+            if getattr(error, "errno", None) in REFUSED_HERE:
+                raise
+            reasons.append(str(getattr(error, "reason", error)) or type(error).__name__)
+            continue
+        if _sha256_of_file(scratch / name) == SHA256[name]:
+            return
+        reasons.append("wrong content")
+    raise DownloadError(
+        f"could not download {name} ({'; '.join(dict.fromkeys(reasons))}); "
+        "connect and run again, or give --data-dir DIR with MNIST/raw in it, or --data digits"
+    )
+
+
+@contextlib.contextmanager
+def _quiet_with_timeout() -> Iterator[None]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(TIMEOUT)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        socket.setdefaulttimeout(before)
