@@ -128,7 +128,7 @@ def _digits(why: str) -> Data:
     bundle = load_digits()
     small = torch.tensor(bundle.images, dtype=torch.float32)[:, None] / 16  # (1797, 1, 8, 8), 0 to 1
     boxes = torch.nn.functional.interpolate(small, size=(20, 20), mode="bilinear")[:, 0]
-    images = (torch.stack([_centred(box) for box in boxes]) * 255).round().to(torch.uint8)
+    images = (_centred(boxes) * 255).round().to(torch.uint8)
     target = torch.tensor(bundle.target, dtype=torch.int64)
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
     return _split(
@@ -141,19 +141,23 @@ def _digits(why: str) -> Data:
     )
 
 
-def _centred(box: Tensor) -> Tensor:
-    """Paste (20, 20) into (28, 28) so that the centre of mass lies in the middle, as far as the box fits."""
-    top = _margin(box.sum(1))
-    left = _margin(box.sum(0))
-    picture = torch.zeros(28, 28)
-    picture[top : top + 20, left : left + 20] = box
-    return picture
+def _centred(boxes: Tensor) -> Tensor:
+    """Paste each box (count, 20, 20) into a picture (count, 28, 28), its centre of mass in the middle.
+
+    As far as the box fits: a margin is 0 to 8 pixels wide.
+    """
+    pictures = torch.zeros(len(boxes), 28, 28)
+    tops = _margins(boxes.sum(2))
+    lefts = _margins(boxes.sum(1))
+    for picture, box, top, left in zip(pictures, boxes, tops, lefts, strict=True):
+        picture[top : top + 20, left : left + 20] = box
+    return pictures
 
 
-def _margin(ink: Tensor) -> int:
-    """How far from the edge a box begins whose rows, or columns, hold so much `ink` (20,)."""
-    centre = (ink * torch.arange(20.0)).sum() / ink.sum()
-    return int((13.5 - centre).round().clamp(0, 8))
+def _margins(ink: Tensor) -> list[int]:
+    """Where each box begins whose rows, or columns, hold so much `ink` (count, 20)."""
+    centres = (ink * torch.arange(20.0)).sum(1) / ink.sum(1)
+    return (13.5 - centres).round().clamp(0, 8).int().tolist()
 
 
 def _split(

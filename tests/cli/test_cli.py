@@ -1,57 +1,45 @@
-"""The command line as its user meets it: a process, its output, its exit code."""
+"""The command line as its user meets it: its output, its exit code. One real process for each group."""
 
 import json
-import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from torch import Tensor
 
+from curriculum import Stopped, UserError, doctor
+from curriculum.cli import lessons as lesson_commands
+from curriculum.cli.main import main
 from curriculum.discover import lessons
-from tests.support.commands import curriculum, refused
+from lessons import lesson01_neuron
+from models.jobs.train import Options
+from tests.support.commands import curriculum, curriculum_here, refused
 
 
-def test_help_and_list_do_not_import_torch(tmp_path: Path) -> None:
-    for argument in ("--help", "list"):
-        code = (
-            f"import sys; sys.argv = ['curriculum', '{argument}']\n"
-            "from curriculum.cli.main import main\n"
-            "try: main()\n"
-            "finally: assert not {'torch', 'matplotlib', 'lessons'} & set(sys.modules)"
-        )
-        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-        assert (done.returncode, done.stderr) == (0, "")
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The working folder, empty; MNIST cannot be found by the environment variable."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PATH_DATASETS", raising=False)
+    return tmp_path
 
 
-def test_list_shows_every_lesson(tmp_path: Path) -> None:
-    lines = curriculum("list", cwd=tmp_path).stdout.splitlines()
-    for lesson in lessons():
-        assert any(f"{lesson.number:02}" in line and lesson.title in line for line in lines)
+# ---------------------------------------------------------------- processes
 
 
-def test_compare_prints_json_and_succeeds(tmp_path: Path) -> None:
-    done = curriculum("compare", "1", "--json", cwd=tmp_path)
-    assert done.returncode == 0
-    rows = json.loads(done.stdout)
-    assert all(row["ok"] for row in rows)
-    assert {result["name"] for row in rows for result in row["results"]} >= {
-        "output",
-        "grad_x",
-        "grad_weight",
-    }
-
-
-def test_compare_fails_on_a_mismatch(tmp_path: Path) -> None:
+@pytest.mark.parametrize("argument", ["--help", "list", "run 99", "compare nothing", "mnist --lr 0"])
+def test_what_is_quick_does_not_import_torch(tmp_path: Path, argument: str) -> None:
     code = (
-        "import sys; from lessons import lesson01_neuron as lesson\n"
-        "lesson.Sigmoid.backward = lambda self, grad: grad\n"
-        "sys.argv = ['curriculum', 'compare', 'neuron']\n"
-        "from curriculum.cli.main import main; main()"
+        f"import sys; from curriculum.cli.main import main\n"
+        f"try: main({argument.split()})\n"
+        "finally: assert not {'torch', 'matplotlib', 'lessons', 'models'} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert "grad_x: values differ" in " ".join(done.stdout.split())
+    assert done.returncode == (2 if " " in argument else 0)
+    assert "Traceback" not in done.stderr
 
 
 def test_run_shows_a_lesson_and_saves_its_figures(tmp_path: Path) -> None:
@@ -73,62 +61,218 @@ def test_mnist_runs_offline_and_says_on_what(tmp_path: Path) -> None:
     assert "Tip" not in done.stderr
 
 
-def test_mnist_json_is_json_alone(tmp_path: Path) -> None:
-    done = curriculum(
-        "mnist", "--data", "digits", "--engine", "torch", "--epochs", "1", "--json", cwd=tmp_path
-    )
+# ---------------------------------------------------------------- lessons
+
+
+def test_list_shows_every_lesson(here: Path) -> None:
+    lines = curriculum_here("list").stdout.splitlines()
+    for lesson in lessons():
+        assert any(f"{lesson.number:02}" in line and lesson.title in line for line in lines)
+
+
+def test_compare_prints_json_and_succeeds(here: Path) -> None:
+    done = curriculum_here("compare", "1", "--json")
+    assert done.returncode == 0
+    rows = json.loads(done.stdout)
+    assert all(row["ok"] for row in rows)
+    names = {result["name"] for row in rows for result in row["results"]}
+    assert names >= {"output", "grad_x", "grad_weight"}
+
+
+def test_compare_says_what_is_equal(here: Path) -> None:
+    done = curriculum_here("compare", "neuron", "--dtype", "float32")
+    assert (done.returncode, done.stderr) == (0, "")
+    count = len(lesson01_neuron.PAIRS)
+    assert f"{count} of {count} pairs equal" in done.stdout
+
+
+def wrong_backward(self: object, grad_y: Tensor) -> Tensor:
+    return grad_y
+
+
+def test_compare_fails_on_a_mismatch(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lesson01_neuron.Sigmoid, "backward", wrong_backward)
+    done = curriculum_here("compare", "neuron")
+    assert done.returncode == 1
+    assert "grad_x: values differ" in " ".join(done.stdout.split())
+    assert f"of {len(lesson01_neuron.PAIRS)} pairs equal" in done.stdout
+    assert f"{len(lesson01_neuron.PAIRS)} of" not in done.stdout
+
+
+def raises(self: object, grad_y: Tensor) -> Tensor:
+    raise ZeroDivisionError("no")
+
+
+def test_compare_goes_on_where_a_side_raises(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lesson01_neuron.Sigmoid, "backward", raises)
+    done = curriculum_here("compare", "neuron", "--json")
+    assert done.returncode == 1
+    rows = json.loads(done.stdout)
+    assert len(rows) == len(lesson01_neuron.PAIRS)
+    assert "ZeroDivisionError: no" in {result["problem"] for row in rows for result in row["results"]}
+
+
+# ---------------------------------------------------------------- training
+
+
+def test_mnist_json_is_json_alone(here: Path) -> None:
+    small = ("--data", "digits", "--engine", "torch", "--epochs", "1", "--log", "off")
+    done = curriculum_here("mnist", *small, "--json")
     (report,) = json.loads(done.stdout)
     assert report["engine"] == "torch"
     assert report["data"] == "scikit-learn digits"
 
 
+def recorder(calls: list[Any], result: Any = None) -> Callable[..., Any]:
+    def record(*arguments: Any) -> Any:
+        calls.append(arguments)
+        return result
+
+    return record
+
+
+def test_every_option_of_mnist_arrives(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
+    monkeypatch.setattr("models.jobs.mnist.run", recorder(calls, []))
+    given = (
+        "--engine torch --data digits --data-dir a --epochs 2 --batch-size 7 --lr 0.5 --seed 3 "
+        "--dtype float64 --device meta --log off --log-dir b --mine c.py --json"
+    )
+    assert curriculum_here("mnist", *given.split()).returncode == 0
+    assert calls[0][0] == Options(
+        engine="torch",
+        data="digits",
+        data_dir=Path("a"),
+        epochs=2,
+        batch_size=7,
+        lr=0.5,
+        seed=3,
+        dtype="float64",
+        device="meta",
+        log="off",
+        log_dir=Path("b"),
+        mine=Path("c.py"),
+    )
+
+
+def test_every_option_of_parity_arrives(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
+    monkeypatch.setattr("models.jobs.parity.run", recorder(calls, []))
+    given = (
+        "--data digits --data-dir a --epochs 2 --batch-size 7 --lr 0.5 --seed 3 "
+        "--dtype float32 --bound 0.01 --log-dir b"
+    )
+    assert curriculum_here("parity", *given.split()).returncode == 0
+    options, _, bound = calls[0]
+    assert bound == 0.01
+    assert options == Options(
+        engine="all",
+        data="digits",
+        data_dir=Path("a"),
+        epochs=2,
+        batch_size=7,
+        lr=0.5,
+        seed=3,
+        dtype="float32",
+        log_dir=Path("b"),
+    )
+
+
+@pytest.mark.parametrize("command", ["fit", "validate", "test", "predict"])
+def test_lightning_gets_what_follows(here: Path, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Any] = []
+    monkeypatch.setattr("models.lightning.cli.main", recorder(calls))
+    assert curriculum_here(command, "--name", "x", "--help").returncode == 0
+    assert calls == [([command, "--name", "x", "--help"],)]
+
+
+# ---------------------------------------------------------------- what can go wrong
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["run", "99"], "there is no lesson '99'"),
-        (["compare", "nothing"], "there is no lesson 'nothing'"),
-        (["compare", "1", "--device", "abacus"], "--device abacus cannot be used"),
-        (["mnist", "--epochs", "0"], "--epochs"),
-        (["mnist", "--lr", "nan"], "--lr is nan; expected a number above 0"),
-        (["mnist", "--lr", "fast"], "--lr"),
-        (["mnist", "--engine", "abacus"], "--engine"),
-        (["mnist", "--dtype", "float8"], "--dtype"),
-        (["mnist", "--data", "digits", "--batch-size", "5000"], "--batch-size 5000 is more than"),
-        (["mnist", "--data", "digits", "--log-dir", "a_file"], "choose another --log-dir"),
-        (["run", "1", "--log-dir", "a_file"], "choose another --log-dir"),
-        (["tensorboard", "--log-dir", "empty"], "there are no logs in empty"),
-        (["notebooks", "a_file"], "choose another folder"),
-        (["fly"], "No such command 'fly'"),
-        (["mnist", "--wings"], "No such option"),
+        ("run 99", "there is no lesson '99'"),
+        ("compare nothing", "there is no lesson 'nothing'"),
+        ("compare 1 --device abacus", "--device abacus cannot be used"),
+        ("mnist --epochs 0", "--epochs"),
+        ("mnist --lr nan", "--lr is nan; expected a number above 0"),
+        ("mnist --lr fast", "--lr"),
+        ("parity --lr 0", "--lr is 0.0; expected a number above 0"),
+        ("mnist --engine abacus", "--engine"),
+        ("mnist --dtype float8", "--dtype"),
+        ("mnist --resume --epochs 3", "--resume goes on with the options that the run began with"),
+        ("mnist --data digits --batch-size 5000", "--batch-size 5000 is more than"),
+        ("mnist --data digits --log-dir a_file", "choose another --log-dir"),
+        ("run 1 --log-dir a_file", "choose another --log-dir"),
+        ("tensorboard --log-dir empty", "there are no logs in empty"),
+        ("notebooks a_file", "choose another folder"),
+        ("new convolution", "'convolution' is not a lesson's name"),
+        ("fly", "No such command 'fly'"),
+        ("mnist --wings", "No such option"),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_bad_input_is_one_clear_line(tmp_path: Path, arguments: list[str], expected: str) -> None:
-    (tmp_path / "a_file").write_text("in the way")
-    assert expected in refused(curriculum(*arguments, cwd=tmp_path))
+def test_bad_input_is_one_clear_line(here: Path, arguments: str, expected: str) -> None:
+    (here / "a_file").write_text("in the way")
+    assert expected in refused(curriculum_here(*arguments.split()))
 
 
-def test_a_damaged_data_file_is_one_clear_line(tmp_path: Path) -> None:
-    raw = tmp_path / "MNIST" / "raw"
+@pytest.mark.parametrize(
+    ("raised", "code", "line"),
+    [
+        (UserError("two\n  lines"), 2, "curriculum: two lines\n"),
+        (Stopped("saved; go on with --resume", 143), 143, "curriculum: saved; go on with --resume\n"),
+    ],
+    ids=["what the user can mend", "stopped"],
+)
+def test_what_ends_a_command_is_one_line(
+    here: Path, raised: Exception, code: int, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lesson_commands, "lessons", raiser(raised))
+    done = curriculum_here("list")
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", line)
+
+
+def raiser(error: BaseException) -> Callable[[], None]:
+    def end() -> None:
+        raise error
+
+    return end
+
+
+def test_ctrl_c_is_no_traceback(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Typer ends silently, older versions of it let us say a word."""
+    monkeypatch.setattr(lesson_commands, "lessons", raiser(KeyboardInterrupt()))
+    done = curriculum_here("list")
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr in ("", "curriculum: interrupted\n")
+
+
+def test_a_mistake_of_ours_is_not_hidden(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lesson_commands, "lessons", raiser(ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError):
+        main(["list"])
+
+
+@pytest.fixture
+def no_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`doctor` leaves out what takes seconds, to import every package; tests/house/test_doctor.py does it."""
+    monkeypatch.setattr(doctor, "_imports", lambda: iter(()))
+
+
+def test_a_damaged_data_file_is_one_clear_line(here: Path, no_imports: None) -> None:
+    raw = here / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for name in ("train-images", "train-labels", "t10k-images", "t10k-labels"):
         (raw / f"{name}-idx{3 if 'images' in name else 1}-ubyte").write_bytes(b"not MNIST")
-    line = refused(curriculum("mnist", "--data-dir", str(tmp_path), cwd=tmp_path))
+    line = refused(curriculum_here("mnist", "--data-dir", "."))
     assert "train-images-idx3-ubyte is damaged" in line
-    done = curriculum("doctor", "--data-dir", str(tmp_path), cwd=tmp_path)
+    done = curriculum_here("doctor", "--data-dir", ".")
     assert done.returncode == 1
     assert "damaged" in done.stdout
 
 
-def test_doctor_says_what_will_be_used(tmp_path: Path) -> None:
-    done = curriculum("doctor", cwd=tmp_path, XDG_CACHE_HOME=str(tmp_path))
+def test_doctor_says_what_will_be_used(here: Path, offline: Path, no_imports: None) -> None:
+    done = curriculum_here("doctor")
     assert done.returncode == 0
-    assert "will be downloaded to" in " ".join(done.stdout.split())
-
-
-def test_output_may_be_closed_early(tmp_path: Path) -> None:
-    command = f"{sys.executable} -c 'from curriculum.cli.main import main; main()' list | head -n 1"
-    done = subprocess.run(
-        command, shell=True, cwd=tmp_path, env=dict(os.environ), capture_output=True, text=True
-    )
-    assert "Traceback" not in done.stderr
+    assert f"will be downloaded to {offline / 'MNIST' / 'raw'}" in " ".join(done.stdout.split())

@@ -137,17 +137,17 @@ def test_planted_mistakes_are_caught(layer: type[Activation]) -> None:
     pair = planted(layer)
     plain = check(Trial(0, "planted", batch=1, n_in=1), pair)
     assert (plain.verdict, plain.notes) == ("agrees", [])
-    defects = [outcome for outcome in draws(pair) if outcome.verdict == "defect"]
-    assert any(o.trial.kind == kind and any(seen in note for note in o.notes) for o in defects)
+    defects = [outcome for outcome in draws(pair, kind) if outcome.verdict == "defect"]
+    assert any(seen in note for outcome in defects for note in outcome.notes)
 
 
-def draws(pair: Pair) -> list[Outcome]:
-    return explore({(0, "planted"): pair}, 4 * len(KINDS), seed=0)
+def draws(pair: Pair, *kinds: str) -> list[Outcome]:
+    return explore({(0, "planted"): pair}, 4 * len(kinds), seed=0, kinds=kinds)
 
 
 @pytest.mark.parametrize("layer", [ReLU, Softmax])
 def test_right_layers_pass_the_same_draws(layer: type[Activation]) -> None:
-    assert {outcome.verdict for outcome in draws(planted(layer))} == {"agrees"}
+    assert {outcome.verdict for outcome in draws(planted(layer), *KINDS)} == {"agrees"}
 
 
 class SlightlyTooLarge(ReLU):

@@ -22,7 +22,7 @@ import re
 import shlex
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass, field, fields, replace
 from typing import Any
 
@@ -339,12 +339,14 @@ def all_pairs(drawn: bool = True) -> Pairs:
     return {(number, pair.name): pair for number, pair in found if pair.drawn is drawn}
 
 
-def explore(pairs: Pairs, cases: int, seed: int) -> list[Outcome]:
-    """`cases` trials of these pairs; the same seed draws the same ones.
+def explore(pairs: Pairs, cases: int, seed: int, kinds: Sequence[str] = tuple(KINDS)) -> list[Outcome]:
+    """`cases` trials of these pairs on these kinds of input; the same seed draws the same ones.
 
     Hypothesis draws sizes, seed and dtype. Pairs and kinds take turns: drawn, some would not come up.
     """
-    keys, kinds, size, outcomes = list(pairs), list(KINDS), st.integers(1, 12), list[Outcome]()
+    keys = list(pairs)
+    size = st.integers(1, 12)
+    outcomes: list[Outcome] = []
 
     @hypothesis.seed(seed)
     @hypothesis.settings(
