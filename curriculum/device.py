@@ -6,7 +6,11 @@ from curriculum import UserError
 
 
 def usable(name: str) -> torch.device:
-    """The device of that name. Raises `UserError` where this machine or this torch has no such device."""
+    """The device of that name, like "cpu" or "cuda".
+
+    Raises:
+        UserError: this machine or this torch has no such device.
+    """
     try:
         torch.zeros(1, device=name)
     except (RuntimeError, AssertionError) as error:

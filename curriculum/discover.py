@@ -55,30 +55,35 @@ class Lesson:
 
     def demos(self) -> list[Callable[[], Any]]:
         """The lesson's own demos, in the order of the text."""
-        module = self.load()
-        own = (
-            value for value in vars(module).values() if getattr(value, "__module__", "") == module.__name__
-        )
-        return [value for value in own if getattr(value, "is_demo", False)]
+        marked = [value for value in vars(self.load()).values() if getattr(value, "is_demo", False)]
+        return [function for function in marked if function.__module__ == self.module_name]
 
 
 def lessons() -> list[Lesson]:
-    """All lessons, by number."""
+    """All lessons, by number.
+
+    Raises:
+        UserError: the name or the first cell of a file is not that of a lesson.
+    """
     return [_read(path) for path in sorted(FOLDER.glob("lesson[0-9][0-9]_*.py"))]
 
 
 def select(which: str) -> list[Lesson]:
-    """The lessons that the user means: a number, a name, or `all`."""
+    """The lessons that the user means: a number, a name, or `all`.
+
+    Raises:
+        UserError: there is no such lesson.
+    """
     found = lessons()
     if which == "all":
         return found
-    chosen = [lesson for lesson in found if which in (str(lesson.number), f"{lesson.number:02}", lesson.name)]
-    if not chosen:
-        numbers = ", ".join(str(lesson.number) for lesson in found)
-        raise UserError(
-            f"there is no lesson '{which}'; expected all, a name, or one of {numbers} (see: curriculum list)"
-        )
-    return chosen
+    for lesson in found:
+        if which in (str(lesson.number), f"{lesson.number:02}", lesson.name):
+            return [lesson]
+    numbers = ", ".join(str(lesson.number) for lesson in found)
+    raise UserError(
+        f"there is no lesson '{which}'; expected all, a name, or one of {numbers} (see: curriculum list)"
+    )
 
 
 def _read(path: Path) -> Lesson:
