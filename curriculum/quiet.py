@@ -8,7 +8,11 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def quiet_lightning(warnings_too: bool = True) -> Iterator[None]:
-    """Keep back what Lightning says about hardware, seeds and its cloud service; `warnings_too` or not."""
+    """Keep back what Lightning says about hardware, seeds and its cloud service.
+
+    Args:
+        warnings_too: also keep back every warning that comes from Lightning's own modules.
+    """
     import lightning  # noqa: F401 (its import sets the level that we change)
 
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]

@@ -271,6 +271,18 @@ def test_what_is_not_finite_is_caught(wrong: float) -> None:
     assert problems(pair) == {"output": "not finite"}
 
 
+def test_another_dtype_is_caught() -> None:
+    """Even where every value is equal."""
+    pair = function_pair("dtype", lambda x: x.round().float(), torch.round, lambda case: case.tensor("x", 5))
+    assert problems(pair) == {"output": "dtype torch.float32 instead of torch.float64"}
+
+
+def test_another_shape_is_caught() -> None:
+    """Even where it would be broadcast."""
+    pair = function_pair("shape", lambda x: x[None], lambda x: x, lambda case: case.tensor("x", 5))
+    assert problems(pair) == {"output": "shape (1, 5) instead of (5,)"}
+
+
 def test_the_bound_is_tight() -> None:
     """A relative error of one in a hundred million is too much in float64."""
     pair = function_pair("close", lambda x: x * (1 + 1e-8), lambda x: x, lambda case: case.tensor("x", 50))
