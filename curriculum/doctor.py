@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,57 +21,68 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-US = "scratch-to-mnist"
+PROJECT = "scratch-to-mnist"
 ROOT = Path(__file__).parents[1]
-MODULES = {"scikit-learn": "sklearn"}  # packages whose module has another name
+WINDOWS = os.name == "nt"
+MEMINFO = Path("/proc/meminfo")
+# PyTorch's builds for machines without GPU. PyPI's for Linux bring CUDA's libraries everywhere.
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+# Packages whose module has another name.
+MODULE_OF = {"scikit-learn": "sklearn"}
 # Their code steals passwords and keys as soon as it is imported (advisory GHSA-w37p-236h-pfx3).
 MALICIOUS = [(name, bad) for name in ("lightning", "pytorch-lightning") for bad in ("2.6.2", "2.6.3")]
-# The others build on these, so they come first. The last one is how runs are written.
-FIRST = ("torch", "torchvision", "tensorboard.program", "torch.utils.tensorboard")
-MEMINFO = Path("/proc/meminfo")
-GB, GIB = 10**9, 2**30
-LEAST_DISK, LEAST_MEMORY = 1 * GB, 2 * GIB  # bytes
+# The others build on these, so they are imported first. The last one is how runs are written.
+IMPORTED_FIRST = ("torch", "torchvision", "tensorboard.program", "torch.utils.tensorboard")
+GB = 10**9
+GIB = 2**30
+LEAST_DISK = 1 * GB
+LEAST_MEMORY = 2 * GIB
 
 
 class Finding(NamedTuple):
-    """What was looked at, what was found, and what mends it (empty where all is well)."""
+    """What was looked at, what was found, and what mends it (empty where all is well).
+
+    A `tip` is a command that makes something better that is no fault.
+    """
 
     what: str
     found: str
     mend: str = ""
+    tip: str = ""
 
 
 def report(data_dir: Path | None = None, log_dir: Path = Path("runs")) -> bool:
     """Print every finding as soon as it is known. Returns whether all is well."""
     healthy = True
-    for what, found, mend in diagnose(data_dir, log_dir):
-        print(f"{'WRONG' if mend else 'ok':5}  {what}: {' '.join(found.split())}", flush=True)
-        if mend:
-            print(f"       mend: {mend}", flush=True)
-        healthy = healthy and not mend
+    for finding in diagnose(data_dir, log_dir):
+        word = "WRONG" if finding.mend else "ok"
+        print(f"{word:5}  {finding.what}: {' '.join(finding.found.split())}", flush=True)
+        if finding.mend:
+            print(f"       mend: {finding.mend}", flush=True)
+            healthy = False
+        if finding.tip:
+            print(f"       tip: {finding.tip}", flush=True)
     return healthy
 
 
 def diagnose(data_dir: Path | None = None, log_dir: Path = Path("runs")) -> Iterator[Finding]:
     """Every check in turn. One that fails in an unforeseen way is itself a finding."""
-    checks: dict[str, Callable[[], Iterator[Finding]]] = {
-        "Python": _python,
-        "packages": _packages,
-        "imports": _imports,
-        "device": _device,
-        "MNIST": lambda: _mnist(data_dir),
-        "runs": lambda: _place("runs", log_dir, "choose another folder with --log-dir DIR"),
-        "memory": _memory,
+    # Generators: a check begins when its first finding is asked for.
+    checks = {
+        "Python": _python(),
+        "packages": _packages(),
+        "imports": _imports(),
+        "device": _device(),
+        "MNIST": _mnist(data_dir),
+        "runs": _folder("runs", log_dir, "choose another folder with --log-dir DIR"),
+        "memory": _memory(),
     }
-    for what, check in checks.items():
+    for what, findings in checks.items():
         try:
-            yield from check()
+            yield from findings
         except Exception as error:
-            yield Finding(
-                what,
-                f"not known ({type(error).__name__}: {error})",
-                "mend what is WRONG above, then: curriculum doctor",
-            )
+            found = f"not known ({type(error).__name__}: {error})"
+            yield Finding(what, found, "mend what is WRONG above, then: curriculum doctor")
 
 
 def _python() -> Iterator[Finding]:
@@ -86,37 +97,46 @@ def _python() -> Iterator[Finding]:
 def _packages() -> Iterator[Finding]:
     """Is each package there, in a version that pyproject.toml allows?"""
     try:
-        needed = _needed()
+        needed = _requirements()
     except metadata.PackageNotFoundError:
-        yield Finding(US, "not installed", f"{_pip()} --editable {shlex.quote(str(ROOT))}")
+        yield Finding(PROJECT, "not installed", f"{_pip_install()} --editable {_quoted(str(ROOT))}")
         return
     except ImportError:
-        yield Finding("packaging", "not installed", f"{_pip()} packaging")
+        yield Finding("packaging", "not installed", f"{_pip_install()} packaging")
         return
     for requirement in needed:
         version = _version(requirement.name)
-        mend = f"{_pip()} {shlex.quote(str(requirement))}"
+        mend = f"{_pip_install()} {_quoted(str(requirement))}"
         if version is None:
             yield Finding(requirement.name, "not installed", mend)
         elif not requirement.specifier.contains(version, prereleases=True):
             yield Finding(requirement.name, f"{version}; expected {requirement.specifier}", mend)
         else:
             yield Finding(requirement.name, version)
+    yield from _malicious()
+
+
+def _malicious() -> Iterator[Finding]:
     for name, version in MALICIOUS:
         if _version(name) == version:
+            found = f"{version} is a MALICIOUS release: it steals passwords when it is imported"
             mend = (
-                f"{shlex.quote(sys.executable)} -m pip uninstall {name}; change every password, key, token "
+                f"{_pip()} uninstall {name}; change every password, key, token "
                 "that this machine holds (advisory GHSA-w37p-236h-pfx3); then: make clean, make"
             )
-            yield Finding(
-                name, f"{version} is a MALICIOUS release: it steals passwords when it is imported", mend
-            )
+            yield Finding(name, found, mend)
 
 
-def _needed() -> "list[Requirement]":
+def _requirements() -> "list[Requirement]":
+    """What pyproject.toml demands of every user.
+
+    Raises:
+        metadata.PackageNotFoundError: this project is not installed.
+        ImportError: the package that reads requirements is missing.
+    """
     from packaging.requirements import Requirement
 
-    found = [Requirement(line) for line in metadata.requires(US) or ()]
+    found = [Requirement(line) for line in metadata.requires(PROJECT) or ()]
     return [one for one in found if one.marker is None or one.marker.evaluate({"extra": ""})]
 
 
@@ -138,45 +158,70 @@ for name in sys.argv[1:]:
 
 def _imports() -> Iterator[Finding]:
     """Can they be imported? Stops at the first that cannot: what builds on it fails for the same reason."""
-    names = [requirement.name for requirement in _needed() if _version(requirement.name)]
-    if any(_version(name) == version for name, version in MALICIOUS):
+    names = [requirement.name for requirement in _requirements() if _version(requirement.name)]
+    if any(_malicious()):
         yield Finding("imports", "not tried, because of the malicious release")
         return
-    modules = [MODULES.get(name, name.replace("-", "_")) for name in names]
-    order = [one for one in FIRST if one.split(".")[0] in modules]
-    order += [one for one in modules if one not in order]
+    modules = [MODULE_OF.get(name, name.replace("-", "_")) for name in names]
+    order = [name for name in IMPORTED_FIRST if name.split(".")[0] in modules]
+    order += [name for name in modules if name not in order]
     done = subprocess.run(
-        [sys.executable, "-c", IMPORT, *order], stdin=subprocess.DEVNULL, capture_output=True, text=True
+        [sys.executable, "-c", IMPORT, *order],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
     )
     if done.returncode == 0:
         yield Finding("imports", f"all {len(modules)} packages can be imported")
         return
     module = done.stdout.rpartition("\0")[2].split()[0]
     errors = re.findall(r"^\w[\w.]*(?:Error|Exception|Exit)\b.*$", done.stderr, re.MULTILINE)
-    crash = signal.Signals(-done.returncode).name if done.returncode < 0 else f"exit code {done.returncode}"
-    said = errors[-1] if errors else f"crashed ({crash})"
+    said = errors[-1] if errors else f"crashed ({_end_of_process(done.returncode)})"
     yield Finding(f"import {module}", said, _mend_import(module, said))
+
+
+def _end_of_process(code: int) -> str:
+    """A negative code is a signal; Windows knows none and tells a crash by a large number."""
+    if code >= 0:
+        return f"exit code {code}"
+    return signal.Signals(-code).name
 
 
 def _mend_import(module: str, said: str) -> str:
     """What to reinstall. torch and torchvision are built for each other: always both, from one place."""
     if "pkg_resources" in said:
-        return f"{_pip()} 'setuptools<81'"
-    package = module.split(".")[0]
-    package = {value: key for key, value in MODULES.items()}.get(package, package)
+        return f"{_pip_install()} {_quoted('setuptools<81')}"
     if module not in ("torch", "torchvision"):
-        return f"{_pip()} --force-reinstall {package}"
-    # PyTorch's own index has the small builds for machines without GPU; PyPI does not.
-    cpu = any("+cpu" in (_version(one) or "") for one in ("torch", "torchvision"))
-    where = " --index-url https://download.pytorch.org/whl/cpu" if cpu else ""
-    return f"{_pip()} --force-reinstall torch torchvision{where}"
+        top = module.split(".")[0]
+        package_of = {name: package for package, name in MODULE_OF.items()}
+        return f"{_pip_install()} --force-reinstall {package_of.get(top, top)}"
+    if any("+cpu" in (_version(package) or "") for package in ("torch", "torchvision")):
+        return _install_cpu_builds()
+    return f"{_pip_install()} --force-reinstall torch torchvision"
+
+
+def _install_cpu_builds() -> str:
+    """Without what they need, which PyTorch's index has in other versions than those tested."""
+    return f"{_pip_install()} --no-deps --force-reinstall --index-url {CPU_INDEX} torch torchvision"
 
 
 def _pip() -> str:
+    return f"{_quoted(sys.executable)} -m pip"
+
+
+def _pip_install() -> str:
     """pip of this environment, held to the versions that are tested."""
     tested = ROOT / "constraints.txt"
-    constraint = f" --constraint {shlex.quote(str(tested))}" if tested.exists() else ""
-    return f"{shlex.quote(sys.executable)} -m pip install{constraint}"
+    constraint = f" --constraint {_quoted(str(tested))}" if tested.exists() else ""
+    return f"{_pip()} install{constraint}"
+
+
+def _quoted(text: str) -> str:
+    """One word for the shell. On Windows quotes are double, and a command in quotes is no command."""
+    if not WINDOWS:
+        return shlex.quote(text)
+    return text if re.fullmatch(r"[\w.:\\/-]+", text) else f'"{text}"'
 
 
 # ---------------------------------------------------------------- the machine
@@ -185,67 +230,88 @@ def _pip() -> str:
 def _device() -> Iterator[Finding]:
     import torch
 
-    yield Finding(
-        "device", "cuda" if torch.cuda.is_available() else f"cpu, {torch.get_num_threads()} threads"
-    )
+    if torch.cuda.is_available():
+        yield Finding("device", "cuda")
+        return
+    yield Finding("device", f"cpu, {torch.get_num_threads()} threads")
+    libraries = _cuda_libraries()
+    if libraries:
+        size = sum(libraries.values()) / GB
+        tip = f"{_install_cpu_builds()} && {_pip()} uninstall --yes {' '.join(libraries)}"
+        yield Finding("CUDA's libraries", f"{size:.1f} GB, and torch finds no GPU; they could go", tip=tip)
+
+
+def _cuda_libraries() -> dict[str, int]:
+    """The packages that a build of torch for NVIDIA's GPUs brings, by name, and their bytes on the disk."""
+    sizes = {}
+    for package in metadata.distributions():
+        name = package.metadata["Name"]
+        if re.fullmatch(r"nvidia-.+|cuda-.+|triton", name):
+            sizes[name] = sum(file.size or 0 for file in package.files or ())
+    return dict(sorted(sizes.items()))
 
 
 def _mnist(data_dir: Path | None) -> Iterator[Finding]:
     """Is it there, and whole? If it must be downloaded: is there room?"""
     from curriculum import UserError, mnist_files
 
+    elsewhere = "choose another folder with --data-dir DIR"
     try:
         folder, missing = mnist_files.locate(data_dir)
     except UserError as error:
-        yield Finding("MNIST", *str(error).split("; ", 1))
+        found, _, mend = str(error).partition("; ")
+        yield Finding("MNIST", found, mend or elsewhere)
         return
-    wrong = [name for name in mnist_files.damaged(folder) if name not in missing]
-    if wrong:
-        mend = f"rm -r {' '.join(shlex.quote(str(folder / name)) for name in wrong)}, then: curriculum mnist"
-        yield Finding("MNIST", f"damaged in {folder}: {', '.join(wrong)}", mend)
+    damaged = [name for name in mnist_files.damaged(folder) if name not in missing]
+    if damaged:
+        files = " ".join(_quoted(str(folder / name)) for name in damaged)
+        mend = f"{'del' if WINDOWS else 'rm -r'} {files}, then: curriculum mnist"
+        yield Finding("MNIST", f"damaged in {folder}: {', '.join(damaged)}", mend)
     elif not missing:
         yield Finding("MNIST", f"{folder}, whole")
     elif len(missing) < len(mnist_files.SHA256):
-        mend = f"connect, then: curriculum mnist --data-dir {shlex.quote(str(folder.parents[1]))}"
+        mend = f"connect, then: curriculum mnist --data-dir {_quoted(str(folder.parents[1]))}"
         yield Finding("MNIST", f"{folder} lacks {', '.join(missing)}", mend)
     else:
         yield Finding("MNIST", f"not on this machine; will be downloaded to {folder}, else digits are used")
     if missing:
-        yield from _place("MNIST's folder", folder, "choose another folder with --data-dir DIR")
+        yield from _folder("MNIST's folder", folder, elsewhere)
 
 
-def _place(what: str, folder: Path, elsewhere: str) -> Iterator[Finding]:
+def _folder(what: str, folder: Path, elsewhere: str) -> Iterator[Finding]:
     """Can it be written to, and is there room?"""
     if str(folder).startswith("~"):
         yield Finding(what, f"there is no home folder for {folder}", f"set HOME, or {elsewhere}")
         return
     folder = folder.absolute()
-    there = next(path for path in (folder, *folder.parents) if os.path.exists(path))
-    free = shutil.disk_usage(there).free
+    existing = next(path for path in (folder, *folder.parents) if os.path.exists(path))
+    free = shutil.disk_usage(existing).free
     found = f"{folder}, {free / GB:.1f} GB free"
-    if not there.is_dir():
-        yield Finding(what, f"{there} is not a folder", elsewhere)
-    elif not os.access(there, os.W_OK | os.X_OK):
-        yield Finding(what, f"{there} cannot be written to", elsewhere)
+    if not existing.is_dir():
+        yield Finding(what, f"{existing} is not a folder", elsewhere)
+    elif not os.access(existing, os.W_OK | os.X_OK):
+        yield Finding(what, f"{existing} cannot be written to", elsewhere)
     elif free < LEAST_DISK:
-        mend = f"make room (what is large: du -h {shlex.quote(str(there))} | sort -h | tail), or {elsewhere}"
+        look = "Settings, Storage" if WINDOWS else f"du -h {_quoted(str(existing))} | sort -h | tail"
+        mend = f"make room (what is large: {look}), or {elsewhere}"
         yield Finding(what, f"{found}; expected {LEAST_DISK / GB:.0f} GB", mend)
     else:
         yield Finding(what, found)
 
 
 def _memory() -> Iterator[Finding]:
+    """How much can still be had? Linux alone says it in a file."""
     if not MEMINFO.exists():
         yield Finding("memory", "not known on this system")
         return
     (kib,) = re.findall(r"^MemAvailable: +(\d+) kB$", MEMINFO.read_text(), re.MULTILINE)
     available = int(kib) * 1024
-    few = available < LEAST_MEMORY
-    yield Finding(
-        "memory",
-        f"{available / GIB:.1f} GiB available" + (f"; expected {LEAST_MEMORY / GIB:.0f} GiB" if few else ""),
-        "close other programs (what is large: ps aux --sort -rss | head)" if few else "",
-    )
+    found = f"{available / GIB:.1f} GiB available"
+    if available < LEAST_MEMORY:
+        mend = "close other programs (what is large: ps aux --sort -rss | head)"
+        yield Finding("memory", f"{found}; expected {LEAST_MEMORY / GIB:.0f} GiB", mend)
+    else:
+        yield Finding("memory", found)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from collections import namedtuple
 from pathlib import Path
 
 import pytest
+import torch
 
 from curriculum import doctor, mnist_files
 from curriculum.doctor import Finding
@@ -54,7 +55,7 @@ def test_every_package_of_pyproject_is_looked_at() -> None:
 
 
 def test_a_missing_package(fake: Path) -> None:
-    install(fake, doctor.US, "9", None, ("no-such-package[extra]<5,>=4", "rich>=13"))
+    install(fake, doctor.PROJECT, "9", None, ("no-such-package[extra]<5,>=4", "rich>=13"))
     (finding,) = wrong(list(doctor._packages()))
     assert finding[:2] == ("no-such-package", "not installed")
     assert finding.mend.endswith("'no-such-package[extra]<5,>=4'")
@@ -83,7 +84,7 @@ def test_a_malicious_release_is_named_loudly_and_never_imported(
 
 
 def test_an_environment_without_us(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "US", "scratch-to-nothing")
+    monkeypatch.setattr(doctor, "PROJECT", "scratch-to-nothing")
     (finding,) = doctor._packages()
     assert finding.found == "not installed"
     assert f"--editable {doctor.ROOT}" in finding.mend
@@ -117,7 +118,7 @@ def test_a_package_that_cannot_be_imported(
         (fake / "pkg_resources.py").write_text(
             "raise ModuleNotFoundError(\"No module named 'pkg_resources'\")"
         )
-    install(fake, doctor.US, "9", None, ("torch", "torchvision", "tensorboard", "scikit-learn"))
+    install(fake, doctor.PROJECT, "9", None, ("torch", "torchvision", "tensorboard", "scikit-learn"))
     (finding,) = doctor._imports()
     assert finding.what.startswith(f"import {package}")
     assert found in finding.found
@@ -126,10 +127,75 @@ def test_a_package_that_cannot_be_imported(
 
 
 def test_a_build_for_cpu_is_mended_from_its_own_index(fake: Path) -> None:
+    """Alone: what torch needs would come from there, too, in versions that nobody tested."""
     install(fake, "torch", "2.14.1+cpu")
-    assert doctor._mend_import("torchvision", NMS).endswith(
-        "--index-url https://download.pytorch.org/whl/cpu"
-    )
+    mend = doctor._mend_import("torchvision", NMS)
+    assert mend.endswith(f"--no-deps --force-reinstall --index-url {doctor.CPU_INDEX} torch torchvision")
+
+
+def test_a_process_that_crashed() -> None:
+    assert doctor._end_of_process(-11) == "SIGSEGV"
+    assert doctor._end_of_process(0xC0000005) == "exit code 3221225477", "as Windows says it"
+
+
+def test_words_are_quoted_as_the_shell_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert doctor._quoted("torch>=2") == "'torch>=2'"
+    monkeypatch.setattr(doctor, "WINDOWS", True)
+    assert doctor._quoted("torch>=2") == '"torch>=2"'
+    assert doctor._quoted(r"C:\Python\python.exe") == r"C:\Python\python.exe"
+    assert doctor._quoted(r"C:\Program Files\python.exe") == r'"C:\Program Files\python.exe"'
+
+
+# ---------------------------------------------------------------- CUDA's libraries
+
+
+@pytest.fixture
+def no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+
+@pytest.fixture
+def only(fake: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Only the packages of the folder `fake` are installed."""
+    monkeypatch.setattr(sys, "path", [str(fake)])
+    return fake
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_cuda_without_a_gpu_could_go(only: Path) -> None:
+    """It is no fault. The command takes away each package that came for the GPU, and no other."""
+    for package in ("triton", "nvidia-nccl-cu13", "cuda-bindings", "numpy", "scikit-cuda"):
+        install(only, package, "1")
+        record = only / f"{package.replace('-', '_')}-1.dist-info" / "RECORD"
+        record.write_text(f"{package}.so,,500000000\n{package}.txt,,\n")
+    device, libraries = doctor._device()
+    assert device.what == "device"
+    assert not wrong([device, libraries])
+    assert libraries.found.startswith("1.5 GB, and torch finds no GPU")
+    replace, remove = libraries.tip.split(" && ")
+    assert replace == doctor._install_cpu_builds()
+    assert remove == f"{sys.executable} -m pip uninstall --yes cuda-bindings nvidia-nccl-cu13 triton"
+
+
+@pytest.mark.usefixtures("no_gpu")
+def test_nothing_could_go_where_there_is_no_cuda(only: Path) -> None:
+    (device,) = doctor._device()
+    assert device.found.startswith("cpu, ")
+
+
+def test_cuda_stays_where_there_is_a_gpu(only: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(only, "triton", "1")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert list(doctor._device()) == [Finding("device", "cuda")]
+
+
+def test_a_tip_is_printed_and_is_no_fault(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    findings = [Finding("CUDA's libraries", "4 GB", tip="pip this && pip that")]
+    monkeypatch.setattr(doctor, "diagnose", lambda *_: findings)
+    assert doctor.report()
+    assert capsys.readouterr().out == "ok     CUDA's libraries: 4 GB\n       tip: pip this && pip that\n"
 
 
 # ---------------------------------------------------------------- data
@@ -153,7 +219,8 @@ def test_mnist_whole_damaged_and_incomplete(raw: Path) -> None:
     assert finding.mend == f"connect, then: curriculum mnist --data-dir {raw.parents[1]}"
     labels.write_bytes(b"0" * 10_008)
     (finding,) = wrong(list(doctor._mnist(raw.parents[1])))
-    assert finding == ("MNIST", f"damaged in {raw}: {labels.name}", f"rm -r {labels}, then: curriculum mnist")
+    assert finding.found == f"damaged in {raw}: {labels.name}"
+    assert finding.mend == f"rm -r {labels}, then: curriculum mnist"
 
 
 def test_mnist_absent_is_no_fault_if_it_can_be_downloaded(tmp_path: Path) -> None:
@@ -171,21 +238,26 @@ def test_mnist_absent_is_no_fault_if_it_can_be_downloaded(tmp_path: Path) -> Non
 
 def test_little_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
-    for free, faults in ((999_999_999, 1), (1_000_000_000, 0)):
-        monkeypatch.setattr(shutil, "disk_usage", lambda path, free=free: usage(10**12, 0, free))
-        for findings in (doctor._place("runs", tmp_path / "not" / "there yet", "…"), doctor._mnist(tmp_path)):
-            assert len(wrong(list(findings))) == faults
+
+    def faults(free: int) -> list[Finding]:
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**12, 0, free))
+        runs = doctor._folder("runs", tmp_path / "not" / "there yet", "…")
+        return wrong([*runs, *doctor._mnist(tmp_path)])
+
+    assert [finding.what for finding in faults(free=999_999_999)] == ["runs", "MNIST's folder"]
+    assert faults(free=1_000_000_000) == []
 
 
 def test_a_folder_that_cannot_be_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a file").write_bytes(b"")
-    (finding,) = doctor._place("runs", tmp_path / "a file" / "runs", "choose another")
-    assert finding == ("runs", f"{tmp_path / 'a file'} is not a folder", "choose another")
-    (finding,) = doctor._place("MNIST's folder", Path("~/.cache"), "choose another")
-    assert finding[1:] == ("there is no home folder for ~/.cache", "set HOME, or choose another")
+    (finding,) = doctor._folder("runs", tmp_path / "a file" / "runs", "choose another")
+    assert finding == Finding("runs", f"{tmp_path / 'a file'} is not a folder", "choose another")
+    (finding,) = doctor._folder("MNIST's folder", Path("~/.cache"), "choose another")
+    assert finding.found == "there is no home folder for ~/.cache"
+    assert finding.mend == "set HOME, or choose another"
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    (finding,) = doctor._place("runs", tmp_path, "choose another")
-    assert finding == ("runs", f"{tmp_path} cannot be written to", "choose another")
+    (finding,) = doctor._folder("runs", tmp_path, "choose another")
+    assert finding == Finding("runs", f"{tmp_path} cannot be written to", "choose another")
 
 
 def test_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,12 +292,9 @@ def test_the_doctor_outlives_a_broken_torch(fake: Path) -> None:
     assert f"ok     runs: {fake / 'runs'}, " in done.stdout
 
 
-@pytest.mark.parametrize("package", ["typer", "rich", "packaging"])
-def test_the_doctor_needs_no_package(fake: Path, package: str) -> None:
-    (fake / "torch").mkdir()
-    (fake / "torch" / "__init__.py").write_text("raise ImportError('spares the time')")
-    (fake / f"{package}.py").write_text("raise ImportError('gone')")
+def test_the_doctor_needs_no_package(fake: Path) -> None:
+    for package in ("torch", "typer", "rich", "packaging"):
+        (fake / f"{package}.py").write_text("raise ImportError('gone')")
     done = run("curriculum.doctor", fake=fake)
     assert (done.returncode, done.stderr) == (1, "")
-    if package == "packaging":
-        assert "WRONG  packaging: not installed\n" in done.stdout
+    assert "WRONG  packaging: not installed\n" in done.stdout

@@ -57,6 +57,23 @@ def test_every_folder_is_a_room_that_is_known() -> None:
     assert [path.name for path in (ROOT / "models").glob("*.py")] == ["__init__.py"]
 
 
+def test_the_picture_of_the_house_is_true() -> None:
+    """CONTRIBUTING.md lists every room, in its wing; what it names exists."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    house = text.partition("## The house")[2].partition("### Commands")[0]
+    listing = house.split("```")[1]
+    listed: set[str] = set()
+    wing = ""
+    for indent, folder in re.findall(r"^( *)(\w+)/ ", listing, re.MULTILINE):
+        wing = wing if indent else folder
+        listed.add(f"{wing}/{folder}" if indent else folder)
+    rooms = {room.replace(".", "/") for room in FLOOR_OF if room != "curriculum.__main__"}
+    own_of_tests = {f"tests/{name}" for name in ("house", "planted", "support", "torture")}
+    assert listed == rooms | own_of_tests | {"models", "models/recipes", "tests"}
+    for path in re.findall(r"`((?:curriculum|lessons|models|tests)/[\w./]*)`", house):
+        assert (ROOT / path).exists(), path
+
+
 @pytest.mark.parametrize("path", FILES, ids=module_of)
 def test_imports_point_one_way(path: Path) -> None:
     """To the own room or to a lower floor; so no circle of rooms can be."""
