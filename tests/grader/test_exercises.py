@@ -13,9 +13,10 @@ import pytest
 
 from curriculum import discover
 from curriculum.grader.child import load
-from curriculum.grader.exercise import Exercise, constant, exercises, solution
+from curriculum.grader.exercise import Exercise, constant, exercises
 from curriculum.grader.judge import judge
-from curriculum.grader.session import Verdict
+from curriculum.grader.learner import solution
+from curriculum.grader.verdict import Verdict
 
 EXERCISES = exercises()
 each_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.path.stem)
