@@ -31,22 +31,22 @@ class Whole(Case):
     known: dict[tuple[str, tuple[int, ...]], Tensor] = field(default_factory=dict, compare=False)
 
     def tensor(self, name: str, *shape: int) -> Tensor:
-        return self._keep(name, shape, lambda: self._whole(name, shape, VALUES))
+        return self._whole_numbers(name, shape, VALUES)
 
     def upstream(self, name: str, shape: torch.Size) -> Tensor:
-        return self._keep(name, shape, lambda: self._whole(name, shape, VALUES[:-2]))
+        return self._whole_numbers(name, shape, VALUES[:-2])
 
     def classes(self, name: str, count: int, n_classes: int) -> Tensor:
-        return self._keep(name, (count,), lambda: Case.classes(self, name, count, n_classes))
+        key = (name, (count,))
+        if key not in self.known:
+            self.known[key] = super().classes(name, count, n_classes)
+        return self.known[key].clone()
 
-    def _whole(self, name: str, shape: tuple[int, ...], values: tuple[int, ...]) -> Tensor:
-        chosen = torch.randint(len(values), shape, generator=self._generator(name))
-        return torch.tensor(values, dtype=self.dtype)[chosen]
-
-    def _keep(self, name: str, shape: tuple[int, ...], make: Callable[[], Tensor]) -> Tensor:
+    def _whole_numbers(self, name: str, shape: tuple[int, ...], values: tuple[int, ...]) -> Tensor:
         key = (name, tuple(shape))
         if key not in self.known:
-            self.known[key] = make()
+            chosen = torch.randint(len(values), shape, generator=self._generator(name))
+            self.known[key] = torch.tensor(values, dtype=self.dtype)[chosen]
         return self.known[key].clone()  # a side may change its own
 
 
