@@ -1,7 +1,7 @@
 """Grades exercises with PyTorch, and names the mistake.
 
-`session` (a learner at work) and `classroom` (a whole class) hand each answer to a `process` of its own. There
-`child` loads it and `judge` holds it against torch. From the ground up:
+`session` (a learner at work) and `classroom` (a whole class) hand each answer to a `process` of its own.
+There `child` loads it and `judge` holds it against torch. From the ground up:
 
 - `exercise`, `progress`, `solution`, `learner`: what there is to do, and the learner's own folder
 - `verdict`, `limits`, `explain`, `process`: how an answer fared, what it may take, what it raised

@@ -18,7 +18,7 @@ from curriculum.grader.finite_differences import finite_difference
 from curriculum.grader.shrink import VALUES, Whole
 from curriculum.grader.trials import try_out
 from curriculum.grader.verdict import Verdict
-from curriculum.pair import Case, Pair, layer_pair, loss_pair
+from curriculum.pair import Case, Pair, Results, layer_pair, loss_pair
 from lessons.lesson03_activations import ReLU
 from lessons.lesson04_layers import Linear
 from lessons.lesson05_losses import MSELoss
@@ -127,6 +127,34 @@ def test_gradients_of_the_wrong_steps_or_examples(answer: type, kind: str, words
     found = verdict(answer)
     assert found.kind == kind
     assert words in found.message
+
+
+class SevenTimesInOneSize(Linear):
+    """By numbers alone it could be the batch size or a factor of 7, which are the same here."""
+
+    def backward_params(self, grad_y: Tensor) -> None:
+        super().backward_params(7 * grad_y if len(grad_y) == 7 else grad_y)
+
+
+def test_a_failure_with_one_batch_size_alone_does_not_accuse_of_a_mean() -> None:
+    found = verdict(SevenTimesInOneSize)
+    assert (found.kind, found.message) == ("pattern", "it is 7 times torch's")
+
+
+def test_a_case_that_torch_refuses_does_not_count() -> None:
+    """As a batch of one for batch normalisation."""
+
+    def refuse_one_example(answer: Any) -> Pair:
+        pair = linear_pair(answer)
+
+        def by_torch(case: Case) -> Results:
+            if case.batch == 1:
+                raise ValueError("expected more than one example")
+            return pair.torch(case)
+
+        return replace(pair, torch=by_torch)
+
+    assert verdict(Linear, refuse_one_example).passed
 
 
 # ---------------------------------------------------------------- finite differences

@@ -58,10 +58,8 @@ def test_what_is_missing_is_not_counted_as_a_try(mine: Path) -> None:
 
 
 @pytest.mark.usefixtures("here")
-def test_progress_is_read_twice_and_a_hint_meanwhile_is_not_lost(
-    mine: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Once to choose, once to add to it: a check takes seconds, and another terminal may write meanwhile."""
+def test_a_hint_asked_for_meanwhile_is_not_lost(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Progress is read to choose, and once more to add to it: a check takes seconds."""
     reads = []
     read = Progress.read.__func__  # type: ignore[attr-defined]
 
