@@ -1,6 +1,8 @@
 """Commands for who does the exercises, and for who teaches a class."""
 
 import json
+import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,18 +20,18 @@ JUnit = Annotated[Path | None, typer.Option(help="Also write the verdicts to thi
 
 def start(folder: Annotated[Path, typer.Argument(help="Your own folder.")] = EXERCISES) -> None:
     """Copy the exercises into a folder of your own. What is there is never overwritten."""
-    from curriculum.grader import exercise
+    from curriculum.grader import learner
 
-    fresh = exercise.start(folder)
+    fresh = learner.start(folder)
     print(f"{len(fresh)} new files in {folder}; git ignores them. Open one, then: curriculum check")
 
 
 def list_exercises(folder: OwnDir = EXERCISES) -> None:
     """List the exercises with your progress."""
-    from curriculum.grader import exercise
+    from curriculum.grader import learner
 
     table = TerminalTable("", "exercise", "difficulty", "minutes", "", box=None)
-    for row in exercise.rows(folder):
+    for row in learner.rows(folder):
         table.add_row(*row, style="green" if row[-1] == "passed" else None)
     Console().print(table)
 
@@ -42,35 +44,37 @@ def check(
     junit: JUnit = None,
 ) -> None:
     """Grade your answers with PyTorch, and name the mistake. Exit code 1 where one is not passed."""
-    from curriculum.grader import session
+    from curriculum.grader.junit import write_junit
+    from curriculum.grader.session import Session
 
+    session = Session(folder, seconds)
     grades = []
-    for grade in session.check(which or [], folder, seconds):
+    for grade in session.check(which or []):
         grades.append(grade)
         if not as_json:
             print("\n".join(grade.lines()), flush=True)
     if as_json:
         print(json.dumps([grade.row() for grade in grades], indent=2))
     else:
-        print(f"\n{session.what_next(folder)}")
+        print(f"\n{session.what_next()}")
     if junit:
-        session.write_junit(grades, junit)
+        write_junit(grades, junit)
     if not all(grade.verdict.passed for grade in grades):
         raise typer.Exit(1)
 
 
 def watch(folder: OwnDir = EXERCISES, seconds: Seconds = 30) -> None:
     """Check each exercise as you save it."""
-    from curriculum.grader import session
+    from curriculum.grader.session import Session
 
-    session.watch(folder, seconds, lambda text: print(text, flush=True))
+    Session(folder, seconds).watch(say=partial(print, flush=True))
 
 
 def hint(which: OneExercise, folder: OwnDir = EXERCISES) -> None:
     """A hint; each time one step further."""
-    from curriculum.grader import exercise
+    from curriculum.grader import exercise, learner
 
-    print(exercise.hint(exercise.select_one(which), folder))
+    print(learner.hint(exercise.select_one(which), folder))
 
 
 def solution(
@@ -79,17 +83,17 @@ def solution(
     give_up: Annotated[bool, typer.Option("--give-up", help="Show it although yours is not passed.")] = False,
 ) -> None:
     """Show the solution of an exercise that you have passed."""
-    from curriculum.grader import exercise
+    from curriculum.grader import exercise, learner
 
-    print(exercise.solution(exercise.select_one(which), folder, give_up))
+    print(learner.solution(exercise.select_one(which), folder, give_up))
 
 
 def reset(which: OneExercise, folder: OwnDir = EXERCISES) -> None:
     """Put an exercise back as it was handed out; your file is kept beside it."""
-    from curriculum.grader import exercise
+    from curriculum.grader import exercise, learner
 
     chosen = exercise.select_one(which)
-    kept = exercise.reset(chosen, folder)
+    kept = learner.reset(chosen, folder)
     print(f"{chosen} is as it was handed out" + (f"; yours is {kept}" if kept else ""))
 
 
@@ -100,13 +104,17 @@ def grade(
     junit: JUnit = None,
 ) -> None:
     """For teachers: grade what a class has handed in."""
-    from curriculum.grader import session
+    from curriculum.grader import classroom, limits
+    from curriculum.grader.junit import write_junit
 
-    grades = list(session.grade_class(folder, seconds))
+    unguarded = limits.not_guarded()
+    if unguarded:
+        print(f"curriculum: on this system {unguarded}", file=sys.stderr)
+    grades = list(classroom.grade_class(folder, seconds))
     if as_json:
         print(json.dumps([one.row() for one in grades], indent=2))
     else:
-        Console().print(session.class_table(grades))
-        print("\n".join(session.class_mistakes(grades)))
+        Console().print(classroom.class_table(grades))
+        print("\n".join(classroom.class_mistakes(grades)))
     if junit:
-        session.write_junit(grades, junit)
+        write_junit(grades, junit)

@@ -1,1 +1,12 @@
-"""Grades exercises with PyTorch, and names the mistake."""
+"""Grades exercises with PyTorch, and names the mistake.
+
+`session` (a learner at work) and `classroom` (a whole class) hand each answer to a `process` of its own.
+There `child` loads it and `judge` holds it against torch. From the ground up:
+
+- `exercise`, `progress`, `solution`, `learner`: what there is to do, and the learner's own folder
+- `verdict`, `limits`, `explain`, `process`: how an answer fared, what it may take, what it raised
+- `trials`, `relations`, `shrink`, `finite_differences`, `example`, `judge`: what its numbers say
+- `child`, `session`, `classroom`, `junit`: who asks, and who is told
+
+Of these only what its numbers say, and `child`, import torch.
+"""

@@ -15,23 +15,28 @@ from types import ModuleType
 
 import torch
 
-from curriculum.grader.judge import explain, judge
-from curriculum.grader.session import MEMORY, Verdict
+from curriculum.grader.explain import explain
+from curriculum.grader.judge import judge
+from curriculum.grader.limits import bound_this_process
+from curriculum.grader.verdict import Verdict
 
 
 def main() -> None:
+    """Wait for the job, grade, and end the process."""
     torch.ones(1, requires_grad=True).backward(torch.ones(1))  # the first one imports sympy and more
-    folder, job = Path(sys.argv.pop()), json.loads(sys.stdin.readline() or "null")
+    folder = Path(sys.argv.pop())
+    job = json.loads(sys.stdin.readline() or "null")
     if job is None:  # the parent has gone
         return
-    file, solution = job["file"], load(job["solution"], f"solution_{Path(job['solution']).stem}")
+    file = job["file"]
+    solution = load(job["solution"], f"solution_{Path(job['solution']).stem}")
     sys.argv = [file]
-    os.ftruncate(sys.stdout.fileno(), 0)  # what torch said while it was imported is not the learner's
+    _forget_what_was_printed()
     (folder / "begun").touch()
     with (folder / "trace").open("w", encoding="utf-8") as trace:
         faulthandler.enable(trace)
         faulthandler.dump_traceback_later(job["seconds"], exit=True, file=trace)
-        limit()
+        bound_this_process()
         verdict = grade(file, solution)
         faulthandler.cancel_dump_traceback_later()
     for stream in (sys.stdout, sys.stderr):
@@ -42,11 +47,16 @@ def main() -> None:
 
 
 def load(path: str, name: str) -> ModuleType:
-    """The file as a module."""
+    """The file as a module.
+
+    Raises:
+        Exception: Whatever its code raises.
+    """
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 
@@ -64,16 +74,10 @@ def grade(file: str, solution: ModuleType) -> Verdict:
         return explain(error, file)
 
 
-def limit() -> None:
-    """Bound memory and files, where the system can: `MEMORY` on top of what is in use now."""
-    with contextlib.suppress(ImportError, OSError, ValueError):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 20, 64 << 20))
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        allowed = pages * resource.getpagesize() + MEMORY
-        resource.setrlimit(resource.RLIMIT_AS, (allowed, allowed))
+def _forget_what_was_printed() -> None:
+    """What torch said while it was imported is not the learner's."""
+    os.lseek(sys.stdout.fileno(), 0, os.SEEK_SET)  # on Windows, writing goes on at the old place else
+    os.ftruncate(sys.stdout.fileno(), 0)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Solution of exercise 17b."""
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -77,20 +76,50 @@ def with_torch(case: Case) -> Results:
     return phases(case, dict(params), step)
 
 
-def _and(meddle: Callable[[FreezingSGD, str], object]) -> Any:
-    def step(optimizer: FreezingSGD, grads: dict[str, Tensor]) -> None:
-        for name in optimizer.frozen:
-            meddle(optimizer, name)
-        FreezingSGD.step(optimizer, grads)
+class _Meddled(FreezingSGD):
+    """Right, but for what is done before each step to every frozen parameter."""
 
-    return type("Changed", (FreezingSGD,), {"step": step})
+    def step(self, grads: dict[str, Tensor]) -> None:
+        for name in self.frozen:
+            self.meddle(name)
+        super().step(grads)
+
+    def meddle(self, name: str) -> None:
+        raise NotImplementedError
+
+
+class _MomentumMoves(_Meddled):
+    def meddle(self, name: str) -> None:
+        self.velocity[name].mul_(self.momentum)
+        self.params[name].sub_(self.lr * self.velocity[name])
+
+
+class _DecayMoves(_Meddled):
+    def meddle(self, name: str) -> None:
+        self.params[name].mul_(1 - self.lr * self.decay)
+
+
+class _VelocityLost(_Meddled):
+    def meddle(self, name: str) -> None:
+        self.velocity[name].zero_()
+
+
+class _VelocityFades(_Meddled):
+    def meddle(self, name: str) -> None:
+        self.velocity[name].mul_(self.momentum)
+
+
+class _NothingFrozen(FreezingSGD):
+    def step(self, grads: dict[str, Tensor]) -> None:
+        self.frozen = set()
+        super().step(grads)
 
 
 MISTAKES = {
     "gradient zeroed, parameter not skipped": stub.FreezingSGD,
-    "momentum still moves it": _and(lambda o, n: o.params[n].sub_(o.lr * o.velocity[n].mul_(o.momentum))),
-    "weight decay still moves it": _and(lambda o, n: o.params[n].mul_(1 - o.lr * o.decay)),
-    "velocity lost while frozen": _and(lambda o, n: o.velocity[n].zero_()),
-    "velocity fades while frozen": _and(lambda o, n: o.velocity[n].mul_(o.momentum)),
-    "frozen names ignored": _and(lambda o, n: setattr(o, "frozen", set())),
+    "momentum still moves it": _MomentumMoves,
+    "weight decay still moves it": _DecayMoves,
+    "velocity lost while frozen": _VelocityLost,
+    "velocity fades while frozen": _VelocityFades,
+    "frozen names ignored": _NothingFrozen,
 }

@@ -13,9 +13,10 @@ import pytest
 
 from curriculum import discover
 from curriculum.grader.child import load
-from curriculum.grader.exercise import Exercise, constant, exercises, solution
+from curriculum.grader.exercise import Exercise, constant, exercises
 from curriculum.grader.judge import judge
-from curriculum.grader.session import Verdict
+from curriculum.grader.learner import solution
+from curriculum.grader.verdict import Verdict
 
 EXERCISES = exercises()
 each_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.path.stem)
@@ -60,8 +61,8 @@ def test_the_stub_imports_no_solution_and_no_later_lesson(exercise: Exercise) ->
     names = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
     names += [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
     assert not [name for name in names if "solutions" in name or "exercises" in name]
-    numbers = [int(found[1]) for name in names if (found := re.search(r"lesson(\d\d)", name))]
-    assert all(number <= exercise.lesson for number in numbers)
+    numbers = re.findall(r"lesson(\d\d)", " ".join(names))
+    assert all(int(number) <= exercise.lesson for number in numbers)
 
 
 @each_exercise
@@ -85,7 +86,8 @@ def test_right_answers_of_another_kind_pass(exercise: Exercise) -> None:
     answers = planted(exercise).RIGHT
     assert answers
     for answer in answers:
-        assert (found := verdict(exercise, answer)).passed, (answer, found)
+        found = verdict(exercise, answer)
+        assert found.passed, (answer, found)
 
 
 @each_exercise
@@ -112,7 +114,8 @@ def test_each_lesson_has_two_exercises(lesson: discover.Lesson) -> None:
 
 def test_solutions_that_are_shown_are_whole_and_have_nothing_to_spare(tmp_path: Path) -> None:
     for exercise in EXERCISES:
-        shown, names = solution(exercise, tmp_path, give_up=True), dict[str, Any]()
+        shown = solution(exercise, tmp_path, give_up=True)
+        names: dict[str, Any] = {}
         exec(compile(shown, exercise.name, "exec"), names)
         assert constant(exercise, "ANSWER") in names
         (tmp_path / f"{exercise.name}.py").write_text(shown)

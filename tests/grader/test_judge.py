@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from curriculum import discover
-from curriculum.grader import judge
-from curriculum.grader import shrink as smallest
-from curriculum.grader.session import Verdict
+from curriculum.grader import judge, shrink
+from curriculum.grader.finite_differences import finite_difference
 from curriculum.grader.shrink import VALUES, Whole
-from curriculum.pair import Case, Pair, layer_pair, loss_pair
+from curriculum.grader.trials import try_out
+from curriculum.grader.verdict import Verdict
+from curriculum.pair import Case, Pair, Results, layer_pair, loss_pair
 from lessons.lesson03_activations import ReLU
 from lessons.lesson04_layers import Linear
 from lessons.lesson05_losses import MSELoss
@@ -128,6 +129,34 @@ def test_gradients_of_the_wrong_steps_or_examples(answer: type, kind: str, words
     assert words in found.message
 
 
+class SevenTimesInOneSize(Linear):
+    """By numbers alone it could be the batch size or a factor of 7, which are the same here."""
+
+    def backward_params(self, grad_y: Tensor) -> None:
+        super().backward_params(7 * grad_y if len(grad_y) == 7 else grad_y)
+
+
+def test_a_failure_with_one_batch_size_alone_does_not_accuse_of_a_mean() -> None:
+    found = verdict(SevenTimesInOneSize)
+    assert (found.kind, found.message) == ("pattern", "it is 7 times torch's")
+
+
+def test_a_case_that_torch_refuses_does_not_count() -> None:
+    """As a batch of one for batch normalisation."""
+
+    def refuse_one_example(answer: Any) -> Pair:
+        pair = linear_pair(answer)
+
+        def by_torch(case: Case) -> Results:
+            if case.batch == 1:
+                raise ValueError("expected more than one example")
+            return pair.torch(case)
+
+        return replace(pair, torch=by_torch)
+
+    assert verdict(Linear, refuse_one_example).passed
+
+
 # ---------------------------------------------------------------- finite differences
 
 
@@ -208,11 +237,11 @@ def test_finite_differences_tell_which_half_is_wrong(
 def test_finite_differences_agree_with_torch(lesson: discover.Lesson) -> None:
     """For every layer and loss of the lessons, wherever they can be taken."""
     pairs = [pair for pair in lesson.pairs() if pair.objective]
-    for trial in judge.try_out(pairs, [Case(batch=3)]):
+    for trial in try_out(pairs, [Case(batch=3)]):
         for name in [name for name in trial.wanted.results if name.startswith("grad_")]:
             wanted = trial.wanted.results[name]
             entry = tuple(int(i) for i in torch.unravel_index(wanted.abs().argmax(), wanted.shape))
-            slope = judge._finite_difference(trial, name.removeprefix("grad_"), entry)
+            slope = finite_difference(trial, name.removeprefix("grad_"), entry)
             assert slope is None or math.isclose(slope, wanted[entry].item(), rel_tol=1e-5, abs_tol=1e-6), (
                 trial.pair.name, name, slope, wanted[entry].item(),
             )  # fmt: skip
@@ -222,7 +251,7 @@ def test_finite_differences_agree_with_torch(lesson: discover.Lesson) -> None:
 
 
 def fails(pair: Pair, case: Case) -> bool:
-    return any(trial.problems for trial in judge.try_out([pair], [case]))
+    return any(trial.problems for trial in try_out([pair], [case]))
 
 
 WRONG = [
@@ -236,7 +265,7 @@ WRONG = [
 
 @pytest.mark.parametrize("pair", WRONG, ids=["not reset", "last alone", "input added", "kink", "cubes"])
 def test_hypothesis_finds_no_plainer_numbers(pair: Pair) -> None:
-    found = smallest.smallest([pair], fails)
+    found = shrink.smallest([pair], fails)
     assert found is not None
     _, case = found
     assert isinstance(case, Whole)
@@ -257,12 +286,11 @@ def test_hypothesis_finds_no_plainer_numbers(pair: Pair) -> None:
 def test_the_search_is_the_same_each_time_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     once, again = (verdict(InputAdded) for _ in range(2))
     assert once == again
-    monkeypatch.setattr(smallest, "SECONDS", 0.0)
-    monkeypatch.setattr(judge, "SECONDS", 0.0)
+    monkeypatch.setattr(shrink, "SECONDS", 0.0)
     hasty = verdict(InputAdded)
     assert hasty.kind == "values"
     assert "grad_x[" in hasty.message
-    assert smallest.smallest([linear_pair(Linear)], fails) is None
+    assert shrink.smallest([linear_pair(Linear)], fails) is None
 
 
 def test_a_case_of_whole_numbers_gives_all_sides_the_same() -> None:

@@ -1,0 +1,146 @@
+"""A process of its own for each answer, with limits, so that whatever an answer does is a verdict.
+
+The child (`curriculum.grader.child`) imports torch first and then waits for its job. So the next child gets
+ready while the learner thinks, and the time limit counts the learner's code only.
+"""
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from curriculum import UserError
+from curriculum.grader import limits
+from curriculum.grader.exercise import Exercise
+from curriculum.grader.verdict import Verdict
+
+ROOT = Path(__file__).parents[2]
+
+
+class Child:
+    """A process that is ready to grade one file."""
+
+    def __init__(self) -> None:
+        self.folder = tempfile.TemporaryDirectory(prefix="curriculum-", ignore_cleanup_errors=True)
+        self.path = Path(self.folder.name)
+        work = self.path / "work"
+        work.mkdir()
+        with (self.path / "printed").open("ab") as printed:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "curriculum.grader.child", str(self.path)],
+                stdin=subprocess.PIPE,
+                stdout=printed,
+                stderr=printed,
+                cwd=work,
+                env=_environment(),
+                **limits.apart(),
+            )
+
+    def grade(self, exercise: Exercise, file: Path, seconds: float = limits.SECONDS) -> Verdict:
+        """The verdict on `file`, after which the process is gone.
+
+        Raises:
+            UserError: The child could not begin, which is no fault of the learner's.
+        """
+        file = file.resolve()
+        job = {"file": str(file), "solution": str(exercise.solution), "seconds": seconds}
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.communicate(json.dumps(job).encode(), timeout=limits.SECONDS_TO_START + seconds)
+            printed = self._read("printed")[-limits.PRINTED :]
+            return replace(self._verdict(file, seconds), printed=printed)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End the process, and what it has started."""
+        limits.end(self.process)
+        if self.process.stdin:
+            with contextlib.suppress(OSError):
+                self.process.stdin.close()
+        self.folder.cleanup()
+
+    def _verdict(self, file: Path, seconds: float) -> Verdict:
+        result = self._read("result")
+        if result:
+            verdict = json.loads(result)
+            return Verdict(**verdict | {"details": tuple(verdict["details"])})
+        if not (self.path / "begun").exists():
+            said = self._read("printed").strip().splitlines()
+            last = said[-1] if said else "no word"
+            raise UserError(
+                f"the grader itself failed: {last}; see what is installed with: curriculum doctor"
+            )
+        return self._ended_early(file, seconds)
+
+    def _ended_early(self, file: Path, seconds: float) -> Verdict:
+        """The verdict on an answer that ran into the time limit or ended its process."""
+        trace = self._read("trace")  # by faulthandler, the innermost call first
+        place = re.search(rf'File "{re.escape(str(file))}", line (\d+) in (\S+)', trace)
+        where = f" (line {place[1]}, in {place[2]})" if place else ""
+        code = self.process.poll()
+        if code is None or trace.startswith("Timeout"):
+            return Verdict(
+                "time", f"it does not end within {seconds:g} seconds{where}; is there an endless loop?"
+            )
+        crash = limits.crash(code)
+        if crash:
+            return Verdict("died", f"it crashed Python itself: {crash}{where}")
+        return Verdict(
+            "died",
+            f"it ended the whole process (exit code {code}) before it was graded; is there an os._exit?",
+        )
+
+    def _read(self, name: str) -> str:
+        try:
+            return (self.path / name).read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return ""
+
+
+def _environment() -> dict[str, str]:
+    """The child finds this package wherever it runs, and computes with one thread, if nothing else is set."""
+    paths = [str(ROOT)]
+    if os.environ.get("PYTHONPATH"):
+        paths.append(os.environ["PYTHONPATH"])
+    return {"OMP_NUM_THREADS": "1", **os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+class Children:
+    """Gives one child after the other; the next one gets ready while this one works."""
+
+    def __init__(self) -> None:
+        self.spare: Child | None = None
+
+    def prepare(self) -> None:
+        """Start a child before there is something to grade."""
+        self.spare = self.spare or Child()
+
+    def grade(self, exercise: Exercise, file: Path, seconds: float, more: bool = False) -> Verdict:
+        """The verdict on `file`. `more`: another file will follow. What was not touched needs no process.
+
+        Raises:
+            UserError: The child could not begin, which is no fault of the learner's.
+        """
+        if not file.is_file():
+            return Verdict(
+                "missing", f"there is no {file.name}; put it there with: curriculum reset {exercise.id}"
+            )
+        if file.read_bytes() == exercise.path.read_bytes():
+            return Verdict("not begun", f"not begun: {file} is as it was handed out")
+        child = self.spare or Child()
+        self.spare = Child() if more else None
+        return child.grade(exercise, file, seconds)
+
+    def __enter__(self) -> "Children":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        if self.spare:
+            self.spare.close()

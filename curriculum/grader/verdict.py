@@ -1,0 +1,66 @@
+"""How an answer fared, and how that is told. Nothing here imports torch."""
+
+import textwrap
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from curriculum.grader.exercise import Exercise
+
+LINES_SHOWN = 20  # of what the learner's code printed, the last ones
+WIDTH = 80
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How an answer fared. `bug` is the mistake's name, where it is one of the solution's list."""
+
+    kind: str  # passed, mistake, pattern, values, not written, not by hand, error, memory, time, died, …
+    message: str
+    bug: str = ""
+    details: tuple[str, ...] = ()
+    printed: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return self.kind == "passed"
+
+    @property
+    def was_tried(self) -> bool:
+        """Whether there was anything to grade."""
+        return self.kind not in ("missing", "not begun")
+
+
+@dataclass(frozen=True)
+class Grade:
+    """One verdict, on one exercise of one learner."""
+
+    exercise: Exercise
+    verdict: Verdict
+    learner: str = ""
+
+    @property
+    def headline(self) -> str:
+        return f"{self.exercise}: {self.verdict.message}"
+
+    def lines(self) -> list[str]:
+        """What there is to read: the verdict, what supports it, and what the learner's code printed."""
+        said = _wrapped(self.headline)
+        for detail in self.verdict.details:
+            said += _wrapped(f"  {detail}") if detail else []
+        printed = self.verdict.printed.splitlines()[-LINES_SHOWN:]
+        if printed:
+            said.append("  it printed:")
+        return said + [f"  | {line}" for line in printed]
+
+    def row(self) -> dict[str, Any]:
+        """The same for `--json`."""
+        about = {"learner": self.learner} if self.learner else {}
+        about |= {"exercise": self.exercise.id, "title": self.exercise.title}
+        return {**about, "passed": self.verdict.passed, **asdict(self.verdict)}
+
+
+def _wrapped(line: str) -> list[str]:
+    """The line in rows of at most `WIDTH`, where words allow it."""
+    return textwrap.wrap(
+        line, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    )

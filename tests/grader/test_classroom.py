@@ -1,0 +1,62 @@
+"""A class is graded, and other programs can read the verdicts."""
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from rich.console import Console
+
+from curriculum import UserError
+from curriculum.grader.classroom import class_mistakes, class_table, grade_class
+from curriculum.grader.exercise import select_one
+from curriculum.grader.junit import write_junit
+from curriculum.grader.verdict import Grade, Verdict
+from tests.support.double import STUB, WRONG, answer
+
+
+@pytest.mark.usefixtures("here")
+def test_a_class_is_graded(house: Path) -> None:
+    """One row per learner; files lie anywhere in a learner's folder; the mistakes are counted."""
+    for learner, letter, text in (("ada", "a", answer()), ("ada", "b", WRONG), ("bob", "a", WRONG)):
+        (house / "class" / learner / "deep").mkdir(parents=True, exist_ok=True)
+        (house / "class" / learner / "deep" / f"exercise01{letter}_double.py").write_text(text)
+    (house / "class" / "eve").mkdir()
+    (house / "class" / "eve" / "exercise01a_double.py").write_text(STUB.format(letter="a"))
+    grades = list(grade_class(house / "class"))
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(class_table(grades))
+    rows = [line.split() for line in capture.get().splitlines()]
+    assert rows == [
+        ["learner", "01a", "01b", "passed"],
+        ["ada", "✓", "✗", "1"],
+        ["bob", "✗", "0"],
+        ["eve", "·", "0"],
+    ]
+    assert class_mistakes(grades) == [
+        "1 × 01b: activation derivative missing", "1 × 01a: activation derivative missing",
+    ]  # fmt: skip
+    assert grades[0].row()["learner"] == "ada"
+    with pytest.raises(UserError, match="expected one per learner"):
+        list(grade_class(house / "nowhere"))
+
+
+def test_the_rows_are_json_and_the_junit_file_is_xml(house: Path) -> None:
+    exercise = select_one("01a")
+    good = Grade(exercise, Verdict("passed", "passed"))
+    bad = Grade(exercise, Verdict("values", "<&> differ", "", ("more",), "printed \x00 \x1b[31m ü"), "ada")
+    assert json.loads(json.dumps([good.row(), bad.row()]))[1]["printed"] == bad.verdict.printed
+    write_junit([good, bad], house / "junit.xml")
+    suite = ElementTree.parse(house / "junit.xml").getroot()
+    assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
+    cases = suite.findall("testcase")
+    assert [case.get("classname") for case in cases] == ["exercises", "ada"]
+    assert cases[0].find("failure") is None
+    failure = cases[1].find("failure")
+    assert failure is not None
+    assert failure.get("message") == "01a Double, a: <&> differ"
+    assert failure.text is not None
+    assert failure.text.splitlines()[-1] == "  | printed ? ?[31m ü"
+    with pytest.raises(UserError, match="choose another --junit FILE"):
+        write_junit([good], house / "nowhere" / "junit.xml")
