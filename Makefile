@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Two processes of one thread each: the lessons are too small for more threads to help.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
-.PHONY: run test test-slow torture lint format lock locked clean
+.PHONY: run test test-slow test-cpus torture lint format lock locked clean
 .DEFAULT_GOAL := run
 
 # The stamp is remade when a dependency changes; a half-made environment leaves no stamp.
@@ -25,6 +25,11 @@ test: $(VENV)/installed
 
 test-slow: $(VENV)/installed
 	$(PYTEST) -m slow
+
+# The tests of the lessons as other CPUs compute: without vector instructions, with AVX2, with one thread and two.
+# CPUS=--extremes runs two of the six settings, CPUS=--record makes tests/lessons/recorded.json anew.
+test-cpus: $(VENV)/installed
+	$(BIN)/python -m tests.support.cpus $(CPUS) -- -n 2 --dist loadgroup tests/lessons
 
 # Kills, faults and drawn inputs by the thousand; its figures stand in CONTRIBUTING.md. An hour or more.
 torture: $(VENV)/installed

@@ -6,6 +6,7 @@ import torch
 from curriculum.pair import Case
 from lessons import lesson02_circuits as lesson
 from lessons.lesson01_neuron import Sigmoid
+from tests.support.lessons import shown
 
 # N1 and N2, then what N3, N4 and N5 should do.
 TRUTH = {(0, 0): (0, 0, 0), (0, 1): (0, 1, 0), (1, 0): (0, 1, 0), (1, 1): (1, 0, 1)}
@@ -13,7 +14,7 @@ TRUTH = {(0, 0): (0, 0, 0), (0, 1): (0, 1, 0), (1, 0): (0, 1, 0), (1, 1): (1, 0,
 
 @pytest.mark.idea("A4")
 def test_every_neuron_fires_as_it_should_on_all_four_faces() -> None:
-    assert {tuple(row[1:3]): tuple(row[3:]) for row in lesson.who_fires().rows} == TRUTH
+    assert {tuple(row[1:3]): tuple(row[3:]) for row in shown(lesson.who_fires).rows} == TRUTH
 
 
 @pytest.mark.idea("A4")
@@ -59,7 +60,7 @@ def test_torch_has_no_gradient_for_its_own_step() -> None:
 
 @pytest.mark.idea("A5")
 def test_the_best_single_neuron_gets_three_of_four() -> None:
-    both, at_least_one, exactly_one = (row[1:] for row in lesson.search_one_neuron().rows)
+    both, at_least_one, exactly_one = (row[1:] for row in shown(lesson.search_one_neuron).rows)
     assert [sum(counts) for counts in (both, at_least_one, exactly_one)] == [4913] * 3
     assert both[4] > 0 and at_least_one[4] > 0  # noqa: PT018
     assert exactly_one[4] == 0 < exactly_one[3]
@@ -73,7 +74,7 @@ def test_two_layers_say_exactly_one() -> None:
 
 @pytest.mark.idea("A5")
 def test_of_twenty_seeds_none_most_and_nearly_all_learn_exactly_one() -> None:
-    one, two, three = lesson.seeds_that_succeed().rows
+    one, two, three = shown(lesson.seeds_that_succeed).rows
     assert [one[1], two[1], three[1]] == [0, 18, 20]
     assert [one[2], one[3]] == pytest.approx([0.25, 0.25], abs=1e-3)
 
@@ -135,7 +136,7 @@ def test_the_gradient_of_a_circuit_is_the_slope() -> None:
 
 @pytest.mark.idea("A6")
 def test_connections_are_counted() -> None:
-    rows = {(neurons, wired): count for neurons, wired, count in lesson.count_connections().rows}
+    rows = {(neurons, wired): count for neurons, wired, count in shown(lesson.count_connections).rows}
     assert rows[5, "everybody to everybody"] == 20
     assert rows[1000, "everybody to everybody"] == 999_000
     assert rows[1000, "10 layers, the first of 100"] == 90_000 < 999_000 / 10

@@ -11,6 +11,7 @@ from torch import Tensor
 from curriculum.demo import Table
 from curriculum.pair import Case
 from lessons import lesson03_activations as lesson
+from tests.support.lessons import shown
 
 ELEMENTWISE = [name for name in lesson.SIDES if name != "Softmax"]
 DOG_WOLF_COYOTE = torch.tensor([math.log(17), math.log(2), math.log(1)], dtype=torch.float64)
@@ -28,7 +29,7 @@ def curve(name: str, x: Tensor) -> tuple[Tensor, Tensor]:
 
 @pytest.mark.idea("A7")
 def test_sigmoid_squashes_the_raw_sums() -> None:
-    table = lesson.raw_sums_squashed()
+    table = shown(lesson.raw_sums_squashed)
     assert column(table, "sum") == pytest.approx([3.4, 11, -2])
     assert [round(y, 4) for y in column(table, "Sigmoid")] == [0.9677, 1.0, 0.1192]
     assert round(column(table, "Sigmoid")[1], 5) == 0.99998
@@ -38,7 +39,7 @@ def test_sigmoid_squashes_the_raw_sums() -> None:
 
 @pytest.mark.idea("C2")
 def test_step_and_sigmoid_stay_in_0_to_1_and_the_others_do_not() -> None:
-    table = lesson.raw_sums_squashed()
+    table = shown(lesson.raw_sums_squashed)
     inside = {name: all(0 <= y <= 1 for y in column(table, name)) for name in ("Step", *ELEMENTWISE[:-1])}
     assert [name for name, yes in inside.items() if yes] == ["Step", "Sigmoid"]
     assert max(column(table, "ReLU")) == 11
@@ -46,7 +47,7 @@ def test_step_and_sigmoid_stay_in_0_to_1_and_the_others_do_not() -> None:
 
 @pytest.mark.idea("C2")
 def test_step_sigmoid_and_relu_stand_side_by_side() -> None:
-    axes = lesson.curves_and_slopes().axes
+    axes = shown(lesson.curves_and_slopes).axes
     assert [axis.get_title() for axis in axes[:3]] == ["Step", "Sigmoid", "ReLU"]
     for axis in axes[:3]:
         x, y = axis.lines[1].get_data()
@@ -103,7 +104,7 @@ def test_the_slope_at_the_kink_is_exactly_zero() -> None:
 
 @pytest.mark.idea("D4")
 def test_every_activation_is_compared_twice() -> None:
-    table = lesson.they_agree()
+    table = shown(lesson.they_agree)
     names = column(table, "pair")
     assert names == [f"{name.lower()}{where}" for name in lesson.SIDES for where in ("", " at the edges")]
     assert max(column(table, "largest difference")) < 1e-12
@@ -127,7 +128,7 @@ def test_softmax_does_not_feel_a_shift(shift: float) -> None:
 
 @pytest.mark.idea("D5")
 def test_the_formula_as_written_breaks_and_ours_does_not() -> None:
-    table = lesson.softmax_stays_finite()
+    table = shown(lesson.softmax_stays_finite)
     as_written = dict(zip(column(table, "added"), column(table, "dog, as written"), strict=True))
     assert [added for added, dog in as_written.items() if math.isnan(dog)] == [100, 10_000, -10_000]
     for _, _, *shares in table.rows:
@@ -137,7 +138,7 @@ def test_the_formula_as_written_breaks_and_ours_does_not() -> None:
 
 @pytest.mark.idea("D6")
 def test_the_collapsed_matrix_is_the_stack() -> None:
-    for _, inside, in_the_one, gap, gap_with_relu in lesson.a_linear_stack_is_one_layer().rows:
+    for _, inside, in_the_one, gap, gap_with_relu in shown(lesson.a_linear_stack_is_one_layer).rows:
         assert inside > in_the_one
         assert gap < 1e-5
         assert gap_with_relu > 1
@@ -162,7 +163,7 @@ def test_collapse_with_unequal_widths() -> None:
 
 @pytest.mark.idea("D6")
 def test_xor_needs_the_relu() -> None:
-    table = lesson.xor_needs_a_bend()
+    table = shown(lesson.xor_needs_a_bend)
     assert column(table, "inputs") == ["0, 0", "0, 1", "1, 0", "1, 1", "MSE"]
     assert column(table, "wanted")[:4] == [0, 1, 1, 0]
     assert column(table, "best linear") == pytest.approx([0.5, 0.5, 0.5, 0.5, 0.25], abs=1e-6)
@@ -175,7 +176,7 @@ def test_the_two_gelus_are_half_a_thousandth_apart() -> None:
     x = torch.linspace(-6, 6, 120_001, dtype=torch.float64)
     exact, close = curve("GELU", x)[0], curve("GELU tanh", x)[0]
     assert (exact - close).abs().max().item() == pytest.approx(0.000473, abs=1e-6)
-    drawn = next(axis for axis in lesson.curves_and_slopes().axes if "exact" in axis.get_title())
+    drawn = next(axis for axis in shown(lesson.curves_and_slopes).axes if "exact" in axis.get_title())
     assert abs(drawn.lines[1].get_ydata()).max() == pytest.approx(0.000473, abs=2e-6)
 
 

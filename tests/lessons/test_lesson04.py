@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from curriculum.demo import OTHER, new_figure
 from lessons import lesson04_layers as lesson
+from tests.support.lessons import shown
 
 
 def backward_skipping_input(network: lesson.Sequential, grad_y: Tensor) -> None:
@@ -21,7 +22,7 @@ def backward_skipping_input(network: lesson.Sequential, grad_y: Tensor) -> None:
 
 @pytest.mark.idea("E2")
 def test_neurons_in_a_loop_are_one_product() -> None:
-    rows = lesson.layers_three_ways().rows
+    rows = shown(lesson.layers_three_ways).rows
     assert [row[0][:8] for row in rows[:4]] == ["layer f₁"] * 4
     for _, loop, product, reference in rows[:4]:
         assert [loop, product] == pytest.approx([reference] * 2, rel=1e-5)
@@ -30,7 +31,7 @@ def test_neurons_in_a_loop_are_one_product() -> None:
 
 @pytest.mark.idea("D8")
 def test_functions_in_functions_are_sequential() -> None:
-    for _, nested, ours, reference in lesson.layers_three_ways().rows[4:]:
+    for _, nested, ours, reference in shown(lesson.layers_three_ways).rows[4:]:
         assert [nested, ours] == pytest.approx([reference] * 2, rel=1e-5)
     f1, f2, f3 = reference_layers = lesson.torch_mlp(3, 4, 2)
     x = torch.tensor([[0.8, 0.5, -1.0], [2.0, 0.0, 1.0]])
@@ -41,7 +42,7 @@ def test_functions_in_functions_are_sequential() -> None:
 @pytest.mark.idea("C3")
 def test_the_picture_has_30_parameters() -> None:
     assert sum(param.numel() for param in lesson.mlp(4, 4, 2).params.values()) == 30
-    figure = lesson.picture_of_4_4_2()
+    figure = shown(lesson.picture_of_4_4_2)
     assert figure.axes[0].get_title() == "30 parameters"
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert [text for text in texts if "weights" in text] == [
@@ -72,7 +73,7 @@ def test_a_network_is_drawn_without_weights_and_labels() -> None:
 
 
 def house() -> tuple[dict[str, float], dict[str, float]]:
-    rows = lesson.house_price_traced().rows
+    rows = shown(lesson.house_price_traced).rows
     return {row[0]: row[1] for row in rows}, {row[0]: row[2] for row in rows}
 
 
@@ -101,7 +102,7 @@ def test_raw_scales_hurt() -> None:
 
 @pytest.mark.idea("D9")
 def test_the_digit_network_has_109386_parameters() -> None:
-    rows = lesson.digit_parameters_counted().rows
+    rows = shown(lesson.digit_parameters_counted).rows
     assert [row[1] + row[2] for row in rows] == [100_480, 8_256, 650, 109_386]
     assert [row[3] for row in rows] == [100_480, 8_256, 650, 109_386]
     assert sum(param.numel() for param in lesson.mlp(*lesson.DIGITS).params.values()) == 109_386
@@ -112,7 +113,7 @@ def test_ten_numbers_come_out() -> None:
     from sklearn.datasets import load_digits
 
     assert load_digits().target[[3, 7]].tolist() == [3, 7]
-    figure: Figure = lesson.digits_go_through()
+    figure: Figure = shown(lesson.digits_go_through)
     first, second, bars = figure.axes
     assert all(axis.images[0].get_array().shape == (28, 28) for axis in (first, second))
     three, seven = ([bar.get_height() for bar in group] for group in bars.containers)
@@ -147,7 +148,7 @@ def test_forward_and_both_passes_are_1_to_3() -> None:
 
 @pytest.mark.idea("E3")
 def test_reading_and_learning_are_both_timed() -> None:
-    rows = lesson.reading_and_learning_timed().rows
+    rows = shown(lesson.reading_and_learning_timed).rows
     assert [row[0] for row in rows] == [
         "read 1",
         "read 100 at once",

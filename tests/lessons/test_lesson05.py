@@ -9,18 +9,19 @@ from torch import Tensor, nn
 from curriculum.pair import Case, compare
 from lessons import lesson05_losses as lesson
 from lessons.lesson03_activations import Softmax
+from tests.support.lessons import shown
 
 
 @pytest.mark.idea("B1")
 def test_the_cat_costs_04489_00025_and_0() -> None:
-    rows = lesson.squared_error_of_a_cat().rows
+    rows = shown(lesson.squared_error_of_a_cat).rows
     assert [row[1] for row in rows] == pytest.approx([0.4489, 0.0025, 0.0], abs=1e-6)
     assert [row[2] for row in rows] == pytest.approx([-1.34, -0.10, 0.0], abs=1e-6)
 
 
 @pytest.mark.idea("B2")
 def test_confidence_has_a_price() -> None:
-    rows = lesson.confidence_has_a_price().rows
+    rows = shown(lesson.confidence_has_a_price).rows
     expected = [-math.log(0.90), -math.log(0.34), -math.log(0.02)]
     assert [row[3] for row in rows] == pytest.approx(expected, abs=1e-5)
     assert [round(value, 4) for value in expected] == [0.1054, 1.0788, 3.9120]
@@ -29,7 +30,7 @@ def test_confidence_has_a_price() -> None:
 
 @pytest.mark.idea("B2")
 def test_an_untrained_network_starts_near_ln_10() -> None:
-    loss = float(lesson.untrained_starts_at_ln_10().split()[-1])
+    loss = float(shown(lesson.untrained_starts_at_ln_10).split()[-1])
     assert loss == pytest.approx(math.log(10), abs=0.05)
     assert round(math.log(10), 4) == 2.3026
 
@@ -173,7 +174,7 @@ def test_the_valleys_are_equally_deep_and_apart() -> None:
 
 @pytest.mark.idea("B3")
 def test_the_figure_has_a_contour_and_a_surface_with_both_paths() -> None:
-    flat, solid = lesson.landscape().axes
+    flat, solid = shown(lesson.landscape).axes
     assert solid.name == "3d"
     assert len(solid.lines) == 2
     assert len(flat.lines) == 4

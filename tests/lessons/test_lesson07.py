@@ -13,6 +13,7 @@ from lessons import lesson07_backprop as lesson
 from lessons.lesson04_layers import mlp
 from lessons.lesson05_losses import MSELoss
 from lessons.lesson06_descent import numerical_gradient
+from tests.support.lessons import shown
 
 ON_PAPER = {
     "h_sum": [[3.0, 1.5]],
@@ -103,7 +104,7 @@ def test_nudging_agrees() -> None:
     2e-8. The nudged number, at most 3 + e, is itself rounded, by at most 2u: relative to the nudge that is
     2.3e-10, times the largest slope 17.25: 4e-9. Together below 3e-8.
     """
-    rows = lesson.gradient_check().rows
+    rows = shown(lesson.gradient_check).rows
     assert [(row[0], row[1]) for row in rows] == [
         ("grad_weight2", 2),
         ("grad_bias2", 1),
@@ -162,7 +163,7 @@ def test_the_six_steps_learn_exclusive_or(dtype: torch.dtype) -> None:
 
 @pytest.mark.idea("C5")
 def test_the_figure_shows_every_value_and_every_gradient() -> None:
-    texts = shown_texts(lesson.forward_and_backward())
+    texts = shown_texts(shown(lesson.forward_and_backward))
     found, given = lesson.by_hand(lesson.example()), lesson.example()
     grads = [number for name in found if name[:5] == "grad_" for number in found[name].flatten().tolist()]
     weights = [*given["weight1"].flatten().tolist(), *given["weight2"].flatten().tolist()]
@@ -187,7 +188,7 @@ def test_the_rule_under_the_figure() -> None:
 
 @pytest.mark.idea("E5")
 def test_one_call_gives_the_same_gradients() -> None:
-    rows = lesson.one_call_gives_the_same().rows
+    rows = shown(lesson.one_call_gives_the_same).rows
     assert {row[0] for row in rows} == {name for name in ON_PAPER if name[:5] == "grad_"}
     for name, hand, layers, autograd in rows:
         assert hand == autograd == str(ON_PAPER[name])
@@ -212,7 +213,7 @@ def test_all_gradients_cost_twice_a_forward_pass_for_any_sizes(sizes: tuple[int,
 @pytest.mark.idea("E5")
 def test_what_counts_is_how_far_back_not_how_many() -> None:
     """Multiplications per example, forward: 784·128 + 128·64 + 64·10 = 109,184."""
-    rows = {row[0]: row[1:] for row in lesson.cost_of_the_way_back().rows}
+    rows = {row[0]: row[1:] for row in shown(lesson.cost_of_the_way_back).rows}
     assert rows["the last layer's weights"] == (640, pytest.approx(640 / 109_184), 1280)
     assert rows["the first layer's weights"] == (100_352, 1.0, 200_704)
     assert rows["all parameters"] == (109_386, pytest.approx((109_184 + 8_192 + 640) / 109_184), 218_772)

@@ -18,6 +18,7 @@ from lessons.lesson05_losses import CrossEntropyLoss
 from lessons.lesson08_autograd import Node, Value
 from lessons.lesson09_training import linear_decay, minibatches
 from lessons.lesson13_mnist import MLP, SIZES, first_weights, scratch_step
+from tests.support.lessons import shown
 
 
 def leaf(*values: float) -> Tensor:
@@ -41,12 +42,12 @@ def test_the_example_on_paper() -> None:
 
 @pytest.mark.idea("E6")
 def test_the_figure_shows_the_example() -> None:
-    texts = [text.get_text() for text in lesson.values_and_blame().axes[0].texts]
+    texts = [text.get_text() for text in shown(lesson.values_and_blame).axes[0].texts]
     assert sorted(t for t in texts if t.startswith("slope")) == sorted(
         f"slope {slope}" for slope in (-2, 3, 1, 1, -6)
     )
-    shown = [t for t in texts if t.lstrip("-").isdigit()]
-    assert shown == ["3", "6", "-2", "-18", "-6", "-6", "-3", "-6", "9", "1"]
+    numbers = [t for t in texts if t.lstrip("-").isdigit()]
+    assert numbers == ["3", "6", "-2", "-18", "-6", "-6", "-3", "-6", "9", "1"]
 
 
 UNARY: dict[str, Callable[[Any], Any]] = {
@@ -306,7 +307,7 @@ def test_three_engines_give_one_loss_and_the_same_gradients() -> None:
 @pytest.mark.idea("E6")
 def test_nodes_grow_with_the_batch_for_numbers_and_not_for_tensors() -> None:
     """The table: one result in three engines, and how many nodes it keeps. Times are not asserted."""
-    rows = lesson.what_it_costs().rows
+    rows = shown(lesson.what_it_costs).rows
     nodes = {name: [row[3] for row in rows if row[0] == name] for name in ("Node", "Value")}
     assert len(set(nodes["Node"])) == 1
     one, two, four = nodes["Value"]

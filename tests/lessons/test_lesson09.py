@@ -8,6 +8,7 @@ from curriculum.pair import compare, optimizer_pair, training_pair
 from lessons import lesson09_training as lesson
 from lessons.lesson05_losses import CrossEntropyLoss, MSELoss
 from lessons.lesson06_descent import SGD
+from tests.support.lessons import shown
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -40,7 +41,7 @@ def test_every_epoch_has_another_order_and_a_seed_repeats_it() -> None:
     again = torch.cat(list(lesson.minibatches(100, 8, generator())))
     assert not torch.equal(first, second)
     assert torch.equal(first, again)
-    for _, *batches in lesson.one_epoch_visits_each_once().rows:
+    for _, *batches in shown(lesson.one_epoch_visits_each_once).rows:
         assert sorted(int(i) for batch in batches for i in batch.strip("[]").split(",")) == list(range(10))
 
 
@@ -76,7 +77,8 @@ def test_mini_batches_are_right_on_average() -> None:
 
 @pytest.mark.idea("B7")
 def test_sorted_by_class_learns_badly() -> None:
-    fast, fast_sorted, slow, slow_sorted = (row[2:] for row in lesson.sorted_by_class_learns_badly().rows)
+    rows = shown(lesson.sorted_by_class_learns_badly).rows
+    fast, fast_sorted, slow, slow_sorted = (row[2:] for row in rows)
     assert fast[-1] > 0.93
     assert max(fast_sorted) < 0.25
     assert slow[-1] > 0.9
@@ -125,7 +127,7 @@ def test_the_tiny_program_takes_200_steps_and_learns_the_rule() -> None:
         "0.weight": (16, 2), "0.bias": (16,), "2.weight": (1, 16), "2.bias": (1,),
     }  # fmt: skip
     assert sum(losses[-5:]) / 5 < 0.06 < 0.3 < losses[0]
-    titles = [axis.get_title() for axis in lesson.the_boundary_turns_into_place().axes]
+    titles = [axis.get_title() for axis in shown(lesson.the_boundary_turns_into_place).axes]
     assert [title.split(":")[0] for title in titles] == ["step 0", "step 5", "step 25", "step 200"]
     right = [int(title.split()[2].rstrip("%")) for title in titles]
     assert right[0] < 70 < 85 < right[2] < 98 <= right[3]
@@ -151,8 +153,10 @@ def test_a_stale_gradient_spoils_the_training() -> None:
 
 @pytest.mark.idea("A10")
 def test_from_chance_to_reading() -> None:
-    for seed in range(3):
-        losses, right = lesson.learn_digits(seed)
+    loss_axis, share_axis = shown(lesson.guess_measure_adjust).axes
+    assert len(loss_axis.lines) == len(share_axis.lines) == 3
+    for loss_line, share_line in zip(loss_axis.lines, share_axis.lines, strict=True):
+        losses, right = loss_line.get_ydata(), share_line.get_ydata()
         assert len(losses) == 450
         assert 0.04 <= right[0] <= 0.12
         assert 0.95 <= right[-1] <= 0.98

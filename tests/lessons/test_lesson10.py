@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor, nn, optim
 
 from curriculum.pair import TOLERANCE, Case, Pair, compare, function_pair, optimizer_pair
 from lessons import lesson10_optimizers as lesson
 from lessons.lesson06_descent import SGD
 from lessons.lesson09_training import Adam
+from tests.support.lessons import shown
 
 RATES = (1e-8, 0.01, 10.0)
 SHAPES = {"weight": (3, 4), "bias": (3,)}
@@ -35,13 +35,13 @@ def gradient(name: str, step: int) -> Tensor:
     return Case().tensor(f"{name}_{step}", *SHAPES[name])
 
 
-def same(ours: Any, theirs: Any, **options: Any) -> bool:
-    """Like `optimizer_pair`, but with gradients made only once, and compared after every one of 100 steps."""
+def same(ours: Any, theirs: Any, steps: int = 12, **options: Any) -> bool:
+    """Like `optimizer_pair`, but with gradients made only once, and compared after every step."""
     scratch = {name: start(name).clone() for name in SHAPES}
     reference = {name: nn.Parameter(start(name).clone()) for name in SHAPES}
     left, right = ours(scratch, **options), theirs(list(reference.values()), **options)
     rtol, atol = TOLERANCE[torch.float64]
-    for step in range(100):
+    for step in range(steps):
         with torch.inference_mode():
             left.step({name: gradient(name, step) for name in SHAPES})
         for name, parameter in reference.items():
@@ -112,7 +112,7 @@ def test_the_defaults_are_torchs() -> None:
         (lesson.AdamL2, optim.Adam),
         (lesson.AdamW, optim.AdamW),
     ):
-        assert same(ours, theirs)
+        assert same(ours, theirs, steps=100)
 
 
 @pytest.mark.idea("E8")
@@ -210,7 +210,7 @@ def test_momentum_gets_farther_down_the_valley_and_a_turn_costs_adam_and_rmsprop
 
 @pytest.mark.idea("E8")
 def test_the_figure_shows_these_paths() -> None:
-    axes = lesson.down_the_valley().axes
+    axes = shown(lesson.down_the_valley).axes
     for i, (name, make) in enumerate(lesson.WALKERS.items()):
         assert axes[i].get_title().startswith(name)
         for valley in (0, 1):
@@ -306,7 +306,7 @@ def dots(axis: Any) -> list[list[float]]:
 
 @pytest.mark.idea("E9")
 def test_schedules_help_where_a_constant_rate_is_too_large() -> None:
-    left, right = lesson.schedules().axes
+    left, right = shown(lesson.schedules).axes
     assert len(left.lines) == len(right.lines) == 5
     shares = {name: list(line.get_xdata()) for name, line in zip(lesson.SCHEDULES, right.lines, strict=True)}
     assert all(len(values) == 6 for values in shares.values())
@@ -320,14 +320,9 @@ def test_schedules_help_where_a_constant_rate_is_too_large() -> None:
 
 
 @cache
-def figure() -> Figure:
-    return lesson.which_rate()
-
-
-@cache
 def sweep(name: str) -> dict[float, list[float]]:
     """Rate → the shares of three starts, as drawn."""
-    axis = figure().axes[3 + list(lesson.CONTENDERS).index(name)]
+    axis = shown(lesson.which_rate).axes[3 + list(lesson.CONTENDERS).index(name)]
     lines = [line for line in axis.lines if line.get_marker() == "o"]
     return {round(float(line.get_xdata()[0]), 6): list(line.get_ydata()) for line in lines}
 
@@ -336,8 +331,7 @@ def sweep(name: str) -> dict[float, list[float]]:
 def test_data_and_steps_are_as_stated() -> None:
     data = lesson.digits("digits")
     assert (len(data.train.x), len(data.val.x), -(-1197 // 32)) == (1197, 300, 38)
-    assert len(sweep("SGD")) == 9
-    assert 9 * 3 == 27
+    assert [len(shares) for shares in sweep("SGD").values()] == [3] * 9
     losses, _ = lesson.learn(partial(SGD, lr=0.0), 0, [0.0] * 76)
     assert len(losses) == 76
 
@@ -370,19 +364,16 @@ def test_a_rate_of_001_is_best_with_momentum_and_01_too_much() -> None:
 @pytest.mark.idea("E9")
 @pytest.mark.parametrize("name", lesson.CONTENDERS)
 def test_the_finder_comes_near_the_best(name: str) -> None:
-    make, shares = lesson.CONTENDERS[name], sweep(name)
-    rates, smooth, found = lesson.find(make)
+    axis = shown(lesson.which_rate).axes[list(lesson.CONTENDERS).index(name)]
+    run, advice, finder = axis.lines
+    rates, smooth = run.get_data()
+    found = finder.get_xdata()[0]
     assert len(rates) == len(smooth) == 152
     assert (rates[0], rates[-1]) == pytest.approx((1e-6, 10))
-    assert 10 * found == pytest.approx(rates[smooth.index(min(smooth))])
-    best = max(shares, key=lambda lr: sum(shares[lr]))
+    assert 10 * found == pytest.approx(rates[list(smooth).index(min(smooth))])
+    assert advice.get_xdata()[0] == lesson.CONTENDERS[name].keywords["lr"]
+    best = max(sweep(name), key=lambda lr: sum(sweep(name)[lr]))
     assert 1 / 3 < found / best < 3
-    assert [lr for lr in (found, make.keywords["lr"]) if lr not in _vertical_lines(name)] == []
-
-
-def _vertical_lines(name: str) -> list[float]:
-    axis = figure().axes[list(lesson.CONTENDERS).index(name)]
-    return [float(line.get_xdata()[0]) for line in axis.lines[1:]]
 
 
 @pytest.mark.idea("E9")

@@ -16,6 +16,7 @@ from lessons.lesson04_layers import Linear
 from lessons.lesson05_losses import CrossEntropyLoss
 from lessons.lesson06_descent import SGD
 from lessons.lesson09_training import train_step
+from tests.support.lessons import shown
 
 NORMS = [(lesson.BatchNorm1d, nn.BatchNorm1d), (lesson.LayerNorm, nn.LayerNorm)]
 
@@ -111,7 +112,7 @@ def test_kaiming_keeps_the_size_of_the_numbers_and_the_default_start_does_not() 
 
 @pytest.mark.idea("D14")
 def test_norm_and_residual_together_learn_and_nothing_less_does() -> None:
-    names = [row[0] for row in lesson.tricks_at_depth_50().rows]
+    names = [row[0] for row in shown(lesson.tricks_at_depth_50).rows]
     assert len(names) == 8
     for name in names:
         right = [lesson.trained(name, seed)[1] for seed in range(3)]

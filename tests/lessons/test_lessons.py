@@ -2,16 +2,14 @@
 
 import ast
 import doctest
-import functools
 import inspect
 import re
 import subprocess
 import sys
 from pathlib import Path
-from types import CodeType, FrameType, FunctionType, ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
@@ -19,7 +17,8 @@ from torch import nn
 
 from curriculum.demo import Table
 from curriculum.discover import Lesson, lessons
-from curriculum.pair import Case, Difference, compare, forbidden_names
+from curriculum.pair import Case, compare, forbidden_names
+from tests.support.lessons import run_pairs, shown
 
 SOURCE_LINES = (100, 380)
 
@@ -49,23 +48,8 @@ def scratch_side(module: ModuleType) -> list[Any]:
     ]
 
 
-@functools.cache
-def run_pairs(lesson: Lesson) -> tuple[dict[str, list[Difference]], set[CodeType]]:
-    """Every pair's differences, and all code that ran on the way. Once per lesson: some pairs train."""
-    ran: set[CodeType] = set()
-
-    def note(frame: FrameType, event: str, argument: Any) -> None:
-        ran.add(frame.f_code)
-
-    sys.setprofile(note)
-    try:
-        return {pair.name: compare(pair) for pair in lesson.pairs()}, ran
-    finally:
-        sys.setprofile(None)
-
-
 def test_all_pairs_agree(lesson: Lesson) -> None:
-    differences, _ = run_pairs(lesson)
+    differences = run_pairs(lesson).differences
     assert differences, "a lesson without pairs proves nothing"
     for name, found in differences.items():
         assert found, f"{name} compares nothing"
@@ -95,7 +79,7 @@ def test_pairs_agree_on_drawn_shapes(lesson: Lesson, case: Case) -> None:
 
 def test_every_scratch_method_is_proven(lesson: Lesson) -> None:
     """The code of each `forward`, `backward` and `step` runs inside some pair of the lesson."""
-    _, ran = run_pairs(lesson)
+    ran = run_pairs(lesson).code
     methods = [
         f"{cls.__name__}.{name}"
         for cls in scratch_side(lesson.load())
@@ -124,11 +108,10 @@ def test_docstrings_and_prose_are_true(lesson: Lesson) -> None:
     assert runner.failures == 0
 
 
-def test_demos_show_something(lesson: Lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)  # what a demo writes below runs/ lands there
+def test_demos_show_something(lesson: Lesson) -> None:
     demos = lesson.demos()
     assert demos, "nothing to see"
-    results = [demo() for demo in demos]
+    results = [shown(demo) for demo in demos]
     assert all(isinstance(result, Table | Figure | str) for result in results)
     assert all(result.rows for result in results if isinstance(result, Table))
     assert any(isinstance(result, Figure) for result in results), "no figure worth looking at"
