@@ -73,10 +73,17 @@ def test_two_layers_say_exactly_one() -> None:
 
 
 @pytest.mark.idea("A5")
-def test_of_twenty_seeds_none_most_and_nearly_all_learn_exactly_one() -> None:
+def test_of_twenty_seeds_none_most_and_all_learn_exactly_one() -> None:
     one, two, three = shown(lesson.seeds_that_succeed).rows
     assert [one[1], two[1], three[1]] == [0, 18, 20]
     assert [one[2], one[3]] == pytest.approx([0.25, 0.25], abs=1e-3)
+
+
+@pytest.mark.idea("A5")
+def test_the_counts_of_seeds_do_not_hang_on_rounding() -> None:
+    """Of the starts that succeed in 500 steps, the slowest is far from 500. The next needs 758."""
+    slowest = lesson.learner(lesson.TWO_LAYERS, seed=16)
+    assert 400 < len(lesson.learn(slowest)[0]) < 450
 
 
 @pytest.mark.idea("A5")
@@ -90,7 +97,7 @@ def test_the_single_neuron_answers_one_half_to_everything() -> None:
 def test_some_starts_are_slow_and_some_are_stuck() -> None:
     slow, _ = lesson.learn(lesson.learner(lesson.TWO_LAYERS, seed=10), steps=1500)
     stuck, _ = lesson.learn(lesson.learner(lesson.TWO_LAYERS, seed=1), steps=3000)
-    assert 500 < len(slow) < 1500
+    assert 700 < len(slow) < 820
     assert len(stuck) == 3000
     assert stuck[-1] == pytest.approx(0.125, abs=1e-3)
 

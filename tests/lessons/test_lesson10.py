@@ -168,7 +168,9 @@ def test_decay_in_the_gradient_equals_shrinking_only_for_plain_descent() -> None
 
 
 def descend(make: Any, valley: int) -> tuple[Tensor, float]:
-    c, w = torch.tensor(lesson.CURVATURES[valley]), torch.tensor(lesson.STARTS[valley])
+    """Every place of 40 steps (41, 2), and the last loss."""
+    c = torch.tensor(lesson.CURVATURES[valley], dtype=torch.float64)
+    w = torch.tensor(lesson.STARTS[valley], dtype=torch.float64)
     optimizer, path = make({"w": w}), [w.clone()]
     for _ in range(40):
         optimizer.step({"w": c @ w})
@@ -191,8 +193,9 @@ def test_each_walker_has_the_best_of_17_rates(name: str) -> None:
     make, rates = lesson.WALKERS[name], [10 ** (k / 4) for k in range(-12, 5)]
     losses = [descend(partial(make.func, **{**make.keywords, "lr": lr}), 0)[1] for lr in rates]
     assert (len(rates), rates[0], rates[-1]) == (17, 0.001, 10.0)
-    best = min((loss, lr) for loss, lr in zip(losses, rates, strict=True) if loss == loss)[1]
-    assert best == pytest.approx(make.keywords["lr"])
+    best, second = sorted((loss, lr) for loss, lr in zip(losses, rates, strict=True) if loss == loss)[:2]
+    assert best[1] == pytest.approx(make.keywords["lr"])
+    assert best[0] < 0.96 * second[0], "rounding must not decide which is best"
 
 
 @pytest.mark.idea("E8")
