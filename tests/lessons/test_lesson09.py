@@ -151,7 +151,7 @@ def test_a_stale_gradient_spoils_the_training() -> None:
 # ---------------------------------------------------------------- A10: guess, measure, adjust
 
 
-@pytest.mark.idea("A10")
+@pytest.mark.idea("A10", "B6")
 def test_from_chance_to_reading() -> None:
     loss_axis, share_axis = shown(lesson.guess_measure_adjust).axes
     assert len(loss_axis.lines) == len(share_axis.lines) == 3

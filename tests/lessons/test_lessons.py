@@ -147,6 +147,28 @@ def test_lesson_imports_only_lessons_before_it(lesson: Lesson) -> None:
     assert all(number < lesson.number for number in numbers), numbers
 
 
+def ideas_of_tests(lesson: Lesson) -> dict[str, set[str]]:
+    """Each test of the lesson's own file → the ideas that it is marked with."""
+    path = Path(__file__).parent / f"test_lesson{lesson.number:02}.py"
+    found = {}
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            marks = [mark for mark in node.decorator_list if isinstance(mark, ast.Call)]
+            ideas = [mark for mark in marks if ast.unparse(mark.func) == "pytest.mark.idea"]
+            found[node.name] = {ast.literal_eval(code) for mark in ideas for code in mark.args}
+    return found
+
+
+def test_marked_ideas_stand_in_the_index(lesson: Lesson) -> None:
+    """lessons/README.md names each idea of a lesson and one test that holds it; that test bears its mark."""
+    text = (lesson.path.parent / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(rf"^\| ([^|]+) \| .+\]\({lesson.path.name}\) \| `.+` \| `(.+)` \|$", text, flags=re.M)
+    in_index = {test: set(re.findall(r"[A-E]\d+", codes)) for codes, test in rows}
+    marked = ideas_of_tests(lesson)
+    assert {test: marked[test] for test in in_index} == in_index
+    assert set().union(*marked.values()) == set().union(*in_index.values())
+
+
 def test_public_things_are_documented(lesson: Lesson) -> None:
     for thing in own(lesson.load()):
         if isinstance(thing, type | FunctionType):
