@@ -14,6 +14,7 @@ from lessons import lesson10_optimizers as lesson
 from lessons.lesson06_descent import SGD
 from lessons.lesson09_training import Adam
 from tests.support.lessons import shown
+from tests.support.recorded import recorded
 
 RATES = (1e-8, 0.01, 10.0)
 SHAPES = {"weight": (3, 4), "bias": (3,)}
@@ -352,7 +353,8 @@ def test_a_rate_of_0001_is_good_for_adam() -> None:
 def test_a_rate_of_01_is_near_the_edge_for_sgd() -> None:
     shares = sweep("SGD")
     low, middle, high = sorted(shares[0.1])
-    assert 0.6 < low < 0.8 < 0.9 < middle <= high
+    assert low < 0.8 < 0.9 < middle <= high
+    recorded("lesson10", "SGD with rate 0.1, the worst of three starts", low, room=0.05)
     assert max(shares[0.316228] + shares[1.0]) < 0.15
     assert max(shares, key=lambda lr: sum(shares[lr])) == 0.031623
 

@@ -125,6 +125,17 @@ def test_norm_and_residual_together_learn_and_nothing_less_does() -> None:
 
 
 @pytest.mark.idea("D14")
+def test_without_norm_sums_reach_10_to_the_12_and_overflow_after_one_step() -> None:
+    x, target = (part[:64] for part in lesson.digits().train)
+    model = lesson.deep(**lesson.RECIPES["… + residual, no norm"])
+    assert 1e12 < model.forward(x).abs().max() < 1e13
+    optimizer = SGD(model.params, 0.02)
+    first, second = (train_step(model, CrossEntropyLoss(), optimizer, x, target) for _ in range(2))
+    assert first.isfinite()
+    assert second.isnan()
+
+
+@pytest.mark.idea("D14")
 @pytest.mark.parametrize("name", ["xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("shape", [(32, 784), (1, 7), (64, 3)])
