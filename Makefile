@@ -25,7 +25,7 @@ WHAT := PyTorch and what else is needed, about 1.6 GB
 endif
 endif
 
-.PHONY: run test test-slow coverage torture lint format lock locked clean
+.PHONY: run test test-slow test-cpus coverage torture lint format lock locked clean
 .DEFAULT_GOAL := run
 
 # The stamp is remade when a dependency changes; a half-made environment leaves no stamp.
@@ -57,6 +57,11 @@ coverage: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m coverage run $(TESTS)
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
+
+# The tests of the lessons as other CPUs compute: without vector instructions, with AVX2, with one thread and two.
+# CPUS=--extremes runs two of the six settings, CPUS=--record makes tests/lessons/recorded.json anew.
+test-cpus: $(STAMP)
+	$(BIN)/python -m tests.support.cpus $(CPUS) -- -n 2 --dist loadgroup tests/lessons
 
 # Kills, faults and drawn inputs by the thousand; its figures stand in CONTRIBUTING.md. An hour or more.
 torture: $(STAMP)

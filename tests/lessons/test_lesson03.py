@@ -11,6 +11,7 @@ from torch import Tensor
 from curriculum.pair import Case
 from curriculum.table import Table
 from lessons import lesson03_activations as lesson
+from tests.support.lessons import shown
 
 ELEMENTWISE = [name for name in lesson.SIDES if name != "Softmax"]
 DOG_WOLF_COYOTE = torch.tensor([math.log(17), math.log(2), math.log(1)], dtype=torch.float64)
@@ -26,8 +27,9 @@ def curve(name: str, x: Tensor) -> tuple[Tensor, Tensor]:
     return layer.forward(x), layer.backward(torch.ones_like(x))
 
 
-def test_a7_sigmoid_squashes_the_raw_sums() -> None:
-    table = lesson.raw_sums_squashed()
+@pytest.mark.idea("A7")
+def test_sigmoid_squashes_the_raw_sums() -> None:
+    table = shown(lesson.raw_sums_squashed)
     assert column(table, "sum") == pytest.approx([3.4, 11, -2])
     assert [round(y, 4) for y in column(table, "Sigmoid")] == [0.9677, 1.0, 0.1192]
     assert round(column(table, "Sigmoid")[1], 5) == 0.99998
@@ -35,15 +37,17 @@ def test_a7_sigmoid_squashes_the_raw_sums() -> None:
     assert column(table, "Step") == [1, 1, 0]
 
 
-def test_c2_step_and_sigmoid_stay_in_0_to_1_and_the_others_do_not() -> None:
-    table = lesson.raw_sums_squashed()
+@pytest.mark.idea("C2")
+def test_step_and_sigmoid_stay_in_0_to_1_and_the_others_do_not() -> None:
+    table = shown(lesson.raw_sums_squashed)
     inside = {name: all(0 <= y <= 1 for y in column(table, name)) for name in ("Step", *ELEMENTWISE[:-1])}
     assert [name for name, yes in inside.items() if yes] == ["Step", "Sigmoid"]
     assert max(column(table, "ReLU")) == 11
 
 
-def test_c2_step_sigmoid_and_relu_stand_side_by_side() -> None:
-    axes = lesson.curves_and_slopes().axes
+@pytest.mark.idea("C2")
+def test_step_sigmoid_and_relu_stand_side_by_side() -> None:
+    axes = shown(lesson.curves_and_slopes).axes
     assert [axis.get_title() for axis in axes[:3]] == ["Step", "Sigmoid", "ReLU"]
     for axis in axes[:3]:
         x, y = axis.lines[1].get_data()
@@ -53,16 +57,18 @@ def test_c2_step_sigmoid_and_relu_stand_side_by_side() -> None:
     assert set(slope_of_step) == {0.0}
 
 
-def test_c2_the_slope_of_the_sigmoid_is_a_quarter_at_most() -> None:
+@pytest.mark.idea("C2")
+def test_the_slope_of_the_sigmoid_is_a_quarter_at_most() -> None:
     _, slope = curve("Sigmoid", torch.linspace(-9, 9, 1801, dtype=torch.float64))
     assert slope.max().item() == pytest.approx(0.25, abs=1e-12)
     assert 0.25**10 < 1e-6
     assert curve("ReLU", torch.tensor([0.1, 5.0]))[1].tolist() == [1, 1]
 
 
+@pytest.mark.idea("D4")
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("name", lesson.SIDES)
-def test_d4_at_the_edges_value_and_slope_are_torchs(name: str, dtype: torch.dtype) -> None:
+def test_at_the_edges_value_and_slope_are_torchs(name: str, dtype: torch.dtype) -> None:
     """Without the harness: each output's own gradient, so that nothing cancels."""
     ours, theirs = (make() for make in lesson.SIDES[name])
     case = Case(dtype=dtype)
@@ -79,7 +85,8 @@ def test_d4_at_the_edges_value_and_slope_are_torchs(name: str, dtype: torch.dtyp
         torch.testing.assert_close(ours.backward(upstream), expected)
 
 
-def test_d4_the_edges_hold_both_zeros_ties_and_large_numbers() -> None:
+@pytest.mark.idea("D4")
+def test_the_edges_hold_both_zeros_ties_and_large_numbers() -> None:
     x = lesson.edges(Case(), "x")
     zeros = x[x == 0]
     assert zeros.signbit().any()
@@ -89,19 +96,22 @@ def test_d4_the_edges_hold_both_zeros_ties_and_large_numbers() -> None:
     assert largest_twice.any()
 
 
-def test_d4_the_slope_at_the_kink_is_exactly_zero() -> None:
+@pytest.mark.idea("D4")
+def test_the_slope_at_the_kink_is_exactly_zero() -> None:
     _, slope = curve("ReLU", torch.tensor([-1e-30, -0.0, 0.0, 1e-30]))
     assert slope.tolist() == [0, 0, 0, 1]
 
 
-def test_d4_every_activation_is_compared_twice() -> None:
-    table = lesson.they_agree()
+@pytest.mark.idea("D4")
+def test_every_activation_is_compared_twice() -> None:
+    table = shown(lesson.they_agree)
     names = column(table, "pair")
     assert names == [f"{name.lower()}{where}" for name in lesson.SIDES for where in ("", " at the edges")]
     assert max(column(table, "largest difference")) < 1e-12
 
 
-def test_d5_softmax_says_85_10_5_and_sums_to_1() -> None:
+@pytest.mark.idea("D5")
+def test_softmax_says_85_10_5_and_sums_to_1() -> None:
     softmax = lesson.Softmax()
     assert softmax.forward(DOG_WOLF_COYOTE).tolist() == pytest.approx([0.85, 0.1, 0.05], abs=1e-12)
     many = softmax.forward(torch.randn(50, 7, generator=torch.Generator().manual_seed(0)) * 30)
@@ -109,14 +119,16 @@ def test_d5_softmax_says_85_10_5_and_sums_to_1() -> None:
     assert (many >= 0).all()
 
 
+@pytest.mark.idea("D5")
 @pytest.mark.parametrize("shift", [50.0, 100.0, 1e4, -1e4])
-def test_d5_softmax_does_not_feel_a_shift(shift: float) -> None:
+def test_softmax_does_not_feel_a_shift(shift: float) -> None:
     shares = lesson.Softmax().forward(DOG_WOLF_COYOTE + shift)
     assert shares.tolist() == pytest.approx([0.85, 0.1, 0.05], abs=1e-10)
 
 
-def test_d5_the_formula_as_written_breaks_and_ours_does_not() -> None:
-    table = lesson.softmax_stays_finite()
+@pytest.mark.idea("D5")
+def test_the_formula_as_written_breaks_and_ours_does_not() -> None:
+    table = shown(lesson.softmax_stays_finite)
     as_written = dict(zip(column(table, "added"), column(table, "dog, as written"), strict=True))
     assert [added for added, dog in as_written.items() if math.isnan(dog)] == [100, 10_000, -10_000]
     for _, _, *shares in table.rows:
@@ -124,14 +136,16 @@ def test_d5_the_formula_as_written_breaks_and_ours_does_not() -> None:
         assert sum(shares) == pytest.approx(1, abs=1e-6)
 
 
-def test_d6_the_collapsed_matrix_is_the_stack() -> None:
-    for _, inside, in_the_one, gap, gap_with_relu in lesson.a_linear_stack_is_one_layer().rows:
+@pytest.mark.idea("D6")
+def test_the_collapsed_matrix_is_the_stack() -> None:
+    for _, inside, in_the_one, gap, gap_with_relu in shown(lesson.a_linear_stack_is_one_layer).rows:
         assert inside > in_the_one
         assert gap < 1e-5
         assert gap_with_relu > 1
 
 
-def test_d6_collapse_with_unequal_widths() -> None:
+@pytest.mark.idea("D6")
+def test_collapse_with_unequal_widths() -> None:
     generator = torch.Generator().manual_seed(0)
     sizes = (3, 7, 2, 5)
     layers = [
@@ -147,8 +161,9 @@ def test_d6_collapse_with_unequal_widths() -> None:
     torch.testing.assert_close(x @ weight.T + bias, lesson.run_stack(x, layers))
 
 
-def test_d6_xor_needs_the_relu() -> None:
-    table = lesson.xor_needs_a_bend()
+@pytest.mark.idea("D6")
+def test_xor_needs_the_relu() -> None:
+    table = shown(lesson.xor_needs_a_bend)
     assert column(table, "inputs") == ["0, 0", "0, 1", "1, 0", "1, 1", "MSE"]
     assert column(table, "wanted")[:4] == [0, 1, 1, 0]
     assert column(table, "best linear") == pytest.approx([0.5, 0.5, 0.5, 0.5, 0.25], abs=1e-6)
@@ -156,15 +171,17 @@ def test_d6_xor_needs_the_relu() -> None:
     assert column(table, "two neurons, ReLU") == [0, 1, 1, 0, 0]
 
 
-def test_e1_the_two_gelus_are_half_a_thousandth_apart() -> None:
+@pytest.mark.idea("E1")
+def test_the_two_gelus_are_half_a_thousandth_apart() -> None:
     x = torch.linspace(-6, 6, 120_001, dtype=torch.float64)
     exact, close = curve("GELU", x)[0], curve("GELU tanh", x)[0]
     assert (exact - close).abs().max().item() == pytest.approx(0.000473, abs=1e-6)
-    drawn = next(axis for axis in lesson.curves_and_slopes().axes if "exact" in axis.get_title())
+    drawn = next(axis for axis in shown(lesson.curves_and_slopes).axes if "exact" in axis.get_title())
     assert abs(drawn.lines[1].get_ydata()).max() == pytest.approx(0.000473, abs=2e-6)
 
 
+@pytest.mark.idea("E1")
 @pytest.mark.parametrize(("name", "lowest"), [("SiLU", -0.2785), ("GELU", -0.17)])
-def test_e1_silu_and_gelu_dip_below_zero(name: str, lowest: float) -> None:
+def test_silu_and_gelu_dip_below_zero(name: str, lowest: float) -> None:
     y, _ = curve(name, torch.linspace(-6, 6, 12_001, dtype=torch.float64))
     assert y.min().item() == pytest.approx(lowest, abs=1e-3)

@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from curriculum.draw import OTHER, new_figure
 from lessons import lesson04_layers as lesson
+from tests.support.lessons import shown
 
 
 def backward_skipping_input(network: lesson.Sequential, grad_y: Tensor) -> None:
@@ -19,16 +20,18 @@ def backward_skipping_input(network: lesson.Sequential, grad_y: Tensor) -> None:
     network.layers[0].backward_params(grad_y)
 
 
-def test_e2_neurons_in_a_loop_are_one_product() -> None:
-    rows = lesson.layers_three_ways().rows
+@pytest.mark.idea("E2")
+def test_neurons_in_a_loop_are_one_product() -> None:
+    rows = shown(lesson.layers_three_ways).rows
     assert [row[0][:8] for row in rows[:4]] == ["layer f₁"] * 4
     for _, loop, product, reference in rows[:4]:
         assert [loop, product] == pytest.approx([reference] * 2, rel=1e-5)
     assert len({round(row[1], 4) for row in rows}) == len(rows), "no two outputs alike"
 
 
-def test_d8_functions_in_functions_are_sequential() -> None:
-    for _, nested, ours, reference in lesson.layers_three_ways().rows[4:]:
+@pytest.mark.idea("D8")
+def test_functions_in_functions_are_sequential() -> None:
+    for _, nested, ours, reference in shown(lesson.layers_three_ways).rows[4:]:
         assert [nested, ours] == pytest.approx([reference] * 2, rel=1e-5)
     f1, f2, f3 = reference_layers = lesson.torch_mlp(3, 4, 2)
     x = torch.tensor([[0.8, 0.5, -1.0], [2.0, 0.0, 1.0]])
@@ -36,9 +39,10 @@ def test_d8_functions_in_functions_are_sequential() -> None:
     torch.testing.assert_close(lesson.mlp(3, 4, 2).forward(x), reference_layers(x).detach())
 
 
-def test_c3_the_picture_has_30_parameters() -> None:
+@pytest.mark.idea("C3")
+def test_the_picture_has_30_parameters() -> None:
     assert sum(param.numel() for param in lesson.mlp(4, 4, 2).params.values()) == 30
-    figure = lesson.picture_of_4_4_2()
+    figure = shown(lesson.picture_of_4_4_2)
     assert figure.axes[0].get_title() == "30 parameters"
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert [text for text in texts if "weights" in text] == [
@@ -50,7 +54,8 @@ def test_c3_the_picture_has_30_parameters() -> None:
     assert sum(line.get_marker() == "o" for line in lines) == 10
 
 
-def test_c3_lines_show_sign_and_size() -> None:
+@pytest.mark.idea("C3")
+def test_lines_show_sign_and_size() -> None:
     _, axis = new_figure()
     lesson.draw_network(axis, (2, 1), [torch.tensor([[0.5, -2.0]])], [["a", "b"], ["c"]])
     positive, negative = axis.lines[:2]
@@ -59,7 +64,8 @@ def test_c3_lines_show_sign_and_size() -> None:
     assert [text.get_text() for text in axis.texts] == ["a", "b", "c"]
 
 
-def test_c3_a_network_is_drawn_without_weights_and_labels() -> None:
+@pytest.mark.idea("C3")
+def test_a_network_is_drawn_without_weights_and_labels() -> None:
     _, axis = new_figure()
     lesson.draw_network(axis, (3, 2))
     assert [line.get_color() for line in axis.lines[:6]] == ["0.7"] * 6
@@ -67,11 +73,12 @@ def test_c3_a_network_is_drawn_without_weights_and_labels() -> None:
 
 
 def house() -> tuple[dict[str, float], dict[str, float]]:
-    rows = lesson.house_price_traced().rows
+    rows = shown(lesson.house_price_traced).rows
     return {row[0]: row[1] for row in rows}, {row[0]: row[2] for row in rows}
 
 
-def test_d7_the_house_is_traced_value_by_value() -> None:
+@pytest.mark.idea("D7")
+def test_the_house_is_traced_value_by_value() -> None:
     raw, scaled = house()
     assert list(scaled.values())[:12] == pytest.approx(
         [0.8, 0.5, -0.75, 0.85, -0.36, 0.85, 0, 0.61, 0.225, 0.61, 0.225, 3.578], abs=1e-5
@@ -81,7 +88,8 @@ def test_d7_the_house_is_traced_value_by_value() -> None:
     assert round(raw["price"] / 10) == 68  # $100,000 → million
 
 
-def test_d7_raw_scales_hurt() -> None:
+@pytest.mark.idea("D7")
+def test_raw_scales_hurt() -> None:
     raw, scaled = house()
     first, second = "share of size in sum 1a, %", "in sum 1b, %"
     # |0.5 · 2000| of |0.5 · 2000| + |0.4 · 3| + |−0.2 · 20|, and so on
@@ -92,18 +100,20 @@ def test_d7_raw_scales_hurt() -> None:
     assert list(scaled.values())[-3:] == pytest.approx([0.544, 0.34, -0.51], rel=1e-5)
 
 
-def test_d9_the_digit_network_has_109386_parameters() -> None:
-    rows = lesson.digit_parameters_counted().rows
+@pytest.mark.idea("D9")
+def test_the_digit_network_has_109386_parameters() -> None:
+    rows = shown(lesson.digit_parameters_counted).rows
     assert [row[1] + row[2] for row in rows] == [100_480, 8_256, 650, 109_386]
     assert [row[3] for row in rows] == [100_480, 8_256, 650, 109_386]
     assert sum(param.numel() for param in lesson.mlp(*lesson.DIGITS).params.values()) == 109_386
 
 
-def test_a8_ten_numbers_come_out() -> None:
+@pytest.mark.idea("A8")
+def test_ten_numbers_come_out() -> None:
     from sklearn.datasets import load_digits
 
     assert load_digits().target[[3, 7]].tolist() == [3, 7]
-    figure: Figure = lesson.digits_go_through()
+    figure: Figure = shown(lesson.digits_go_through)
     first, second, bars = figure.axes
     assert all(axis.images[0].get_array().shape == (28, 28) for axis in (first, second))
     three, seven = ([bar.get_height() for bar in group] for group in bars.containers)
@@ -120,7 +130,8 @@ def counted(run: Callable[[], object]) -> int:
     return counter.get_total_flops()
 
 
-def test_e3_forward_and_both_passes_are_1_to_3() -> None:
+@pytest.mark.idea("E3")
+def test_forward_and_both_passes_are_1_to_3() -> None:
     ours, reference = lesson.mlp(*lesson.DIGITS), lesson.torch_mlp(*lesson.DIGITS)
     x, slopes = torch.zeros(1, 784), torch.ones(1, 10)
     asked = torch.zeros(1, 784, requires_grad=True)
@@ -135,8 +146,9 @@ def test_e3_forward_and_both_passes_are_1_to_3() -> None:
     assert 10 * 60_000 * both / sum(layers) == 1_800_000
 
 
-def test_e3_reading_and_learning_are_both_timed() -> None:
-    rows = lesson.reading_and_learning_timed().rows
+@pytest.mark.idea("E3")
+def test_reading_and_learning_are_both_timed() -> None:
+    rows = shown(lesson.reading_and_learning_timed).rows
     assert [row[0] for row in rows] == [
         "read 1",
         "read 100 at once",

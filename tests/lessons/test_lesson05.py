@@ -9,29 +9,34 @@ from torch import Tensor, nn
 from curriculum.pair import Case, compare
 from lessons import lesson05_losses as lesson
 from lessons.lesson03_activations import Softmax
+from tests.support.lessons import shown
 
 
-def test_b1_the_cat_costs_04489_00025_and_0() -> None:
-    rows = lesson.squared_error_of_a_cat().rows
+@pytest.mark.idea("B1")
+def test_the_cat_costs_04489_00025_and_0() -> None:
+    rows = shown(lesson.squared_error_of_a_cat).rows
     assert [row[1] for row in rows] == pytest.approx([0.4489, 0.0025, 0.0], abs=1e-6)
     assert [row[2] for row in rows] == pytest.approx([-1.34, -0.10, 0.0], abs=1e-6)
 
 
-def test_b2_confidence_has_a_price() -> None:
-    rows = lesson.confidence_has_a_price().rows
+@pytest.mark.idea("B2")
+def test_confidence_has_a_price() -> None:
+    rows = shown(lesson.confidence_has_a_price).rows
     expected = [-math.log(0.90), -math.log(0.34), -math.log(0.02)]
     assert [row[3] for row in rows] == pytest.approx(expected, abs=1e-5)
     assert [round(value, 4) for value in expected] == [0.1054, 1.0788, 3.9120]
     assert rows[2][4] == "+0.90/+0.08/-0.98"
 
 
-def test_b2_an_untrained_network_starts_near_ln_10() -> None:
-    loss = float(lesson.untrained_starts_at_ln_10().split()[-1])
+@pytest.mark.idea("B2")
+def test_an_untrained_network_starts_near_ln_10() -> None:
+    loss = float(shown(lesson.untrained_starts_at_ln_10).split()[-1])
     assert loss == pytest.approx(math.log(10), abs=0.05)
     assert round(math.log(10), 4) == 2.3026
 
 
-def test_b2_a_loud_network_starts_far_above() -> None:
+@pytest.mark.idea("B2")
+def test_a_loud_network_starts_far_above() -> None:
     """Why the first loss is a check: logits a hundred times as large make wrong answers sure."""
     generator = torch.Generator().manual_seed(5)
     logits, labels = torch.randn(500, 10, generator=generator), torch.randint(10, (500,), generator=generator)
@@ -40,30 +45,34 @@ def test_b2_a_loud_network_starts_far_above() -> None:
     assert loud > 50
 
 
+@pytest.mark.idea("E4")
 @pytest.mark.parametrize("q", [[0.2, 0.5, 0.3], [0.0, 1.0, 0.0]])
-def test_e4_the_gradient_of_softmax_and_cross_entropy_is_p_minus_q(q: list[float]) -> None:
+def test_the_gradient_of_softmax_and_cross_entropy_is_p_minus_q(q: list[float]) -> None:
     z, target = torch.tensor([[1.0, -2.0, 0.5]], dtype=torch.float64), torch.tensor([q], dtype=torch.float64)
     criterion = lesson.CrossEntropyLoss()
     criterion.forward(z, target)
     assert torch.allclose(criterion.backward(), torch.softmax(z, 1) - target, atol=1e-12)
 
 
-def test_e4_the_pairs_cover_losses_reductions_and_targets() -> None:
+@pytest.mark.idea("E4")
+def test_the_pairs_cover_losses_reductions_and_targets() -> None:
     kinds = ("mse", "binary", "binary, large", "classes", "classes, large", "classes, smooth")
     kinds += ("probabilities", "probabilities, smooth")
     wanted = {f"{kind}, {reduction}" for kind in kinds for reduction in ("mean", "sum", "none")}
     assert {pair.name for pair in lesson.PAIRS} == wanted
 
 
-def test_e4_the_large_pairs_are_large() -> None:
+@pytest.mark.idea("E4")
+def test_the_large_pairs_are_large() -> None:
     values = lesson.LARGE["prediction"](Case())
     assert values.max() > 1e3
     assert values.min() < -1e3
 
 
+@pytest.mark.idea("E4")
 @pytest.mark.parametrize("shape", [(), (7,), (2, 3, 4), (2, 1, 3, 2)])
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
-def test_e4_squared_error_takes_any_shape(shape: tuple[int, ...], reduction: str) -> None:
+def test_squared_error_takes_any_shape(shape: tuple[int, ...], reduction: str) -> None:
     generator = torch.Generator().manual_seed(0)
     y = torch.randn(shape, generator=generator, dtype=torch.float64, requires_grad=True)
     t = torch.randn(shape, generator=generator, dtype=torch.float64)
@@ -75,9 +84,10 @@ def test_e4_squared_error_takes_any_shape(shape: tuple[int, ...], reduction: str
     assert torch.allclose(criterion.backward(), y.grad, atol=1e-12)
 
 
+@pytest.mark.idea("E4")
 @pytest.mark.parametrize("name", ["MSELoss", "BCEWithLogitsLoss", "CrossEntropyLoss"])
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
-def test_e4_what_is_made_of_the_loss_multiplies(name: str, reduction: str) -> None:
+def test_what_is_made_of_the_loss_multiplies(name: str, reduction: str) -> None:
     """The gradient of 3 · loss, also when the loss is already one number."""
     y = torch.tensor([[0.5, -1.0], [2.0, 0.0]], requires_grad=True)
     target = torch.tensor([[1.0, 0.0], [0.25, 0.75]])
@@ -87,7 +97,8 @@ def test_e4_what_is_made_of_the_loss_multiplies(name: str, reduction: str) -> No
     assert torch.allclose(criterion.backward(torch.tensor(3.0)), y.grad)
 
 
-def test_e4_large_logits_break_the_naive_formula_only() -> None:
+@pytest.mark.idea("E4")
+def test_large_logits_break_the_naive_formula_only() -> None:
     z, t = torch.tensor([1e3, 1e3, -1e3, -1e3]), torch.tensor([1.0, 0.0, 1.0, 0.0])
     p = torch.sigmoid(z)
     naive = -t * torch.log(p) - (1 - t) * torch.log(1 - p)
@@ -100,13 +111,15 @@ def test_e4_large_logits_break_the_naive_formula_only() -> None:
     assert classes.backward().tolist() == [[0.0, 0.0], [1.0, -1.0]]
 
 
-def test_e4_label_smoothing_gives_091_and_001() -> None:
+@pytest.mark.idea("E4")
+def test_label_smoothing_gives_091_and_001() -> None:
     criterion = lesson.CrossEntropyLoss(label_smoothing=0.1)
     criterion.forward(torch.zeros(1, 10), torch.tensor([3]))
     assert criterion.q[0].tolist() == pytest.approx([0.01] * 3 + [0.91] + [0.01] * 6)
 
 
-def test_e4_the_squared_error_hardly_moves_when_sure_and_wrong() -> None:
+@pytest.mark.idea("E4")
+def test_the_squared_error_hardly_moves_when_sure_and_wrong() -> None:
     squared, cross_entropy = lesson.slopes(torch.tensor([-8.0]))[:, 0].tolist()
     assert (round(squared, 5), round(cross_entropy, 4)) == (-0.00067, -0.9997)
     history = lesson.rescue()
@@ -115,7 +128,8 @@ def test_e4_the_squared_error_hardly_moves_when_sure_and_wrong() -> None:
     assert right_after[0] == pytest.approx(1500, abs=50)
 
 
-def test_e4_the_same_through_a_softmax() -> None:
+@pytest.mark.idea("E4")
+def test_behind_a_softmax_the_squared_error_hardly_moves_either() -> None:
     def slopes(z: Tensor) -> tuple[float, float]:
         softmax, squared, cross_entropy = Softmax(), lesson.MSELoss("sum"), lesson.CrossEntropyLoss()
         squared.forward(softmax.forward(z), torch.tensor([[1.0, 0.0, 0.0]]))
@@ -127,8 +141,9 @@ def test_e4_the_same_through_a_softmax() -> None:
     assert -1e-4 < squared < 0
 
 
+@pytest.mark.idea("B3")
 @pytest.mark.parametrize("start", [(-1.0, 2.5), (-1.5, 2.5), (2.0, 0.5)])
-def test_b3_the_walk_by_hand_is_the_walk_with_autograd(start: tuple[float, float]) -> None:
+def test_the_walk_by_hand_is_the_walk_with_autograd(start: tuple[float, float]) -> None:
     with Case().defaults():
         path = lesson.walk(start)
         w, x = torch.tensor(start, requires_grad=True), torch.linspace(-2, 2, 41)
@@ -141,22 +156,25 @@ def test_b3_the_walk_by_hand_is_the_walk_with_autograd(start: tuple[float, float
             optimizer.step()
 
 
-def test_b3_two_close_starts_end_in_two_valleys() -> None:
+@pytest.mark.idea("B3")
+def test_two_close_starts_end_in_two_valleys() -> None:
     for start, floor in (((-1.0, 2.5), (1.0, 1.5)), ((-1.5, 2.5), (-1.0, -1.5))):
         path = lesson.walk(start)
         assert path[-1, :2].tolist() == pytest.approx(floor, abs=0.1)
         assert path[-1, 2] < 1e-3 < 8 < path[0, 2]
 
 
-def test_b3_the_valleys_are_equally_deep_and_apart() -> None:
+@pytest.mark.idea("B3")
+def test_the_valleys_are_equally_deep_and_apart() -> None:
     """The floor is 0 at both; on the straight line between them the loss rises above 1."""
     floors = [lesson.walk(point, steps=1)[0, 2].item() for point in ((1.0, 1.5), (-1.0, -1.5), (0.0, 0.0))]
     assert floors[:2] == pytest.approx([0, 0], abs=1e-9)
     assert floors[2] > 1
 
 
-def test_b3_the_figure_has_a_contour_and_a_surface_with_both_paths() -> None:
-    flat, solid = lesson.landscape().axes
+@pytest.mark.idea("B3")
+def test_the_figure_has_a_contour_and_a_surface_with_both_paths() -> None:
+    flat, solid = shown(lesson.landscape).axes
     assert solid.name == "3d"
     assert len(solid.lines) == 2
     assert len(flat.lines) == 4

@@ -16,6 +16,7 @@ from lessons import lesson05_losses as losses
 from lessons import lesson06_descent as lesson
 from lessons.lesson01_neuron import Identity, Neuron, Sigmoid
 from lessons.lesson04_layers import Linear, Sequential
+from tests.support.lessons import shown
 
 U = 2**-53  # the largest relative error of rounding one number to float64
 
@@ -28,24 +29,28 @@ def bowl_path(curvature: list[float], lr: float, steps: int, start: float = 1.0)
 # ---------------------------------------------------------------- C4
 
 
-def test_c4_the_first_step_of_the_example_leads_from_4_to_32() -> None:
+@pytest.mark.idea("C4")
+def test_the_first_step_of_the_example_leads_from_4_to_32() -> None:
     assert bowl_path([2.0], lr=0.1, steps=1, start=4.0)[:, 0].tolist() == pytest.approx([4.0, 3.2], abs=1e-12)
 
 
-def test_c4_steps_shrink_by_08_in_a_bowl() -> None:
+@pytest.mark.idea("C4")
+def test_steps_shrink_by_08_in_a_bowl() -> None:
     lengths = bowl_path([2.0], lr=0.1, steps=12, start=4.0).diff(dim=0).abs()[:, 0]
     assert lengths[0].item() == pytest.approx(0.8)
     assert (lengths[1:] / lengths[:-1]).tolist() == pytest.approx([0.8] * 11)
 
 
-def test_c4_steps_do_not_shrink_where_the_slope_does_not() -> None:
+@pytest.mark.idea("C4")
+def test_steps_do_not_shrink_where_the_slope_does_not() -> None:
     path = lesson.descend(torch.tensor([1.05], dtype=torch.float64), torch.sign, lr=0.1, steps=40)
     assert path.diff(dim=0).abs()[:, 0].tolist() == pytest.approx([0.1] * 40)
     assert path[-2].item() * path[-1].item() < 0, "it hops from side to side"
 
 
-def test_c4_the_figure_shows_twelve_shrinking_steps() -> None:
-    heights = [bar.get_height() for bar in lesson.steps_shrink().axes[1].patches]
+@pytest.mark.idea("C4")
+def test_the_figure_shows_twelve_shrinking_steps() -> None:
+    heights = [bar.get_height() for bar in shown(lesson.steps_shrink).axes[1].patches]
     assert len(heights) == 12
     assert heights == sorted(heights, reverse=True)
     assert heights[0] > 10 * heights[-1]
@@ -54,8 +59,9 @@ def test_c4_the_figure_shows_twelve_shrinking_steps() -> None:
 # ---------------------------------------------------------------- B4
 
 
+@pytest.mark.idea("B4")
 @pytest.mark.parametrize("c", [0.5, 2.0, 10.0, 137.0])
-def test_b4_the_edge_of_a_bowl_is_2_over_its_curvature(c: float) -> None:
+def test_the_edge_of_a_bowl_is_2_over_its_curvature(c: float) -> None:
     below = bowl_path([c], 0.999 * 2 / c, steps=5000)[-1].abs().item()
     above = bowl_path([c], 1.001 * 2 / c, steps=5000)[-1].abs().item()
     assert below == pytest.approx(0.998**5000, rel=1e-6)
@@ -63,13 +69,15 @@ def test_b4_the_edge_of_a_bowl_is_2_over_its_curvature(c: float) -> None:
     assert below < 1e-4 < 1e4 < above
 
 
-def test_b4_at_the_edge_it_hops_for_ever_and_in_the_middle_it_arrives_at_once() -> None:
+@pytest.mark.idea("B4")
+def test_at_the_edge_of_a_bowl_it_hops_for_ever_and_in_the_middle_it_arrives_at_once() -> None:
     assert bowl_path([2.0], lr=1.0, steps=1001)[:, 0].tolist() == [1.0, -1.0] * 501
     assert bowl_path([2.0], lr=0.5, steps=1)[-1].item() == 0.0
 
 
-def test_b4_three_runs_in_the_figure() -> None:
-    paths = [axis.lines[1].get_ydata() for axis in lesson.three_learning_rates().axes]
+@pytest.mark.idea("B4")
+def test_three_runs_in_the_figure() -> None:
+    paths = [axis.lines[1].get_ydata() for axis in shown(lesson.three_learning_rates).axes]
     crawls, arrives, climbs = ([float(loss) for loss in path] for path in paths)
     assert crawls[0] == arrives[0] == climbs[0] == 4.0
     assert 0.5 * crawls[0] < crawls[-1] < crawls[0]
@@ -78,7 +86,8 @@ def test_b4_three_runs_in_the_figure() -> None:
     assert climbs[-1] > 4 * climbs[0]
 
 
-def test_b4_the_steepest_direction_sets_the_edge() -> None:
+@pytest.mark.idea("B4")
+def test_the_steepest_direction_sets_the_edge() -> None:
     """Curvatures 1 and 10: 2/10 is the edge of both together, although 1 alone would bear 2."""
     flat, steep = bowl_path([1.0, 10.0], lr=0.999 * 0.2, steps=5000)[-1].abs().tolist()
     assert max(flat, steep) < 1e-4
@@ -88,12 +97,14 @@ def test_b4_the_steepest_direction_sets_the_edge() -> None:
     assert bowl_path([1.0, 10.0], lr=0.2, steps=1)[-1, 0].item() == pytest.approx(0.8)
 
 
-def test_b4_the_figure_of_two_curvatures_shows_both_sides_of_the_edge() -> None:
-    ends = [abs(axis.lines[0].get_ydata()) for axis in lesson.two_curvatures().axes]
+@pytest.mark.idea("B4")
+def test_the_figure_of_two_curvatures_shows_both_sides_of_the_edge() -> None:
+    ends = [abs(axis.lines[0].get_ydata()) for axis in shown(lesson.two_curvatures).axes]
     assert float(ends[1][-1]) < float(ends[1][0]) < float(ends[2][0]) * 1.001 < float(ends[2][-1])
 
 
-def test_b4_the_edge_of_a_real_layer() -> None:
+@pytest.mark.idea("B4")
+def test_the_edge_of_a_real_layer() -> None:
     """Linear with MSELoss is a bowl too: its largest curvature is an eigenvalue of 2 XᵀX / batch."""
     with Case().defaults():
         x, target = Case().tensor("x", 20, 3), Case().tensor("target", 20, 1)
@@ -116,8 +127,9 @@ def test_b4_the_edge_of_a_real_layer() -> None:
 # ---------------------------------------------------------------- A9
 
 
-def test_a9_update_over_input_is_the_same_for_every_weight() -> None:
-    rows = lesson.nudge_follows_input().rows
+@pytest.mark.idea("A9")
+def test_update_over_input_is_the_same_for_every_weight() -> None:
+    rows = shown(lesson.nudge_follows_input).rows
     ratios = [row[4] for row in rows if row[0]]
     assert len(ratios) == 4
     assert ratios == pytest.approx([ratios[0]] * 4, rel=1e-3)  # 5 + 0.003 has six digits in float32
@@ -126,7 +138,8 @@ def test_a9_update_over_input_is_the_same_for_every_weight() -> None:
     assert (rows[1][2], rows[1][3]) == (0.0, pytest.approx(rows[0][3])), "a weight of 0 is nudged as well"
 
 
-def test_a9_holds_for_every_neuron_of_a_layer_to_the_last_digit() -> None:
+@pytest.mark.idea("A9")
+def test_update_over_input_is_the_blame_of_every_neuron_to_the_last_digit() -> None:
     with Case().defaults():
         model, x = Linear(6, 3), torch.tensor([[2.0, -1.0, 0.5, 1e-3, 1e-6, 0.0]])
         _, grads = lesson.loss_and_grads(model, losses.MSELoss(), x, torch.ones(1, 3))
@@ -138,8 +151,9 @@ def test_a9_holds_for_every_neuron_of_a_layer_to_the_last_digit() -> None:
 # ---------------------------------------------------------------- D10
 
 
+@pytest.mark.idea("D10")
 @pytest.mark.parametrize(("n_in", "n_out"), [(1, 1), (3, 2), (9, 10), (31, 10)])
-def test_d10_trying_takes_two_forward_passes_per_parameter(n_in: int, n_out: int) -> None:
+def test_trying_takes_two_forward_passes_per_parameter(n_in: int, n_out: int) -> None:
     model, forward, calls = Linear(n_in, n_out), Linear.forward, 0
 
     def counted(x: Tensor) -> Tensor:
@@ -158,8 +172,9 @@ def test_d10_trying_takes_two_forward_passes_per_parameter(n_in: int, n_out: int
     assert calls == 1
 
 
-def test_d10_the_figure_counts_and_times() -> None:
-    counted, timed = lesson.trying_gets_expensive().axes
+@pytest.mark.idea("D10")
+def test_the_figure_counts_and_times() -> None:
+    counted, timed = shown(lesson.trying_gets_expensive).axes
     trying, backward = counted.lines
     assert list(trying.get_xdata()) == [20, 40, 100, 320, 1000]
     assert list(trying.get_ydata()) == [40, 80, 200, 640, 2000]
@@ -168,7 +183,8 @@ def test_d10_the_figure_counts_and_times() -> None:
     assert {counted.get_xscale(), counted.get_yscale(), timed.get_xscale(), timed.get_yscale()} == {"log"}
 
 
-def test_d10_one_step_of_the_digit_network_would_take_218772_passes() -> None:
+@pytest.mark.idea("D10")
+def test_one_step_of_the_digit_network_would_take_218772_passes() -> None:
     sizes = [784, 128, 64, 10]
     parameters = sum(n_in * n_out + n_out for n_in, n_out in pairwise(sizes))
     assert (parameters, 2 * parameters) == (109_386, 218_772)
@@ -204,8 +220,9 @@ LAYERS: dict[str, Callable[[], Any]] = {
 }
 
 
+@pytest.mark.idea("D10")
 @pytest.mark.parametrize("name", LAYERS)
-def test_d10_trying_agrees_with_the_backward_of_every_layer_so_far(name: str) -> None:
+def test_trying_agrees_with_the_backward_of_every_layer_so_far(name: str) -> None:
     with Case().defaults():
         x = torch.randn(3, 4, generator=torch.Generator().manual_seed(1))
         assert x.abs().min() > 1e-3, "no input at the kink of ReLU, where there is no slope"
@@ -231,7 +248,8 @@ def test_d10_trying_agrees_with_the_backward_of_every_layer_so_far(name: str) ->
             assert gap <= allowed, key
 
 
-def test_d10_trying_agrees_with_the_backward_of_every_loss_so_far() -> None:
+@pytest.mark.idea("D10")
+def test_trying_agrees_with_the_backward_of_every_loss_so_far() -> None:
     with Case().defaults():
         generator = torch.Generator().manual_seed(1)
         prediction, target = torch.randn(5, 3, generator=generator), torch.rand(5, 3, generator=generator)
@@ -251,7 +269,8 @@ def test_d10_trying_agrees_with_the_backward_of_every_loss_so_far() -> None:
             assert gap <= allowed
 
 
-def test_d10_a_wrong_gradient_is_found() -> None:
+@pytest.mark.idea("D10")
+def test_a_wrong_gradient_is_found() -> None:
     with Case().defaults():
         model, x, target = Linear(4, 3), torch.ones(2, 4), torch.zeros(2, 3)
         tried, _ = lesson.try_every_weight(model, losses.MSELoss(), x, target)
@@ -260,7 +279,8 @@ def test_d10_a_wrong_gradient_is_found() -> None:
         assert (tried["weight"] - 1.001 * grads["weight"]).abs().max() > 1e-5
 
 
-def test_d10_the_error_is_a_v_with_its_bottom_where_theory_says() -> None:
+@pytest.mark.idea("D10")
+def test_the_error_is_a_v_with_its_bottom_where_theory_says() -> None:
     at = {k: lesson.error_of_trying(10.0**-k) for k in range(1, 13)}
     assert at[1] > 50 * at[2] > 2500 * at[3], "right arm: a tenth of the nudge, a hundredth of the error"
     assert at[12] > 100 * at[9] > 10_000 * at[6], "left arm: a tenth of the nudge, ten times the error"

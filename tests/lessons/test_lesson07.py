@@ -13,6 +13,7 @@ from lessons import lesson07_backprop as lesson
 from lessons.lesson04_layers import mlp
 from lessons.lesson05_losses import MSELoss
 from lessons.lesson06_descent import numerical_gradient
+from tests.support.lessons import shown
 
 ON_PAPER = {
     "h_sum": [[3.0, 1.5]],
@@ -37,26 +38,30 @@ def shown_texts(figure: Figure) -> list[str]:
 # ---------------------------------------------------------------- B5/D11
 
 
+@pytest.mark.idea("B5", "D11")
 @pytest.mark.parametrize("find", [lesson.by_hand, lesson.by_torch])
-def test_b5_d11_every_number_on_paper(find: Callable[[dict[str, Tensor]], dict[str, Tensor]]) -> None:
+def test_every_number_on_paper(find: Callable[[dict[str, Tensor]], dict[str, Tensor]]) -> None:
     """All of these numbers are exact in binary, so nothing is rounded."""
     assert {name: value.tolist() for name, value in find(lesson.example()).items()} == ON_PAPER
 
 
-def test_b5_d11_the_pair_compares_every_intermediate_by_name() -> None:
+@pytest.mark.idea("B5", "D11")
+def test_the_pair_compares_every_intermediate_by_name() -> None:
     pairs = {pair.name: pair for pair in lesson.PAIRS}
     for name in ("on paper", "kink", "any size"):
         assert {difference.name for difference in compare(pairs[name])} == ON_PAPER.keys()
 
 
-def test_b5_d11_sequential_finds_what_the_hand_finds() -> None:
+@pytest.mark.idea("B5", "D11")
+def test_sequential_finds_what_the_hand_finds() -> None:
     hand, layers = lesson.by_hand(lesson.example()), lesson.by_layers(lesson.example())
     assert set(layers) == {name for name in hand if name[:5] == "grad_"} - {"grad_h", "grad_h_sum"}
     for name, grad in layers.items():
         assert torch.equal(grad, hand[name]), name
 
 
-def test_b5_d11_a_closed_relu_stops_the_blame() -> None:
+@pytest.mark.idea("B5", "D11")
+def test_a_closed_relu_stops_the_blame() -> None:
     found = lesson.by_hand(lesson.example([2.0, 0.0], [3.5, 1.0]))
     assert found["h_sum"][:, 1].tolist() == [-1.5, 0.0]
     assert (found["grad_h"][:, 1] != 0).all()
@@ -64,20 +69,23 @@ def test_b5_d11_a_closed_relu_stops_the_blame() -> None:
     assert (found["grad_weight1"][0] != 0).all()
 
 
-def test_b5_d11_blame_is_added_where_roads_meet() -> None:
+@pytest.mark.idea("B5", "D11")
+def test_blame_is_added_where_roads_meet() -> None:
     params, found = lesson.example(), lesson.by_hand(lesson.example())
     roads = found["grad_h_sum"].T * params["weight1"]  # a row per road, a column per input
     assert roads.tolist() == [[-1.5, -0.75], [-6.0, 18.0]]
     assert roads.sum(0).tolist() == found["grad_x"][0].tolist()
 
 
-def test_b5_d11_both_factors_of_x_times_x_count() -> None:
+@pytest.mark.idea("B5", "D11")
+def test_both_factors_of_x_times_x_count() -> None:
     x = torch.tensor([3.0], dtype=torch.float64)
     # Rounding of 9 / (2 · 1e-6): far below 1e-7.
     assert numerical_gradient(lambda x: (x * x).sum(), x).item() == pytest.approx(3.0 + 3.0, abs=1e-7)
 
 
-def test_b5_d11_examples_of_a_batch_are_roads_that_meet() -> None:
+@pytest.mark.idea("B5", "D11")
+def test_examples_of_a_batch_are_roads_that_meet() -> None:
     """The mean over n examples: the parameter's blame is the mean of the blames of each example alone."""
     rows = [[2.0, 1.0], [0.5, 1.0], [1.0, 3.0]]
     together = lesson.by_hand(lesson.example(*rows))
@@ -86,7 +94,8 @@ def test_b5_d11_examples_of_a_batch_are_roads_that_meet() -> None:
         torch.testing.assert_close(together[name], sum(one[name] for one in alone) / 3)
 
 
-def test_b5_d11_nudging_agrees() -> None:
+@pytest.mark.idea("B5", "D11")
+def test_nudging_agrees() -> None:
     """Along one number the loss is a parabola (no kink is near), so the central difference has no error but
     rounding, u = 2⁻⁵³.
 
@@ -95,7 +104,7 @@ def test_b5_d11_nudging_agrees() -> None:
     2e-8. The nudged number, at most 3 + e, is itself rounded, by at most 2u: relative to the nudge that is
     2.3e-10, times the largest slope 17.25: 4e-9. Together below 3e-8.
     """
-    rows = lesson.gradient_check().rows
+    rows = shown(lesson.gradient_check).rows
     assert [(row[0], row[1]) for row in rows] == [
         ("grad_weight2", 2),
         ("grad_bias2", 1),
@@ -109,7 +118,8 @@ def test_b5_d11_nudging_agrees() -> None:
 # ---------------------------------------------------------------- D12
 
 
-def test_d12_steps_one_to_six_follow_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.idea("D12")
+def test_steps_one_to_six_follow_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
 
     def noting(name: str) -> Callable[..., object]:
@@ -129,14 +139,16 @@ def test_d12_steps_one_to_six_follow_each_other(monkeypatch: pytest.MonkeyPatch)
     assert order == steps * 500
 
 
-def test_d12_batches_come_in_turn() -> None:
+@pytest.mark.idea("D12")
+def test_batches_come_in_turn() -> None:
     seen = [lesson.take_batch(step)[0].tolist() for step in range(3)]
     assert seen == [[[0, 0], [0, 1]], [[1, 0], [1, 1]], [[0, 0], [0, 1]]]
     assert lesson.take_batch(0, 4)[1].flatten().tolist() == [0, 1, 1, 0]
 
 
+@pytest.mark.idea("D12")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_d12_the_six_steps_learn_exclusive_or(dtype: torch.dtype) -> None:
+def test_the_six_steps_learn_exclusive_or(dtype: torch.dtype) -> None:
     with Case(dtype=dtype).defaults():
         losses, _ = lesson.repeat(mlp(2, 8, 1))
         for _, target, before, after in lesson.six_steps_learn_xor().rows:
@@ -149,8 +161,9 @@ def test_d12_the_six_steps_learn_exclusive_or(dtype: torch.dtype) -> None:
 # ---------------------------------------------------------------- C5
 
 
-def test_c5_the_figure_shows_every_value_and_every_gradient() -> None:
-    texts = shown_texts(lesson.forward_and_backward())
+@pytest.mark.idea("C5")
+def test_the_figure_shows_every_value_and_every_gradient() -> None:
+    texts = shown_texts(shown(lesson.forward_and_backward))
     found, given = lesson.by_hand(lesson.example()), lesson.example()
     grads = [number for name in found if name[:5] == "grad_" for number in found[name].flatten().tolist()]
     weights = [*given["weight1"].flatten().tolist(), *given["weight2"].flatten().tolist()]
@@ -162,7 +175,8 @@ def test_c5_the_figure_shows_every_value_and_every_gradient() -> None:
     assert sorted(texts) == sorted(expected)
 
 
-def test_c5_the_rule_under_the_figure() -> None:
+@pytest.mark.idea("C5")
+def test_the_rule_under_the_figure() -> None:
     """A weight's blame is the blame at the end of its line times the value at the start."""
     found = {**lesson.example(), **lesson.by_hand(lesson.example())}
     for weight, start, end in (("weight1", "x", "h_sum"), ("weight2", "h", "y")):
@@ -172,8 +186,9 @@ def test_c5_the_rule_under_the_figure() -> None:
 # ---------------------------------------------------------------- E5
 
 
-def test_e5_one_call_gives_the_same_gradients() -> None:
-    rows = lesson.one_call_gives_the_same().rows
+@pytest.mark.idea("E5")
+def test_one_call_gives_the_same_gradients() -> None:
+    rows = shown(lesson.one_call_gives_the_same).rows
     assert {row[0] for row in rows} == {name for name in ON_PAPER if name[:5] == "grad_"}
     for name, hand, layers, autograd in rows:
         assert hand == autograd == str(ON_PAPER[name])
@@ -183,8 +198,9 @@ def test_e5_one_call_gives_the_same_gradients() -> None:
 # ---------------------------------------------------------------- the cost of the way back
 
 
+@pytest.mark.idea("E5")
 @pytest.mark.parametrize("sizes", [(2, 2, 1), (50, 50, 50, 50), (784, 128, 64, 10)])
-def test_e5_all_gradients_cost_twice_a_forward_pass_for_any_sizes(sizes: tuple[int, ...]) -> None:
+def test_all_gradients_cost_twice_a_forward_pass_for_any_sizes(sizes: tuple[int, ...]) -> None:
     model, criterion, x = mlp(*sizes), MSELoss(), torch.ones(64, sizes[0])
     with FlopCounterMode(display=False) as forward:
         y = model.forward(x)
@@ -194,9 +210,10 @@ def test_e5_all_gradients_cost_twice_a_forward_pass_for_any_sizes(sizes: tuple[i
     assert backward.get_total_flops() == 2 * forward.get_total_flops() > 0
 
 
-def test_e5_what_counts_is_how_far_back_not_how_many() -> None:
+@pytest.mark.idea("E5")
+def test_what_counts_is_how_far_back_not_how_many() -> None:
     """Multiplications per example, forward: 784·128 + 128·64 + 64·10 = 109,184."""
-    rows = {row[0]: row[1:] for row in lesson.cost_of_the_way_back().rows}
+    rows = {row[0]: row[1:] for row in shown(lesson.cost_of_the_way_back).rows}
     assert rows["the last layer's weights"] == (640, pytest.approx(640 / 109_184), 1280)
     assert rows["the first layer's weights"] == (100_352, 1.0, 200_704)
     assert rows["all parameters"] == (109_386, pytest.approx((109_184 + 8_192 + 640) / 109_184), 218_772)

@@ -18,6 +18,7 @@ from lessons.lesson05_losses import CrossEntropyLoss
 from lessons.lesson08_autograd import Node, Value
 from lessons.lesson09_training import linear_decay, minibatches
 from lessons.lesson13_mnist import MLP, SIZES, first_weights, scratch_step
+from tests.support.lessons import shown
 
 
 def leaf(*values: float) -> Tensor:
@@ -27,7 +28,8 @@ def leaf(*values: float) -> Tensor:
 # ---------------------------------------------------------------- numbers
 
 
-def test_e6_the_example_on_paper() -> None:
+@pytest.mark.idea("E6")
+def test_the_example_on_paper() -> None:
     a, b = Value(3.0), Value(-2.0)
     c = a * b
     d = c + a
@@ -38,13 +40,14 @@ def test_e6_the_example_on_paper() -> None:
     assert [node.grad for node in (loss, d, c, b, a)] == [1.0, -6.0, -6.0, -18.0, 6.0]
 
 
-def test_e6_the_figure_shows_the_example() -> None:
-    texts = [text.get_text() for text in lesson.values_and_blame().axes[0].texts]
+@pytest.mark.idea("E6")
+def test_the_figure_shows_the_example() -> None:
+    texts = [text.get_text() for text in shown(lesson.values_and_blame).axes[0].texts]
     assert sorted(t for t in texts if t.startswith("slope")) == sorted(
         f"slope {slope}" for slope in (-2, 3, 1, 1, -6)
     )
-    shown = [t for t in texts if t.lstrip("-").isdigit()]
-    assert shown == ["3", "6", "-2", "-18", "-6", "-6", "-3", "-6", "9", "1"]
+    numbers = [t for t in texts if t.lstrip("-").isdigit()]
+    assert numbers == ["3", "6", "-2", "-18", "-6", "-6", "-3", "-6", "9", "1"]
 
 
 UNARY: dict[str, Callable[[Any], Any]] = {
@@ -74,9 +77,10 @@ NOT_AT_ZERO: dict[str, Callable[[Any], Any]] = {
 }
 
 
+@pytest.mark.idea("E6")
 @pytest.mark.parametrize("name", [*UNARY, *NOT_AT_ZERO])
 @pytest.mark.parametrize("x", [0.0, -0.0, 1.0, -1.0, 0.3, -2.5, 30.0, -30.0])
-def test_e6_every_operation_of_both_engines_at_kinks_and_large_values(name: str, x: float) -> None:
+def test_every_operation_of_both_engines_at_kinks_and_large_values(name: str, x: float) -> None:
     if x == 0 and name in NOT_AT_ZERO:
         return
     formula = (UNARY | NOT_AT_ZERO)[name]
@@ -91,8 +95,9 @@ def test_e6_every_operation_of_both_engines_at_kinks_and_large_values(name: str,
         assert float(node.grad) == pytest.approx(reference.grad.item(), rel=1e-12, abs=1e-14)
 
 
+@pytest.mark.idea("E6")
 @pytest.mark.parametrize("short_first", [False, True])
-def test_e6_a_node_sends_only_when_it_has_heard_from_all_roads(short_first: bool) -> None:
+def test_a_node_sends_only_when_it_has_heard_from_all_roads(short_first: bool) -> None:
     """Short and long ways meet again and again: 2¹² lead to the start, and every road is walked once."""
     walked = 0
 
@@ -110,7 +115,8 @@ def test_e6_a_node_sends_only_when_it_has_heard_from_all_roads(short_first: bool
     assert walked == sum(v.graph().values()) == 12 * 3
 
 
-def test_e6_walks_add_up_everywhere_as_in_torch() -> None:
+@pytest.mark.idea("E6")
+def test_walks_add_up_everywhere_as_in_torch() -> None:
     """Twice over the same graph, then over a second graph with the same leaves; nodes in between too."""
     a, x = Value(1.5), leaf(1.5)
     b, y = a.tanh(), x.tanh()
@@ -126,8 +132,9 @@ def test_e6_walks_add_up_everywhere_as_in_torch() -> None:
     assert [a.grad, b.grad] == pytest.approx([x.grad.item(), y.grad.item()], rel=1e-14)
 
 
+@pytest.mark.idea("E6")
 @pytest.mark.parametrize("start", [Value(1.0), Node(torch.ones(()))])
-def test_e6_a_long_chain_needs_no_recursion(start: Any) -> None:
+def test_a_long_chain_needs_no_recursion(start: Any) -> None:
     end = start
     for _ in range(100_000 if type(start) is Value else 10_000):
         end = end * 1.0
@@ -139,6 +146,7 @@ def test_e6_a_long_chain_needs_no_recursion(start: Any) -> None:
 # ---------------------------------------------------------------- tensors
 
 
+@pytest.mark.idea("E6")
 @pytest.mark.parametrize(
     "shapes",
     [
@@ -153,7 +161,7 @@ def test_e6_a_long_chain_needs_no_recursion(start: Any) -> None:
         ((5, 1, 4), (3, 1)),
     ],
 )
-def test_e6_broadcasting(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
+def test_broadcast_tensors_get_torchs_gradients(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
     case = Case()
     a, b = case.tensor("a", *shapes[0]), case.tensor("b", *shapes[1]).abs() + 0.5
     for formula in (
@@ -172,10 +180,11 @@ def test_e6_broadcasting(shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> Non
             torch.testing.assert_close(node.grad, reference.grad, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.idea("E6")
 @pytest.mark.parametrize("name", ["sum", "mean"])
 @pytest.mark.parametrize("keepdim", [False, True])
 @pytest.mark.parametrize("dim", [None, 0, 1, 2, -1, -2])
-def test_e6_sum_and_mean_over_every_dimension(name: str, dim: int | None, keepdim: bool) -> None:
+def test_sum_and_mean_over_every_dimension(name: str, dim: int | None, keepdim: bool) -> None:
     x = Case().tensor("x", 2, 3, 4)
     node, reference = Node(x), x.clone().requires_grad_()
     y, expected = getattr(node, name)(dim, keepdim), getattr(reference, name)(dim, keepdim=keepdim)
@@ -186,7 +195,8 @@ def test_e6_sum_and_mean_over_every_dimension(name: str, dim: int | None, keepdi
     torch.testing.assert_close(node.grad, reference.grad, rtol=1e-12, atol=1e-12)
 
 
-def test_e6_plain_tensors_stand_on_either_side() -> None:
+@pytest.mark.idea("E6")
+def test_plain_tensors_stand_on_either_side() -> None:
     case = Case()
     data, square = case.tensor("data", 3, 3), case.tensor("square", 3, 3)
     for formula in (
@@ -205,20 +215,23 @@ def test_e6_plain_tensors_stand_on_either_side() -> None:
         torch.testing.assert_close(node.grad, reference.grad, rtol=1e-12, atol=1e-12)
 
 
-def test_e6_backward_without_a_gradient_needs_a_single_number() -> None:
+@pytest.mark.idea("E6")
+def test_backward_without_a_gradient_needs_a_single_number() -> None:
     with pytest.raises(AssertionError, match=r"\(\) instead of \(2, 3\)"):
         Node(torch.ones(2, 3)).backward()
     with pytest.raises(RuntimeError, match="scalar outputs"):
         torch.ones(2, 3, requires_grad=True).exp().backward()
 
 
-def test_e6_elements_picked_twice_get_blame_twice() -> None:
+@pytest.mark.idea("E6")
+def test_elements_picked_twice_get_blame_twice() -> None:
     node = Node(torch.zeros(2, 3))
     node[torch.tensor([1, 1, 0]), torch.tensor([2, 2, 0])].sum().backward()
     assert node.grad.tolist() == [[1.0, 0.0, 0.0], [0.0, 0.0, 2.0]]
 
 
-def test_e6_the_slope_of_cross_entropy_comes_out_of_the_walk() -> None:
+@pytest.mark.idea("E6")
+def test_the_slope_of_cross_entropy_comes_out_of_the_walk() -> None:
     """Lesson 05's p − q, for ordinary logits and for logits whose exponential overflows."""
     target = torch.tensor([2, 0, 1, 1])
     for scale in (1.0, 1000.0):
@@ -234,7 +247,8 @@ def test_e6_the_slope_of_cross_entropy_comes_out_of_the_walk() -> None:
 # ---------------------------------------------------------------- networks
 
 
-def test_e6_the_mlp_of_lesson_13_trains_the_same_on_this_engine() -> None:
+@pytest.mark.idea("E6")
+def test_the_mlp_of_lesson_13_trains_the_same_on_this_engine() -> None:
     """784–128–64–10, one epoch of 37 steps: every loss and every weight."""
     with Case().defaults():
         digits, steps, lr = load("digits").train, 37, 0.2
@@ -258,13 +272,15 @@ def test_e6_the_mlp_of_lesson_13_trains_the_same_on_this_engine() -> None:
         torch.testing.assert_close(params[name], param, rtol=1e-9, atol=1e-10)
 
 
-def test_e6_the_small_classifier_learns() -> None:
+@pytest.mark.idea("E6")
+def test_the_small_classifier_learns() -> None:
     losses, _ = lesson.train(Node, mlp(64, 32, 10).params, lesson.digits())
     assert len(losses) == 30
     assert losses[-1] < 0.6 * losses[0]
 
 
-def test_e6_three_engines_give_one_loss_and_the_same_gradients() -> None:
+@pytest.mark.idea("E6")
+def test_three_engines_give_one_loss_and_the_same_gradients() -> None:
     import numpy as np
 
     with Case().defaults():
@@ -288,9 +304,10 @@ def test_e6_three_engines_give_one_loss_and_the_same_gradients() -> None:
 # ---------------------------------------------------------------- costs
 
 
-def test_e6_nodes_grow_with_the_batch_for_numbers_and_not_for_tensors() -> None:
+@pytest.mark.idea("E6")
+def test_nodes_grow_with_the_batch_for_numbers_and_not_for_tensors() -> None:
     """The table: one result in three engines, and how many nodes it keeps. Times are not asserted."""
-    rows = lesson.what_it_costs().rows
+    rows = shown(lesson.what_it_costs).rows
     nodes = {name: [row[3] for row in rows if row[0] == name] for name in ("Node", "Value")}
     assert len(set(nodes["Node"])) == 1
     one, two, four = nodes["Value"]
@@ -299,7 +316,8 @@ def test_e6_nodes_grow_with_the_batch_for_numbers_and_not_for_tensors() -> None:
         assert len({f"{float(row[2]):.4f}" for row in rows if row[1] == count}) == 1
 
 
-def test_e6_the_graph_goes_when_the_loss_goes() -> None:
+@pytest.mark.idea("E6")
+def test_the_graph_goes_when_the_loss_goes() -> None:
     """No cycles: without the garbage collector, letting go of the loss frees all but the leaves."""
     gc.disable()
     try:
@@ -318,7 +336,8 @@ def test_e6_the_graph_goes_when_the_loss_goes() -> None:
 # ---------------------------------------------------------------- where PyTorch differs
 
 
-def test_e6_torch_frees_its_graph_and_ours_stays() -> None:
+@pytest.mark.idea("E6")
+def test_torch_frees_its_graph_and_ours_stays() -> None:
     x = leaf(3.0)
     y = (x * x).sum()
     y.backward()
@@ -332,7 +351,8 @@ def test_e6_torch_frees_its_graph_and_ours_stays() -> None:
     assert v.grad == 12.0
 
 
-def test_e6_torch_keeps_gradients_of_leaves_only() -> None:
+@pytest.mark.idea("E6")
+def test_torch_keeps_gradients_of_leaves_only() -> None:
     x, v = leaf(3.0), Node(torch.tensor([3.0]))
     for start in (x, v):
         middle = start * 2.0
@@ -344,7 +364,8 @@ def test_e6_torch_keeps_gradients_of_leaves_only() -> None:
                 assert middle.grad is None
 
 
-def test_e6_changes_in_place_are_silently_wrong_here_and_an_error_in_torch() -> None:
+@pytest.mark.idea("E6")
+def test_changes_in_place_are_silently_wrong_here_and_an_error_in_torch() -> None:
     tensor = torch.tensor([3.0])
     node = Node(tensor)
     y = (node * node).sum()
@@ -359,7 +380,8 @@ def test_e6_changes_in_place_are_silently_wrong_here_and_an_error_in_torch() -> 
         z.backward()
 
 
-def test_e6_torch_gives_slopes_of_slopes() -> None:
+@pytest.mark.idea("E6")
+def test_torch_gives_slopes_of_slopes() -> None:
     x, v = leaf(2.0), Value(2.0)
     (first,) = torch.autograd.grad((x**3).sum(), x, create_graph=True)
     (second,) = torch.autograd.grad(first.sum(), x)
@@ -369,7 +391,8 @@ def test_e6_torch_gives_slopes_of_slopes() -> None:
     assert not isinstance(v.grad, Value), "ours are plain"
 
 
-def test_e6_no_grad_records_nothing_and_data_is_our_way() -> None:
+@pytest.mark.idea("E6")
+def test_no_grad_records_nothing_and_data_is_our_way() -> None:
     x, v = leaf(2.0), Value(2.0)
     with torch.no_grad():
         assert (x * x).grad_fn is None
@@ -377,7 +400,8 @@ def test_e6_no_grad_records_nothing_and_data_is_our_way() -> None:
     assert isinstance(v.data * v.data, float)
 
 
-def test_e6_where_a_number_has_no_answer_python_raises() -> None:
+@pytest.mark.idea("E6")
+def test_where_a_number_has_no_answer_python_raises() -> None:
     for formula in (lambda: Value(0.0) ** -1, lambda: Value(-1.0).log(), lambda: Value(1e3).exp()):
         with pytest.raises((ValueError, OverflowError)):
             formula()

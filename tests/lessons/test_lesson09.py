@@ -8,6 +8,7 @@ from curriculum.pair import compare, optimizer_pair, training_pair
 from lessons import lesson09_training as lesson
 from lessons.lesson05_losses import CrossEntropyLoss, MSELoss
 from lessons.lesson06_descent import SGD
+from tests.support.lessons import shown
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -17,31 +18,35 @@ def generator(seed: int = 0) -> torch.Generator:
 # ---------------------------------------------------------------- B7: epochs and mini-batches
 
 
+@pytest.mark.idea("B7")
 @pytest.mark.parametrize(("count", "size"), [(10, 4), (12, 4), (1437, 32), (5, 9), (3, 1)])
-def test_b7_one_epoch_visits_each_example_once(count: int, size: int) -> None:
+def test_one_epoch_visits_each_example_once(count: int, size: int) -> None:
     batches = list(lesson.minibatches(count, size, generator()))
     assert torch.cat(batches).sort().values.tolist() == list(range(count))
     assert all(len(index) == size for index in batches[:-1])
     assert len(batches[-1]) == (count % size or size)
 
 
-def test_b7_an_epoch_of_1437_has_45_steps() -> None:
+@pytest.mark.idea("B7")
+def test_an_epoch_of_1437_has_45_steps() -> None:
     assert [len(index) for index in lesson.minibatches(1437, 32, generator())] == [32] * 44 + [29]
     assert 10 * 45 == 450
     assert 10 * 1437 == 14_370
 
 
-def test_b7_every_epoch_has_another_order_and_a_seed_repeats_it() -> None:
+@pytest.mark.idea("B7")
+def test_every_epoch_has_another_order_and_a_seed_repeats_it() -> None:
     source = generator()
     first, second = (torch.cat(list(lesson.minibatches(100, 8, source))) for _ in range(2))
     again = torch.cat(list(lesson.minibatches(100, 8, generator())))
     assert not torch.equal(first, second)
     assert torch.equal(first, again)
-    for _, *batches in lesson.one_epoch_visits_each_once().rows:
+    for _, *batches in shown(lesson.one_epoch_visits_each_once).rows:
         assert sorted(int(i) for batch in batches for i in batch.strip("[]").split(",")) == list(range(10))
 
 
-def test_b7_noise_falls_with_the_root_of_the_batch_size() -> None:
+@pytest.mark.idea("B7")
+def test_noise_falls_with_the_root_of_the_batch_size() -> None:
     """σ / √B, times √((N − B) / (N − 1)) because we draw without putting back."""
     noise = {size: lesson.gradient_noise(size)[0] for size in (1, 4, 16, 32, 64, 256, 1024)}
     for size in (4, 16, 64):
@@ -54,7 +59,8 @@ def test_b7_noise_falls_with_the_root_of_the_batch_size() -> None:
     assert lesson.gradient_noise(1437)[0] < 1e-6
 
 
-def test_b7_mini_batches_are_right_on_average() -> None:
+@pytest.mark.idea("B7")
+def test_mini_batches_are_right_on_average() -> None:
     """The gradients of one epoch, weighted by their sizes, give the full gradient."""
     x, target, _, _ = lesson.digits()
     model, criterion = lesson.mlp(64, 32, 10, seed=0), CrossEntropyLoss()
@@ -69,15 +75,18 @@ def test_b7_mini_batches_are_right_on_average() -> None:
     assert torch.allclose(sum(gradient(index) * len(index) / 1437 for index in epoch), full, atol=1e-6)
 
 
-def test_b7_sorted_by_class_learns_badly() -> None:
-    fast, fast_sorted, slow, slow_sorted = (row[2:] for row in lesson.sorted_by_class_learns_badly().rows)
+@pytest.mark.idea("B7")
+def test_sorted_by_class_learns_badly() -> None:
+    rows = shown(lesson.sorted_by_class_learns_badly).rows
+    fast, fast_sorted, slow, slow_sorted = (row[2:] for row in rows)
     assert fast[-1] > 0.93
     assert max(fast_sorted) < 0.25
     assert slow[-1] > 0.9
     assert slow_sorted[0] < 0.5 < slow_sorted[-1] < slow[-1]
 
 
-def test_b7_sorted_by_class_silences_every_hidden_neuron() -> None:
+@pytest.mark.idea("B7")
+def test_sorted_by_class_silences_every_hidden_neuron() -> None:
     x, target, _, _ = lesson.digits()
     model = lesson.mlp(64, 32, 10, seed=0)
     criterion, optimizer = CrossEntropyLoss(), lesson.Adam(model.params, 0.01)
@@ -109,7 +118,8 @@ def test_accuracy_counts_the_largest_logit() -> None:
 # ---------------------------------------------------------------- E7: the tiny program
 
 
-def test_e7_has_200_steps_and_learns_the_rule() -> None:
+@pytest.mark.idea("E7")
+def test_the_tiny_program_takes_200_steps_and_learns_the_rule() -> None:
     losses, params = lesson.tiny_scratch()
     assert len(losses) == 200
     assert [len(index) for index in lesson.minibatches(256, 60, generator())] == [60] * 4 + [16]
@@ -117,19 +127,21 @@ def test_e7_has_200_steps_and_learns_the_rule() -> None:
         "0.weight": (16, 2), "0.bias": (16,), "2.weight": (1, 16), "2.bias": (1,),
     }  # fmt: skip
     assert sum(losses[-5:]) / 5 < 0.06 < 0.3 < losses[0]
-    titles = [axis.get_title() for axis in lesson.the_boundary_turns_into_place().axes]
+    titles = [axis.get_title() for axis in shown(lesson.the_boundary_turns_into_place).axes]
     assert [title.split(":")[0] for title in titles] == ["step 0", "step 5", "step 25", "step 200"]
     right = [int(title.split()[2].rstrip("%")) for title in titles]
     assert right[0] < 70 < 85 < right[2] < 98 <= right[3]
 
 
-def test_e7_the_target_is_whether_the_sum_is_positive() -> None:
+@pytest.mark.idea("E7")
+def test_the_target_is_whether_the_sum_is_positive() -> None:
     x, target = lesson.sums()
     assert x.shape == (256, 2)
     assert target.tolist() == [[float(a + b > 0)] for a, b in x.tolist()]
 
 
-def test_e7_a_stale_gradient_spoils_the_training() -> None:
+@pytest.mark.idea("E7")
+def test_a_stale_gradient_spoils_the_training() -> None:
     cleared, stale = (torch.tensor(lesson.tiny_torch(clear)[0]) for clear in (True, False))
     assert stale[:10] == pytest.approx(cleared[:10], abs=0.05)
     assert stale[-50:].mean() > 5 * cleared[-50:].mean()
@@ -139,16 +151,20 @@ def test_e7_a_stale_gradient_spoils_the_training() -> None:
 # ---------------------------------------------------------------- A10: guess, measure, adjust
 
 
-def test_a10_from_chance_to_reading() -> None:
-    for seed in range(3):
-        losses, right = lesson.learn_digits(seed)
+@pytest.mark.idea("A10", "B6")
+def test_from_chance_to_reading() -> None:
+    loss_axis, share_axis = shown(lesson.guess_measure_adjust).axes
+    assert len(loss_axis.lines) == len(share_axis.lines) == 3
+    for loss_line, share_line in zip(loss_axis.lines, share_axis.lines, strict=True):
+        losses, right = loss_line.get_ydata(), share_line.get_ydata()
         assert len(losses) == 450
         assert 0.04 <= right[0] <= 0.12
         assert 0.95 <= right[-1] <= 0.98
         assert sum(losses[-45:]) / 45 < 0.15 < 2 < losses[0]
 
 
-def test_a10_the_kept_digits_are_not_learned_from() -> None:
+@pytest.mark.idea("A10")
+def test_the_kept_digits_are_not_learned_from() -> None:
     x, target, x_kept, target_kept = lesson.digits()
     assert (x.shape, target.shape, x_kept.shape, target_kept.shape) == (
         (1437, 64),
@@ -160,7 +176,8 @@ def test_a10_the_kept_digits_are_not_learned_from() -> None:
     assert not (x_kept[:, None] == x).all(2).any()
 
 
-def test_a10_fit_agrees_with_torch_on_one_epoch_of_digits() -> None:
+@pytest.mark.idea("A10")
+def test_fit_agrees_with_torch_on_one_epoch_of_digits() -> None:
     def scratch(case: object) -> tuple[list[float], dict[str, Tensor]]:
         model, (x, target, _, _) = lesson.mlp(64, 32, 10, seed=0), lesson.digits()
         optimizer = lesson.Adam(model.params, 0.01)

@@ -16,6 +16,7 @@ from lessons.lesson04_layers import Linear
 from lessons.lesson05_losses import CrossEntropyLoss
 from lessons.lesson06_descent import SGD
 from lessons.lesson09_training import train_step
+from tests.support.lessons import shown
 
 NORMS = [(lesson.BatchNorm1d, nn.BatchNorm1d), (lesson.LayerNorm, nn.LayerNorm)]
 
@@ -40,7 +41,8 @@ def norms(name: str) -> list[float]:
 # ---------------------------------------------------------------- D13: vanish and explode
 
 
-def test_d13_sigmoid_gradients_vanish_and_do_not_grow() -> None:
+@pytest.mark.idea("D13")
+def test_sigmoid_gradients_vanish_and_do_not_grow() -> None:
     lengths = norms("sigmoid, default start")
     assert len(lengths) == 50
     assert lengths[49] == pytest.approx(0.4, abs=0.05)
@@ -49,24 +51,28 @@ def test_d13_sigmoid_gradients_vanish_and_do_not_grow() -> None:
     assert all(deep < 1e-6 * shallow for deep, shallow in pairwise(tens))
 
 
-def test_d13_the_first_sigmoid_gradients_are_too_small_for_float32() -> None:
+@pytest.mark.idea("D13")
+def test_the_first_sigmoid_gradients_are_too_small_for_float32() -> None:
     """Why the lesson measures in float64: below 10⁻³⁸ float32 loses digits."""
     first = lesson.first_gradients("sigmoid, default start")[0]
     assert first.dtype == torch.float64
     assert 0 < first.abs().max() < torch.finfo(torch.float32).tiny == pytest.approx(1.2e-38, rel=0.1)
 
 
-def test_d13_the_shares_in_the_text() -> None:
+@pytest.mark.idea("D13")
+def test_the_shares_in_the_text() -> None:
     assert f"{0.25**48:.0e}" == "1e-29"
     assert f"{math.sqrt((1 / 6) ** 48):.0e}" == "2e-19"
     assert norms("ReLU, default start")[0] < 1e-17  # the shares are rough, the gradient agrees in size
 
 
-def test_d13_a_badly_scaled_start_explodes() -> None:
+@pytest.mark.idea("D13")
+def test_a_badly_scaled_start_explodes() -> None:
     assert all(1e30 < length < 1e32 for length in norms("ReLU, weights around ±1"))
 
 
-def test_d13_sigmoid_gradients_grow_only_with_huge_weights() -> None:
+@pytest.mark.idea("D13")
+def test_sigmoid_gradients_grow_only_with_huge_weights() -> None:
     huge = norms("sigmoid, weights around ±5")
     assert max(huge[:10]) > 1e4 * huge[49]
     default = Linear(32, 32).params["weight"].std().item()
@@ -78,7 +84,8 @@ def test_d13_sigmoid_gradients_grow_only_with_huge_weights() -> None:
     assert ((x < 0.05) | (x > 0.95)).float().mean() > 0.7  # near 0 or 1
 
 
-def test_d13_kaiming_keeps_the_gradient_and_batch_norm_alone_makes_it_grow() -> None:
+@pytest.mark.idea("D13")
+def test_kaiming_keeps_the_gradient_and_batch_norm_alone_makes_it_grow() -> None:
     assert all(0.1 < length < 100 for length in norms("ReLU, Kaiming"))
     batch_norm = norms("… + batch norm")
     assert 3e3 < batch_norm[0] < 3e4
@@ -86,7 +93,8 @@ def test_d13_kaiming_keeps_the_gradient_and_batch_norm_alone_makes_it_grow() -> 
     assert all(deep > shallow for deep, shallow in pairwise(tens[:-1]))
 
 
-def test_d13_kaiming_keeps_the_size_of_the_numbers_and_the_default_start_does_not() -> None:
+@pytest.mark.idea("D13")
+def test_kaiming_keeps_the_size_of_the_numbers_and_the_default_start_does_not() -> None:
     """mean(z²) from layer to layer, in a wide network: factor 1 with Kaiming, 1/6 without."""
     generator = torch.Generator().manual_seed(1)  # not the seed of the weights: the same draws would agree
     x = torch.randn(200, 1000, generator=generator)
@@ -102,24 +110,36 @@ def test_d13_kaiming_keeps_the_size_of_the_numbers_and_the_default_start_does_no
 # ---------------------------------------------------------------- D14: what makes 50 layers learn
 
 
-def test_d14_norm_and_residual_together_learn_and_nothing_less_does() -> None:
-    names = [row[0] for row in lesson.tricks_at_depth_50().rows]
+@pytest.mark.idea("D14")
+def test_norm_and_residual_together_learn_and_nothing_less_does() -> None:
+    names = [row[0] for row in shown(lesson.tricks_at_depth_50).rows]
     assert len(names) == 8
     for name in names:
         right = [lesson.trained(name, seed)[1] for seed in range(3)]
         if name in ("… + batch norm + residual", "… + layer norm + residual"):
-            assert min(right) > 0.85, name
+            assert sum(right) / 3 > 0.85, name
+            assert min(right) > 0.7, name
         else:
             assert max(right) < 0.35, name
     assert math.isnan(lesson.trained("… + residual, no norm", 0)[0])
 
 
+@pytest.mark.idea("D14")
+def test_without_norm_sums_reach_10_to_the_12_and_overflow_after_one_step() -> None:
+    x, target = (part[:64] for part in lesson.digits().train)
+    model = lesson.deep(**lesson.RECIPES["… + residual, no norm"])
+    assert 1e12 < model.forward(x).abs().max() < 1e13
+    optimizer = SGD(model.params, 0.02)
+    first, second = (train_step(model, CrossEntropyLoss(), optimizer, x, target) for _ in range(2))
+    assert first.isfinite()
+    assert second.isnan()
+
+
+@pytest.mark.idea("D14")
 @pytest.mark.parametrize("name", ["xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("shape", [(32, 784), (1, 7), (64, 3)])
-def test_d14_first_weights_equal_torch_bit_by_bit(
-    name: str, dtype: torch.dtype, shape: tuple[int, int]
-) -> None:
+def test_first_weights_equal_torch_bit_by_bit(name: str, dtype: torch.dtype, shape: tuple[int, int]) -> None:
     drawn: list[Tensor] = []
     options: tuple[dict[str, float], ...] = ({}, {"gain": 1.7} if "xavier" in name else {"a": 0.3})
     for chosen in options:
@@ -134,7 +154,8 @@ def test_d14_first_weights_equal_torch_bit_by_bit(
     assert not torch.equal(drawn[0], drawn[2])
 
 
-def test_d14_the_default_start_is_kaiming_with_a_slope() -> None:
+@pytest.mark.idea("D14")
+def test_the_default_start_is_kaiming_with_a_slope() -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         reference = nn.Linear(20, 30).weight
@@ -143,8 +164,9 @@ def test_d14_the_default_start_is_kaiming_with_a_slope() -> None:
     assert torch.equal(ours, reference)
 
 
+@pytest.mark.idea("D14")
 @pytest.mark.parametrize(("ours", "theirs"), NORMS)
-def test_d14_ten_layers_of_everything_agree(ours: Any, theirs: Any) -> None:
+def test_ten_layers_of_everything_agree(ours: Any, theirs: Any) -> None:
     pair = layer_pair(
         "ten layers",
         lambda case: lesson.deep(norm=ours, residual=True, sizes=(case.n_in, 5, case.n_out), depth=10),
@@ -154,8 +176,9 @@ def test_d14_ten_layers_of_everything_agree(ours: Any, theirs: Any) -> None:
     assert problems(pair) == []
 
 
+@pytest.mark.idea("D14")
 @pytest.mark.parametrize(("ours", "theirs"), NORMS)
-def test_d14_training_a_residual_net_agrees(ours: Any, theirs: Any) -> None:
+def test_training_a_residual_net_agrees(ours: Any, theirs: Any) -> None:
     """Ten steps of ten layers on digits: every loss, and every parameter and buffer at the end."""
 
     def batches() -> Any:
@@ -195,7 +218,8 @@ def test_d14_training_a_residual_net_agrees(ours: Any, theirs: Any) -> None:
     assert len(compare(pair)) > 40
 
 
-def test_d14_the_running_variance_is_the_one_over_n_minus_1() -> None:
+@pytest.mark.idea("D14")
+def test_the_running_variance_is_the_one_over_n_minus_1() -> None:
     layer = lesson.BatchNorm1d(1, momentum=1.0)
     y = layer.forward(torch.tensor([[1.0], [2.0], [6.0]]))
     assert layer.buffers["running_mean"].item() == pytest.approx(3)
@@ -204,7 +228,8 @@ def test_d14_the_running_variance_is_the_one_over_n_minus_1() -> None:
     assert layer.buffers["num_batches_tracked"].item() == 1
 
 
-def test_d14_one_example_raises_in_training_as_in_torch() -> None:
+@pytest.mark.idea("D14")
+def test_one_example_raises_in_training_as_in_torch() -> None:
     x = torch.ones(1, 3)
     layer, reference = lesson.BatchNorm1d(3), nn.BatchNorm1d(3)
     with pytest.raises(ValueError, match="2 examples or more, got 1"):
@@ -216,7 +241,8 @@ def test_d14_one_example_raises_in_training_as_in_torch() -> None:
     assert torch.equal(layer.forward(x), reference.eval()(x))
 
 
-def test_d14_modes_reach_every_layer() -> None:
+@pytest.mark.idea("D14")
+def test_modes_reach_every_layer() -> None:
     model = lesson.deep(norm=lesson.BatchNorm1d, residual=True, sizes=(4, 5, 3), depth=5)
     normed = [layer.layers[0].layers[1] for layer in model.layers[1:-1]]
     assert [layer.training for layer in normed] == [True] * 3
@@ -229,7 +255,8 @@ def test_d14_modes_reach_every_layer() -> None:
     assert [layer.training for layer in normed] == [True] * 3
 
 
-def test_d14_layer_norm_ignores_the_neighbours_and_batch_norm_does_not() -> None:
+@pytest.mark.idea("D14")
+def test_layer_norm_ignores_the_neighbours_and_batch_norm_does_not() -> None:
     x = torch.randn(4, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     for norm, same in ((lesson.LayerNorm, True), (lesson.BatchNorm1d, False)):
         with Case().defaults():

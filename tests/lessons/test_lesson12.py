@@ -19,7 +19,8 @@ def mean_of(defence: str) -> tuple[float, float, float]:
 # ---------------------------------------------------------------- E10: the gap
 
 
-def test_e10_training_loss_falls_while_validation_loss_rises() -> None:
+@pytest.mark.idea("E10")
+def test_training_loss_falls_while_validation_loss_rises() -> None:
     train, val, _ = lesson.measured()[0].mean(0).T  # (20,) each
     lowest = int(val.argmin())
     assert 1 <= lowest < 15, "the validation loss turns round on the way"
@@ -28,7 +29,8 @@ def test_e10_training_loss_falls_while_validation_loss_rises() -> None:
     assert val[-1] > 5 * train[-1], "the gap"
 
 
-def test_e10_parabola_and_line() -> None:
+@pytest.mark.idea("E10")
+def test_the_parabola_and_the_line_are_the_best_fits() -> None:
     x, y = torch.tensor([0.0, 1, 2], dtype=torch.float64), torch.tensor([0.0, 1.3, 2], dtype=torch.float64)
     for degree, weights in ((1, [0.1, 1.0]), (2, [0.0, 1.6, -0.3])):
         powers = torch.stack([x**k for k in range(degree + 1)], 1)
@@ -40,7 +42,8 @@ def test_e10_parabola_and_line() -> None:
 # ---------------------------------------------------------------- E11: the defences
 
 
-def test_e11_better_data_helps_most() -> None:
+@pytest.mark.idea("E11")
+def test_better_data_helps_most() -> None:
     data = [mean_of(name) for name in ("right labels", "1,000 examples", "augmentation")]
     other = [
         mean_of(name) for name in ("none", "weight decay 0.03", "dropout 0.5", "early stopping", "16 neurons")
@@ -49,25 +52,29 @@ def test_e11_better_data_helps_most() -> None:
     assert min(row[2] for row in data) > max(row[2] for row in other) + 0.01
 
 
-def test_e11_early_stopping_helps_less_and_saves_steps() -> None:
+@pytest.mark.idea("E11")
+def test_early_stopping_helps_less_and_saves_steps() -> None:
     stopped = lesson.measured()[list(lesson.DEFENCES).index("early stopping")]
     assert (stopped[:, -1] == stopped[:, -2]).all(), "it stopped before the end"
     assert mean_of("none")[2] + 0.01 < mean_of("early stopping")[2] < mean_of("augmentation")[2]
     assert mean_of("early stopping")[1] < mean_of("none")[1]
 
 
-def test_e11_weight_decay_and_dropout_add_less_than_three_points() -> None:
+@pytest.mark.idea("E11")
+def test_weight_decay_and_dropout_add_less_than_three_points() -> None:
     for name in ("weight decay 0.03", "dropout 0.5"):
         assert mean_of(name)[1] < mean_of("none")[1]
         assert 0 < mean_of(name)[2] - mean_of("none")[2] < 0.03
 
 
-def test_e11_the_smaller_model_does_not_help() -> None:
+@pytest.mark.idea("E11")
+def test_the_smaller_model_does_not_help() -> None:
     assert mean_of("16 neurons")[1] > mean_of("none")[1]
     assert mean_of("16 neurons")[2] < mean_of("none")[2]
 
 
-def test_e11_table_and_figure_show_every_defence() -> None:
+@pytest.mark.idea("E11")
+def test_table_and_figure_show_every_defence() -> None:
     assert lesson.measured().shape == (8, 3, 20, 3)
     table = lesson.defences_in_numbers()
     assert [row[0] for row in table.rows] == list(lesson.DEFENCES)
@@ -77,8 +84,9 @@ def test_e11_table_and_figure_show_every_defence() -> None:
     assert labels == list(lesson.DEFENCES)
 
 
+@pytest.mark.idea("E11")
 @pytest.mark.parametrize("p", [0.0, 0.1, 0.3, 0.5, 0.9, 1.0])
-def test_e11_dropout_is_torchs_to_the_last_bit(p: float) -> None:
+def test_dropout_is_torchs_to_the_last_bit(p: float) -> None:
     x = torch.randn(64, 33, generator=torch.Generator().manual_seed(0))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(5)
@@ -89,7 +97,8 @@ def test_e11_dropout_is_torchs_to_the_last_bit(p: float) -> None:
         assert torch.equal(a, b)
 
 
-def test_e11_dropout_keeps_the_mean_and_rests_in_eval() -> None:
+@pytest.mark.idea("E11")
+def test_dropout_keeps_the_mean_and_rests_in_eval() -> None:
     x = torch.full((1000, 100), 3.0)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -105,7 +114,8 @@ def test_e11_dropout_keeps_the_mean_and_rests_in_eval() -> None:
     assert isinstance(lesson.Dropout(0.5).train(False), lesson.Dropout)
 
 
-def test_e11_weight_decay_is_the_slope_of_the_squares() -> None:
+@pytest.mark.idea("E11")
+def test_weight_decay_is_the_slope_of_the_squares() -> None:
     with Case().defaults():
         w, target, decay = torch.tensor([1.0, -2.0, 0.5]), torch.tensor([0.3, 0.0, 1.0]), 0.7
         slope = numerical_gradient(lambda v: ((v - target) ** 2).sum() + decay / 2 * (v**2).sum(), w)
@@ -114,7 +124,8 @@ def test_e11_weight_decay_is_the_slope_of_the_squares() -> None:
     assert (w - moved).tolist() == pytest.approx(slope.tolist(), abs=1e-8)
 
 
-def test_e11_early_stopping_keeps_the_best_weights() -> None:
+@pytest.mark.idea("E11")
+def test_early_stopping_keeps_the_best_weights() -> None:
     w = torch.zeros(1)
     stopping = lesson.EarlyStopping({"w": w}, patience=2)
     answers = []
@@ -131,13 +142,15 @@ def test_e11_early_stopping_keeps_the_best_weights() -> None:
 # ---------------------------------------------------------------- E12: memorising
 
 
-def test_e12_a_million_parameters_memorise_random_labels() -> None:
+@pytest.mark.idea("E12")
+def test_a_million_parameters_memorise_random_labels() -> None:
     _, right, on_new = lesson.memorise(True)
     assert right == 1.0
     assert on_new < 0.2, "chance is 0.1"
 
 
-def test_e12_with_true_labels_the_same_network_reads() -> None:
+@pytest.mark.idea("E12")
+def test_with_true_labels_the_same_network_reads() -> None:
     epochs, right, on_new = lesson.memorise(False)
     assert right == 1.0
     assert on_new > 0.8
@@ -147,7 +160,8 @@ def test_e12_with_true_labels_the_same_network_reads() -> None:
 # ---------------------------------------------------------------- E13: standardise
 
 
-def test_e13_standardised_houses_are_learned_and_raw_ones_are_not() -> None:
+@pytest.mark.idea("E13")
+def test_standardised_houses_are_learned_and_raw_ones_are_not() -> None:
     raw, standardised = lesson.houses_raw_and_standardised().rows
     assert raw[-1] == pytest.approx(0.28, abs=0.005)
     assert standardised[-1] < 1e-10
@@ -156,7 +170,8 @@ def test_e13_standardised_houses_are_learned_and_raw_ones_are_not() -> None:
         assert min(loss for loss in others if loss == loss) >= row[-1], "the best of many rates"
 
 
-def test_e13_the_data_are_standardised_with_training_digits_only() -> None:
+@pytest.mark.idea("E13")
+def test_the_data_are_standardised_with_training_digits_only() -> None:
     data = lesson.data_set()
     assert data.train.x.double().mean().item() == pytest.approx(0, abs=1e-3)
     assert data.train.x.double().std().item() == pytest.approx(1, abs=1e-3)
@@ -166,14 +181,16 @@ def test_e13_the_data_are_standardised_with_training_digits_only() -> None:
 # ---------------------------------------------------------------- E14: seeds
 
 
-def test_e14_the_same_seed_gives_the_same_bits() -> None:
+@pytest.mark.idea("E14")
+def test_the_same_seed_gives_the_same_bits() -> None:
     again, other = lesson.seeds_repeat_a_run().rows
     assert again[1:] == (0.0, True)
     assert other[1] > 0.01
     assert other[2] is False
 
 
-def test_e14_only_the_seed_matters_and_the_global_generator_is_left_alone() -> None:
+@pytest.mark.idea("E14")
+def test_only_the_seed_matters_and_the_global_generator_is_left_alone() -> None:
     runs = []
     for elsewhere in (1, 2):
         with torch.random.fork_rng(devices=[]):

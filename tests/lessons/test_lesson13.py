@@ -1,5 +1,6 @@
 """The numbers that lesson 13 states."""
 
+import pytest
 import torch
 
 from curriculum.data import OFFLINE_DIGITS
@@ -7,7 +8,8 @@ from lessons import lesson13_mnist as lesson
 from lessons.lesson09_training import accuracy
 
 
-def test_d9_b6_both_sides_learn_to_read() -> None:
+@pytest.mark.idea("D9", "B6")
+def test_both_sides_learn_to_read() -> None:
     data, scratch, torch_side = lesson.trained_both()
     lowest = 0.85 if data.name == OFFLINE_DIGITS else 0.97
     for side in (scratch, torch_side):

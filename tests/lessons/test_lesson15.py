@@ -39,14 +39,16 @@ def slopes() -> tuple[Tensor, Tensor]:
 # ---------------------------------------------------------------- D15/E15
 
 
-def test_d15_the_first_layer_does_not_become_edges() -> None:
+@pytest.mark.idea("D15")
+def test_the_first_layer_does_not_become_edges() -> None:
     before, after = (lesson.edge_share(model.params["0.weight"]) for model in lesson.trained()[1:])
     assert before.mean() < 0.02
     assert 5 * before.mean() < after.mean() < 0.3
     assert after.max() < 0.5
 
 
-def test_d15_true_edges_are_found_even_off_the_list() -> None:
+@pytest.mark.idea("D15")
+def test_true_edges_are_found_even_off_the_list() -> None:
     down, right = torch.meshgrid(torch.arange(28) - 14.6, torch.arange(28) - 12.3, indexing="ij")
     edges = []
     for size in (1.8, 3.0, 3.6):
@@ -56,7 +58,8 @@ def test_d15_true_edges_are_found_even_off_the_list() -> None:
     assert lesson.edge_share(7 * torch.stack(edges)).min().item() > 0.8
 
 
-def test_d15_the_numbers_of_the_first_layer(mnist_dir: Path) -> None:
+@pytest.mark.idea("D15")
+def test_the_numbers_of_the_first_layer(mnist_dir: Path) -> None:
     before, after = (lesson.edge_share(model.params["0.weight"]) for model in lesson.trained()[1:])
     assert before.mean().item() == pytest.approx(0.014, abs=0.0006)
     assert after.mean().item() == pytest.approx(0.17, abs=0.01)
@@ -65,7 +68,8 @@ def test_d15_the_numbers_of_the_first_layer(mnist_dir: Path) -> None:
     assert names[0].startswith("untrained:\nbest edge explains 1.4")
 
 
-def test_d15_favourites_grow_purer_with_training_and_depth() -> None:
+@pytest.mark.idea("D15")
+def test_favourites_grow_purer_with_training_and_depth() -> None:
     data, *models = lesson.trained()
     before, after = (lesson.activations(model, data.val.x) for model in models)
     first, second = (purity(after[place], data.val.target) for place in ("layer 1", "layer 2"))
@@ -73,14 +77,16 @@ def test_d15_favourites_grow_purer_with_training_and_depth() -> None:
     assert second > purity(before["layer 2"], data.val.target) > 0.3
 
 
-def test_d15_the_numbers_of_the_favourites(mnist_dir: Path) -> None:
+@pytest.mark.idea("D15")
+def test_the_numbers_of_the_favourites(mnist_dir: Path) -> None:
     data, *models = lesson.trained()
     answers = [lesson.activations(model, data.val.x) for model in models]
     found = [purity(a[place], data.val.target) for a in answers for place in ("layer 1", "layer 2")]
     assert found == pytest.approx([0.52, 0.50, 0.72, 0.85], abs=0.015)
 
 
-def test_d15_the_shown_favourites_are_the_most_exciting() -> None:
+@pytest.mark.idea("D15")
+def test_the_shown_favourites_are_the_most_exciting() -> None:
     data, _, model = lesson.trained()
     figure = lesson.units_and_their_digits()
     unit = int(figure.axes[0].get_yticklabels()[0].get_text())
@@ -90,7 +96,8 @@ def test_d15_the_shown_favourites_are_the_most_exciting() -> None:
     assert torch.tensor(np.asarray(figure.axes[1].images[0].get_array())).amax() == pytest.approx(1)
 
 
-def test_e15_probes_by_layer() -> None:
+@pytest.mark.idea("E15")
+def test_probes_by_layer() -> None:
     data, before, after = lesson.trained()
     untrained, trained = lesson.probe_accuracy(before), lesson.probe_accuracy(after)
     assert list(trained) == ["pixels", "layer 1", "layer 2", "logits"]
@@ -101,7 +108,8 @@ def test_e15_probes_by_layer() -> None:
         assert trained["pixels"] + 4 < trained["layer 1"] < trained["layer 2"] > trained["logits"]
 
 
-def test_e15_the_projector_can_read_what_is_written(tmp_path: Path) -> None:
+@pytest.mark.idea("E15")
+def test_the_projector_can_read_what_is_written(tmp_path: Path) -> None:
     data, _, model = lesson.trained()
     lesson.write_embedding(tmp_path, 50)
     h = torch.tensor(np.loadtxt(next(tmp_path.rglob("tensors.tsv"))), dtype=torch.float32)
@@ -114,7 +122,8 @@ def test_e15_the_projector_can_read_what_is_written(tmp_path: Path) -> None:
     assert "sprite.png" in (tmp_path / "projector_config.pbtxt").read_text()
 
 
-def test_e15_the_map_is_a_principal_component_analysis() -> None:
+@pytest.mark.idea("E15")
+def test_the_map_is_a_principal_component_analysis() -> None:
     data, _, model = lesson.trained()
     h = lesson.activations(model, data.val.x[:1000])["layer 2"].double().numpy()
     pca = PCA(2, svd_solver="full").fit(h)
@@ -127,7 +136,8 @@ def test_e15_the_map_is_a_principal_component_analysis() -> None:
 # ---------------------------------------------------------------- D16
 
 
-def test_d16_saliency_predicts_a_small_step() -> None:
+@pytest.mark.idea("D16")
+def test_saliency_predicts_a_small_step() -> None:
     data, _, model = lesson.trained()
     x = data.val.x[:20]
     digit = model.forward(x).argmax(1)
@@ -137,7 +147,8 @@ def test_d16_saliency_predicts_a_small_step() -> None:
     assert torch.allclose(rise, 1e-3 * slope.square().sum(1), rtol=0.05, atol=1e-4)
 
 
-def test_d16_wiping_salient_pixels_hurts_more_than_random_ones() -> None:
+@pytest.mark.idea("D16")
+def test_wiping_salient_pixels_hurts_more_than_random_ones() -> None:
     data = lesson.trained()[0]
     untrained, slope = slopes()
     noise = torch.rand(slope.shape, generator=torch.Generator().manual_seed(0))
@@ -149,7 +160,8 @@ def test_d16_wiping_salient_pixels_hurts_more_than_random_ones() -> None:
         assert guess == pytest.approx(97.5, abs=0.3)
 
 
-def test_d16_units_stand_in_for_each_other() -> None:
+@pytest.mark.idea("D16")
+def test_units_stand_in_for_each_other() -> None:
     data = lesson.trained()[0]
     single = torch.stack([lost_without(unit) for unit in range(64)])
     least = single.argsort(stable=True)[:32].tolist()
@@ -163,7 +175,8 @@ def test_d16_units_stand_in_for_each_other() -> None:
         assert together > 2
 
 
-def test_d16_taking_a_unit_away_is_zeroing_its_outgoing_weights() -> None:
+@pytest.mark.idea("D16")
+def test_taking_a_unit_away_is_zeroing_its_outgoing_weights() -> None:
     data, _, model = lesson.trained()
     other = lesson.network()
     other.load_state_dict(model.params)
@@ -172,7 +185,8 @@ def test_d16_taking_a_unit_away_is_zeroing_its_outgoing_weights() -> None:
     assert torch.allclose(logits, other.forward(data.val.x[:50]), atol=1e-5)
 
 
-def test_d16_the_confusion_matrix_counts_every_mistake() -> None:
+@pytest.mark.idea("D16")
+def test_the_confusion_matrix_counts_every_mistake() -> None:
     counts = lesson.confusion(torch.tensor([0, 1, 1]), torch.tensor([0, 1, 0]), 2)
     assert counts.tolist() == [[1, 1], [0, 1]]
     data, _, model = lesson.trained()
@@ -183,7 +197,8 @@ def test_d16_the_confusion_matrix_counts_every_mistake() -> None:
     assert sum(int(text.get_text()) for text in figure.axes[0].texts) == wrong
 
 
-def test_d16_the_worst_mistakes_have_the_highest_loss() -> None:
+@pytest.mark.idea("D16")
+def test_the_worst_mistakes_have_the_highest_loss() -> None:
     data, _, model = lesson.trained()
     logits = model.forward(data.val.x)
     losses = torch.nn.functional.cross_entropy(logits, data.val.target, reduction="none")

@@ -23,14 +23,16 @@ def on_mnist(mnist_dir: Path) -> None:
         pytest.skip("the lesson was trained on the offline digits earlier in this session")
 
 
-def test_d17_nudges_that_agree_add_up_and_random_ones_cancel() -> None:
+@pytest.mark.idea("D17")
+def test_nudges_that_agree_add_up_and_random_ones_cancel() -> None:
     assert round(784 * 0.1 * 0.04, 1) == 3.1
     assert round(math.sqrt(784) * 0.1 * 0.04, 2) == 0.11
     signs = 2.0 * torch.randint(2, (2000, 784), generator=torch.Generator().manual_seed(0)) - 1
     assert signs.sum(1).square().mean().sqrt().item() == pytest.approx(28, rel=0.05)
 
 
-def test_d17_the_sign_of_no_slope_is_zero() -> None:
+@pytest.mark.idea("D17")
+def test_the_sign_of_no_slope_is_zero() -> None:
     model = MLP((3, 4, 2), input_grad=True)
     for param in model.params.values():
         param.zero_()
@@ -39,8 +41,9 @@ def test_d17_the_sign_of_no_slope_is_zero() -> None:
     assert torch.equal(lesson.fgsm(model, x, target, 0.5, (0.0, 2.0)), x)
 
 
+@pytest.mark.idea("D17")
 @pytest.mark.parametrize("eps", [0.03, 0.1, 0.3])
-def test_d17_altered_pictures_stay_within_epsilon_and_are_pictures(eps: float) -> None:
+def test_altered_pictures_stay_within_epsilon_and_are_pictures(eps: float) -> None:
     data, _ = lesson.trained()
     for name, x in lesson.altered(eps, 200).items():
         pixels, original = (side * data.std + data.mean for side in (x, data.val.x[:200]))
@@ -48,7 +51,8 @@ def test_d17_altered_pictures_stay_within_epsilon_and_are_pictures(eps: float) -
         assert (pixels - original).abs().max().item() == pytest.approx(eps, abs=1e-5), name
 
 
-def test_d17_chosen_signs_ruin_the_answers_and_random_ones_do_not() -> None:
+@pytest.mark.idea("D17")
+def test_chosen_signs_ruin_the_answers_and_random_ones_do_not() -> None:
     found = {name: dict(zip(lesson.EPSILONS, v, strict=True)) for name, v in lesson.attacks().items()}
     for values in found.values():
         assert values[0.0] == found["PGD"][0.0] > 0.95
@@ -57,7 +61,8 @@ def test_d17_chosen_signs_ruin_the_answers_and_random_ones_do_not() -> None:
     assert found["random signs"][0.2] > 0.85
 
 
-def test_d17_the_numbers_on_mnist(on_mnist: None) -> None:
+@pytest.mark.idea("D17")
+def test_signs_of_the_gradient_on_mnist(on_mnist: None) -> None:
     found = {name: dict(zip(lesson.EPSILONS, v, strict=True)) for name, v in lesson.attacks().items()}
     assert found["PGD"][0.0] == pytest.approx(0.97, abs=0.01)
     assert found["PGD"][8 / 255] == pytest.approx(0.89, abs=0.02)
@@ -66,13 +71,15 @@ def test_d17_the_numbers_on_mnist(on_mnist: None) -> None:
     assert found["random signs"][0.2] == pytest.approx(0.96, abs=0.01)
 
 
-def test_d18_more_examples_read_better() -> None:
+@pytest.mark.idea("D18")
+def test_more_examples_read_better() -> None:
     means = [sum(values) / 2 for values in lesson.few_examples().values()]
     assert means == sorted(means)
     assert means[-1] - means[0] > 0.1
 
 
-def test_d18_the_numbers_on_mnist(on_mnist: None) -> None:
+@pytest.mark.idea("D18")
+def test_more_examples_read_better_on_mnist(on_mnist: None) -> None:
     means = {count: sum(values) / 2 for count, values in lesson.few_examples().items()}
     assert list(means) == [64, 256, 1024, 4096, 16384, 49152]
     assert means[64] == pytest.approx(0.68, abs=0.03)
@@ -81,7 +88,8 @@ def test_d18_the_numbers_on_mnist(on_mnist: None) -> None:
     assert 3 * math.ceil(50_000 / 64) == 2346, "lesson 13's steps"
 
 
-def test_d19_a_small_shift_or_turn_loses_most_answers() -> None:
+@pytest.mark.idea("D19")
+def test_a_small_shift_or_turn_loses_most_answers() -> None:
     data, model = lesson.trained()
     still = accuracy(model.forward(data.val.x[:1000]), data.val.target[:1000])
     assert lesson.moved(0, 0) == pytest.approx(still, abs=1e-3)
@@ -91,14 +99,16 @@ def test_d19_a_small_shift_or_turn_loses_most_answers() -> None:
     assert lesson.moved(0, 45) < 0.6 < 0.9 < lesson.moved(0, 10)
 
 
-def test_d19_the_numbers_on_mnist(on_mnist: None) -> None:
+@pytest.mark.idea("D19")
+def test_shifts_and_turns_on_mnist(on_mnist: None) -> None:
     assert lesson.moved(0, 0) - lesson.moved(2, 0) == pytest.approx(0.20, abs=0.03)
     assert lesson.moved(4, 0) == pytest.approx(0.30, abs=0.03)
     assert lesson.moved(0, 0) - lesson.moved(0, 10) < 0.03
     assert lesson.moved(0, 45) == pytest.approx(0.40, abs=0.03)
 
 
-def test_d19_another_handwriting(on_mnist: None) -> None:
+@pytest.mark.idea("D19")
+def test_another_handwriting_is_read_less_well(on_mnist: None) -> None:
     table = lesson.another_handwriting()
     assert isinstance(table, Table)
     home, abroad, ones = (float(row[2].rstrip("%")) for row in table.rows)
@@ -108,8 +118,9 @@ def test_d19_another_handwriting(on_mnist: None) -> None:
     assert table.rows[1][1] == 1797
 
 
+@pytest.mark.idea("D20")
 @pytest.mark.parametrize("sizes", [SIZES, (784, 8, 10), (5, 3), (6, 5, 4, 3, 2)])
-def test_d20_operations_are_those_that_pytorch_counts(sizes: tuple[int, ...]) -> None:
+def test_operations_are_those_that_pytorch_counts(sizes: tuple[int, ...]) -> None:
     from torch.utils.flop_counter import FlopCounterMode
 
     model = TorchMLP(sizes)
@@ -120,7 +131,8 @@ def test_d20_operations_are_those_that_pytorch_counts(sizes: tuple[int, ...]) ->
     assert lesson.operations(sizes) == (read, counter.get_total_flops())
 
 
-def test_d20_twice_the_width_is_twice_the_work_and_gains_shrink() -> None:
+@pytest.mark.idea("D20")
+def test_twice_the_width_is_twice_the_work_and_gains_shrink() -> None:
     rows = lesson.widths()
     for (_, _, before, _), (_, _, work, _) in itertools.pairwise(rows):
         assert work == pytest.approx(2 * before)
@@ -129,7 +141,8 @@ def test_d20_twice_the_width_is_twice_the_work_and_gains_shrink() -> None:
     assert all(seconds > 0 for *_, seconds in rows)
 
 
-def test_d20_the_numbers_on_mnist(on_mnist: None) -> None:
+@pytest.mark.idea("D20")
+def test_wider_networks_on_mnist(on_mnist: None) -> None:
     right = {width: value for width, value, _, _ in lesson.widths()}
     assert right[64] - right[8] == pytest.approx(0.04, abs=0.01)
     assert 0 < right[512] - right[64] < 0.01

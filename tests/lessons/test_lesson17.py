@@ -20,15 +20,17 @@ def both(cell: str) -> tuple[float, float]:
     return new, old
 
 
+@pytest.mark.idea("E16")
 @pytest.mark.parametrize("frozen", [0, 1, 2])
-def test_e16_frozen_weights_stay_bit_identical_and_the_others_move(frozen: int) -> None:
+def test_frozen_weights_stay_bit_identical_and_the_others_move(frozen: int) -> None:
     way = lesson.WAYS["all"]._replace(frozen=frozen)
     tuned, before = lesson.tune(way, 20, 0).params, lesson.tasks().params
     kept = {name for name in before if torch.equal(tuned[name], before[name])}
     assert kept == {name for name in before if int(name[0]) < 2 * frozen}
 
 
-def test_e16_old_gradients_of_frozen_layers_are_not_handed_out() -> None:
+@pytest.mark.idea("E16")
+def test_old_gradients_of_frozen_layers_are_not_handed_out() -> None:
     model = MLP(SIZES)
     model.forward(torch.ones(2, 784))
     model.backward(torch.ones(2, 10))
@@ -36,8 +38,9 @@ def test_e16_old_gradients_of_frozen_layers_are_not_handed_out() -> None:
     assert list(lesson.Frozen(model, 1).grads) == ["2.weight", "2.bias", "4.weight", "4.bias"]
 
 
+@pytest.mark.idea("E16")
 @pytest.mark.parametrize("frozen", [0, 1, 2])
-def test_e16_operations_saved_are_those_that_torch_counts(frozen: int) -> None:
+def test_operations_saved_are_those_that_torch_counts(frozen: int) -> None:
     model, target = MLP(SIZES), TorchMLP(SIZES)
     lesson.torch_tuning_step(target, frozen)  # freezes
     tuned = lesson.Frozen(model, frozen)
@@ -48,7 +51,8 @@ def test_e16_operations_saved_are_those_that_torch_counts(frozen: int) -> None:
     assert by_torch.get_total_flops() == by_hand.get_total_flops() == sum(lesson.operations(frozen))
 
 
-def test_e16_frozen_features_can_be_kept() -> None:
+@pytest.mark.idea("E16")
+def test_frozen_features_can_be_kept() -> None:
     """The last layer on kept features learns what the whole frozen network learns, for 177 times less."""
     assert 454_400 // (2 * 2 * 64 * 10) == 177
     torch.set_default_dtype(torch.float64)
@@ -70,7 +74,8 @@ def test_e16_frozen_features_can_be_kept() -> None:
         torch.set_default_dtype(torch.float32)
 
 
-def test_e16_a_pretrained_start_wins_with_few_examples() -> None:
+@pytest.mark.idea("E16")
+def test_a_pretrained_start_wins_with_few_examples() -> None:
     """On either old task, and less so the more examples there are."""
     nothing, whole = (lesson.results()[name] for name in ("from nothing", "all"))
     lead = [(whole[run] - nothing[run]).mean().item() for run in nothing]
@@ -80,7 +85,8 @@ def test_e16_a_pretrained_start_wins_with_few_examples() -> None:
     assert lead[-1] < 2
 
 
-def test_e16_the_last_layer_alone_helps_only_with_few_examples() -> None:
+@pytest.mark.idea("E16")
+def test_the_last_layer_alone_helps_only_with_few_examples() -> None:
     nothing, last = (lesson.results()[name] for name in ("from nothing", "last layer"))
     lead = [(last[run] - nothing[run]).mean().item() for run in nothing]
     assert lead[0] > 10
@@ -88,7 +94,8 @@ def test_e16_the_last_layer_alone_helps_only_with_few_examples() -> None:
     assert lead[4] < 0
 
 
-def test_e16_rates_are_near_the_best_of_the_table_and_the_rate_decides_what_is_forgotten() -> None:
+@pytest.mark.idea("E16")
+def test_rates_are_near_the_best_of_the_table_and_the_rate_decides_what_is_forgotten() -> None:
     columns = dict(zip(("rate", *lesson.WAYS), zip(*lesson.forgetting().rows, strict=True), strict=True))
     rates = columns.pop("rate")
     for name, cells in columns.items():
@@ -101,7 +108,8 @@ def test_e16_rates_are_near_the_best_of_the_table_and_the_rate_decides_what_is_f
         assert both(columns[name][-1])[1] > 70, name
 
 
-def test_e16_the_numbers_from_mnist(mnist_dir: Path) -> None:
+@pytest.mark.idea("E16")
+def test_the_numbers_from_mnist(mnist_dir: Path) -> None:
     tasks, digits = lesson.tasks(), load("digits")
     mnist, model = load("mnist"), MLP(SIZES)
     model.load_state_dict(tasks.params)
@@ -119,7 +127,8 @@ def test_e16_the_numbers_from_mnist(mnist_dir: Path) -> None:
         assert 0.8 < 97.6 - both(cells[name])[1] < 2.2, name
 
 
-def test_e16_torch_applies_a_gradient_left_from_before_the_freezing() -> None:
+@pytest.mark.idea("E16")
+def test_torch_applies_a_gradient_left_from_before_the_freezing() -> None:
     layer = nn.Linear(2, 1)
     layer(torch.ones(1, 2)).sum().backward()
     layer.requires_grad_(False)

@@ -56,7 +56,8 @@ def apart(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> flo
     return max((ours[name] - theirs[name]).abs().max().item() for name in ours)
 
 
-def test_e17_unequal_shares_give_another_gradient() -> None:
+@pytest.mark.idea("E17")
+def test_unequal_shares_give_another_gradient() -> None:
     plain = {row[0]: float(row[1]) for row in lesson.shares_must_be_equal().rows}
     weighted = {row[0]: float(row[2]) for row in lesson.shares_must_be_equal().rows}
     assert plain["32 + 32"] < 1e-6
@@ -64,8 +65,9 @@ def test_e17_unequal_shares_give_another_gradient() -> None:
     assert max(weighted.values()) < 1e-6
 
 
+@pytest.mark.idea("E17")
 @pytest.mark.parametrize(("count", "size"), [(1, 5), (2, 5), (3, 7), (4, 8), (8, 1000), (5, 3)])
-def test_e17_the_ring_sums_and_sends_what_the_formula_says(count: int, size: int) -> None:
+def test_the_ring_sums_and_sends_what_the_formula_says(count: int, size: int) -> None:
     parts = Case().tensor("parts", count, size)
     history, sent = lesson.ring(parts)
     torch.testing.assert_close(history[-1], parts.sum(0).expand_as(parts))
@@ -76,13 +78,15 @@ def test_e17_the_ring_sums_and_sends_what_the_formula_says(count: int, size: int
     torch.testing.assert_close(history[0], Case().tensor("parts", count, size))  # its input is left alone
 
 
-def test_e17_after_half_the_turns_each_worker_holds_one_finished_piece() -> None:
+@pytest.mark.idea("E17")
+def test_after_half_the_turns_each_worker_holds_one_finished_piece() -> None:
     halfway = lesson.ring(torch.ones(4, 4))[0][3]
     assert (halfway == 4).sum(1).tolist() == [1] * 4
     assert (halfway == 4).sum(0).tolist() == [1] * 4
 
 
-def test_e17_the_network_has_25450_gradients() -> None:
+@pytest.mark.idea("E17")
+def test_the_network_has_25450_gradients() -> None:
     assert sum(p.numel() for p in lesson.MLP(lesson.SIZES).params.values()) == 25_450
     rows = lesson.batches()
     assert [len(batch) for batch in rows] == [64] * 36
@@ -90,7 +94,8 @@ def test_e17_the_network_has_25450_gradients() -> None:
     assert set(torch.cat(rows[:18]).tolist()) == set(range(1_152))
 
 
-def test_e17_both_workers_end_with_the_same_weights() -> None:
+@pytest.mark.idea("E17")
+def test_both_workers_end_with_the_same_weights() -> None:
     first, second = lesson.run_workers(2, "float64")
     for side in ("scratch", "torch"):
         assert apart(first[side]["params"], second[side]["params"]) == 0.0
@@ -98,7 +103,8 @@ def test_e17_both_workers_end_with_the_same_weights() -> None:
     assert lesson.whole_losses([first, second], "scratch")[-1] < 0.6 * first["scratch alone"]["losses"][0]
 
 
-def test_e17_workers_that_do_not_talk_do_not_agree() -> None:
+@pytest.mark.idea("E17")
+def test_workers_that_do_not_talk_do_not_agree() -> None:
     """The proof can fail: one worker that trains on its own share alone ends elsewhere."""
     first, _ = lesson.run_workers(2, "float64")
     with Case().defaults(), torch.inference_mode():
@@ -107,12 +113,14 @@ def test_e17_workers_that_do_not_talk_do_not_agree() -> None:
         assert apart(params, first["scratch"]["params"]) > 1e-3
 
 
-def test_e17_the_pairs_compare_every_loss_and_weight() -> None:
+@pytest.mark.idea("E17")
+def test_the_pairs_compare_every_loss_and_weight() -> None:
     for pair in lesson.PAIRS[1:]:
         assert len(compare(pair)) == 36 + 4
 
 
-def test_e17_torchrun_starts_three_that_agree(tmp_path: Path) -> None:
+@pytest.mark.idea("E17")
+def test_torchrun_starts_three_that_agree(tmp_path: Path) -> None:
     """The command of the text with 3 for 2, and with a free port on this machine for the address.
 
     64 is not 3 equal shares: the ring and DDP agree, but not with one process, and nothing warns.
@@ -129,7 +137,8 @@ def test_e17_torchrun_starts_three_that_agree(tmp_path: Path) -> None:
     assert apart(workers[0]["torch"]["params"], workers[0]["torch alone"]["params"]) > 1e-6
 
 
-def test_e17_lightning_ddp_ends_with_the_same_weights(tmp_path: Path) -> None:
+@pytest.mark.idea("E17")
+def test_lightning_ddp_ends_with_the_same_weights(tmp_path: Path) -> None:
     call = re.search(r"^# (lightning\.Trainer\(.+\)\.fit\(model\))$", source(), re.M)
     assert call
     quiet = "logger=False, enable_checkpointing=False, enable_progress_bar=False, "
@@ -144,7 +153,8 @@ def test_e17_lightning_ddp_ends_with_the_same_weights(tmp_path: Path) -> None:
     assert apart(result["params"], lesson.run_workers(2, "float64")[0]["scratch"]["params"]) < 1e-9
 
 
-def test_e17_distributed_sampler_takes_every_nth_and_repeats() -> None:
+@pytest.mark.idea("E17")
+def test_distributed_sampler_takes_every_nth_and_repeats() -> None:
     def share(size: int, rank: int) -> list[int]:
         return list(DistributedSampler(range(size), num_replicas=2, rank=rank, shuffle=False))
 

@@ -2,16 +2,14 @@
 
 import ast
 import doctest
-import functools
 import inspect
 import re
 import subprocess
 import sys
 from pathlib import Path
-from types import CodeType, FrameType, FunctionType, ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
@@ -19,8 +17,9 @@ from torch import nn
 
 from curriculum.discover import Lesson, lessons
 from curriculum.from_scratch import forbidden_names
-from curriculum.pair import Case, Difference, compare
+from curriculum.pair import Case, compare
 from curriculum.table import Table
+from tests.support.lessons import run_pairs, shown
 
 SOURCE_LINES = (100, 380)
 
@@ -50,23 +49,8 @@ def scratch_side(module: ModuleType) -> list[Any]:
     ]
 
 
-@functools.cache
-def run_pairs(lesson: Lesson) -> tuple[dict[str, list[Difference]], set[CodeType]]:
-    """Every pair's differences, and all code that ran on the way. Once per lesson: some pairs train."""
-    ran: set[CodeType] = set()
-
-    def note(frame: FrameType, event: str, argument: Any) -> None:
-        ran.add(frame.f_code)
-
-    sys.setprofile(note)
-    try:
-        return {pair.name: compare(pair) for pair in lesson.pairs()}, ran
-    finally:
-        sys.setprofile(None)
-
-
 def test_all_pairs_agree(lesson: Lesson) -> None:
-    differences, _ = run_pairs(lesson)
+    differences = run_pairs(lesson).differences
     assert differences, "a lesson without pairs proves nothing"
     for name, found in differences.items():
         assert found, f"{name} compares nothing"
@@ -96,7 +80,7 @@ def test_pairs_agree_on_drawn_shapes(lesson: Lesson, case: Case) -> None:
 
 def test_every_scratch_method_is_proven(lesson: Lesson) -> None:
     """The code of each `forward`, `backward` and `step` runs inside some pair of the lesson."""
-    _, ran = run_pairs(lesson)
+    ran = run_pairs(lesson).code
     methods = [
         f"{cls.__name__}.{name}"
         for cls in scratch_side(lesson.load())
@@ -125,11 +109,10 @@ def test_docstrings_and_prose_are_true(lesson: Lesson) -> None:
     assert runner.failures == 0
 
 
-def test_demos_show_something(lesson: Lesson, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)  # what a demo writes below runs/ lands there
+def test_demos_show_something(lesson: Lesson) -> None:
     demos = lesson.demos()
     assert demos, "nothing to see"
-    results = [demo() for demo in demos]
+    results = [shown(demo) for demo in demos]
     assert all(isinstance(result, Table | Figure | str) for result in results)
     assert all(result.rows for result in results if isinstance(result, Table))
     assert any(isinstance(result, Figure) for result in results), "no figure worth looking at"
@@ -163,6 +146,28 @@ def test_lesson_imports_only_lessons_before_it(lesson: Lesson) -> None:
     assert not any(name.startswith(("models", "tests")) for name in imported)
     numbers = [int(match[1]) for name in imported if (match := re.match(r"lessons\.lesson(\d\d)", name))]
     assert all(number < lesson.number for number in numbers), numbers
+
+
+def ideas_of_tests(lesson: Lesson) -> dict[str, set[str]]:
+    """Each test of the lesson's own file → the ideas that it is marked with."""
+    path = Path(__file__).parent / f"test_lesson{lesson.number:02}.py"
+    found = {}
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            marks = [mark for mark in node.decorator_list if isinstance(mark, ast.Call)]
+            ideas = [mark for mark in marks if ast.unparse(mark.func) == "pytest.mark.idea"]
+            found[node.name] = {ast.literal_eval(code) for mark in ideas for code in mark.args}
+    return found
+
+
+def test_marked_ideas_stand_in_the_index(lesson: Lesson) -> None:
+    """lessons/README.md names each idea of a lesson and one test that holds it; that test bears its mark."""
+    text = (lesson.path.parent / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(rf"^\| ([^|]+) \| .+\]\({lesson.path.name}\) \| `.+` \| `(.+)` \|$", text, flags=re.M)
+    in_index = {test: set(re.findall(r"[A-E]\d+", codes)) for codes, test in rows}
+    marked = ideas_of_tests(lesson)
+    assert {test: marked[test] for test in in_index} == in_index
+    assert set().union(*marked.values()) == set().union(*in_index.values())
 
 
 def test_public_things_are_documented(lesson: Lesson) -> None:
