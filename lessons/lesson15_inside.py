@@ -93,9 +93,9 @@ def torch_saliency(model: nn.Module, x: Tensor, digit: Tensor) -> Tensor:
 # network untrained. A first-layer unit has a weight per pixel: a picture, amber positive, purple negative.
 #
 # Are these edges? We hold 9,600 edge detectors against each unit: light on one side, dark on the other,
-# fading out; 400 places, 8 angles, 3 sizes. How much of the unit's squared weights does the best
-# one explain? Of an untrained unit 1.4 %, of a trained one 17 %, of none half; of true edges not on our
-# list more than 80 %. **This first layer does not become "edges".** An MLP knows no neighbours.
+# fading out; 400 places, 8 angles, 3 sizes. How much of the unit's squared weights does the best one explain?
+# Of an untrained unit 1.4 %, of a trained one 17 %, of none half; of true edges that are not on our list more
+# than 80 %. **This first layer does not become "edges".** Nothing tells an MLP which pixels are neighbours.
 #
 # Which pictures excite a unit most? Of a unit's 20 favourites, 72 % show one digit in layer 1, more
 # than three quarters in layer 2. Untrained units have about 50 % in both, 20 random pictures about

@@ -201,9 +201,9 @@ def accuracy_against_epsilon() -> Figure:
 # In the first figure a wrong answer is red. PGD and random signs moved pixels by up to the same 0.1. Only one
 # ruins the answers. A common claim: a network with 99 % falls to 0 % under *imperceptible noise*. Here:
 #
-# - At 8/255 = 0.03, a usual size for photographs, PGD leaves 89 %. A grey that faint is hard to see.
-# - At 0.1 it leaves 22 %, FGSM 37 %. At 0.2 PGD leaves nothing. So 0 %: yes.
-# - Imperceptible: no. At 0.1 the speckle shows. Nor is it *noise*: random signs of 0.2 leave 96 %.
+# - At 8/255 = 0.03, a usual size for photographs, PGD leaves 88 %. A grey that faint is hard to see.
+# - At 0.1 it leaves 22 %, FGSM 36 %. At 0.2 PGD leaves next to nothing, at 0.3 nothing. So 0 %: yes.
+# - Imperceptible: no. At 0.1 the speckle shows. Nor is it *noise*: random signs of 0.2 leave 95 % and more.
 #
 # ## See it: how many examples?
 #
@@ -291,8 +291,8 @@ def another_handwriting() -> Table | str:
 # %% [markdown]
 # A shift by 2 of 28 pixels costs 20 points, one by 4 leaves 30 %. An MLP does not know which pixels are
 # neighbours: a 3 moved by two reaches other weights, and these have not seen it. Turns by 10° cost little,
-# 45° leave 40 %. At home 98 %, abroad 80 %, and 25 % of the ones. (How much of that is the blur of the small
-# scans, and how much the handwriting, we did not measure.) Lesson 17 tries to mend it.
+# 45° leave 41 %. At home 98 %, abroad 79 %, and some 28 % of the ones. (How much of that is the blur of the
+# small scans, and how much the handwriting, we did not measure.) Lesson 17 tries to mend it.
 #
 # ## See it: bigger is better, and costs more
 #
