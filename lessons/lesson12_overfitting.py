@@ -156,12 +156,12 @@ def both_torch(case: Case) -> tuple[list[float], dict[str, Tensor]]:
 # %% [markdown]
 # ## See it: the gap opens, and seven ways to narrow it
 #
-# 784–256–10 learns from 150 digits, 500 steps of 30. To make it hard, 30 of the labels are wrong: they teach
-# nothing, and can only be memorised. The up to 1,000 validation labels are right. `load` takes MNIST, lesson
+# 784–256–10 learns from 150 digits, 500 steps of 30. To make it hard, 30 of the labels are wrong: what they
+# teach does not help with new digits. The up to 1,000 validation labels are right. `load` takes MNIST, lesson
 # 13's 70,000 digits, or else lesson 09's scans. Then one change at a time. Two mend the data: right labels,
 # and 1,000 examples (200 labels wrong). *Augmentation* makes new examples: each mini-batch is turned,
 # shifted, resized a little (usually each picture on its own, which is slower). Early stopping watches up to
-# 500 other digits, so that its choice does not flatter its result.
+# 500 other digits, so that its choice does not flatter its result. (Their labels are right: an advantage.)
 
 
 # %%

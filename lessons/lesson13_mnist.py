@@ -202,13 +202,22 @@ class Trained(NamedTuple):
 EPOCHS, BATCH_SIZE, LR, SEED = 3, 64, 0.2, 0
 
 
-def run(step: Step, logits: Callable[[Tensor], Tensor], params: dict[str, Tensor], data: Data) -> Trained:
+data_set = functools.cache(load)  # read once
+
+
+def run(
+    step: Step,
+    logits: Callable[[Tensor], Tensor],
+    params: dict[str, Tensor],
+    epochs: int,
+) -> Trained:
     """Train one side and look at the validation set before the first epoch and after each."""
+    data = data_set()
     generator = torch.Generator().manual_seed(SEED)
     per_epoch = -(-len(data.train.x) // BATCH_SIZE)
     losses: list[Tensor] = []
     val_acc = [accuracy(logits(data.val.x), data.val.target)]
-    for loss in learn(step, data.train, EPOCHS, BATCH_SIZE, LR, generator):
+    for loss in learn(step, data.train, epochs, BATCH_SIZE, LR, generator):
         losses.append(loss)
         if len(losses) % per_epoch == 0:
             val_acc.append(accuracy(logits(data.val.x), data.val.target))
@@ -216,16 +225,24 @@ def run(step: Step, logits: Callable[[Tensor], Tensor], params: dict[str, Tensor
 
 
 @functools.cache
+def trained_by_hand(epochs: int = EPOCHS) -> Trained:
+    """The scratch run, trained once for all demos. Later lessons look at its network."""
+    model = MLP(SIZES)
+    model.load_state_dict(first_weights(SIZES, SEED))
+    return run(scratch_step(model), model.forward, model.params, epochs)
+
+
+@functools.cache
+def trained_by_torch() -> Trained:
+    """The PyTorch run, trained once for all demos."""
+    model = TorchMLP(SIZES)
+    model.load_state_dict(first_weights(SIZES, SEED))
+    return run(torch_step(model), model, dict(model.named_parameters()), EPOCHS)
+
+
 def trained_both() -> tuple[Data, Trained, Trained]:
-    """The data, the scratch run and the PyTorch run, trained once for all demos."""
-    data = load()
-    start = first_weights(SIZES, SEED)
-    scratch, reference = MLP(SIZES), TorchMLP(SIZES)
-    scratch.load_state_dict(start)
-    reference.load_state_dict(start)
-    by_hand = run(scratch_step(scratch), scratch.forward, scratch.params, data)
-    by_torch = run(torch_step(reference), reference, dict(reference.named_parameters()), data)
-    return data, by_hand, by_torch
+    """The data, the scratch run and the PyTorch run."""
+    return data_set(), trained_by_hand(), trained_by_torch()
 
 
 @demo

@@ -287,7 +287,7 @@ def three_runs_one_curve() -> Figure:
 # 3. How many of the runs `torch`, `lightning`, `spoilt` follow the curve of `scratch`?
 # 4. At which step is the loss of `spoilt` largest?
 #
-# `check_answer(2, 95)` tells whether you read it right: it looks into the event files, too.
+# `check_answer(2, 60)` tells whether 60 is right for question 2: it looks into the event files, too.
 
 
 # %%
@@ -359,5 +359,5 @@ PAIRS = [
 #   they add about three quarters to an epoch (README, "How fast"); beside large matrix products they vanish.
 # - A point that Lightning logs after an epoch carries the number of the epoch's last step. Ours do too.
 #
-# `models/lit.py`, the module behind `curriculum fit`, is built on this bridge and these batches.
+# `models/lightning/module.py`, the module behind `curriculum fit`, is built on this bridge and these batches.
 # Next: lesson 15 looks inside.

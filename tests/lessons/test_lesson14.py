@@ -1,5 +1,6 @@
 """The numbers that lesson 14 states."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,21 +8,24 @@ import torch
 
 from curriculum import demo
 from lessons import lesson14_lightning as lesson
+from tests.support.lessons import shown
 
 
-@pytest.fixture
-def runs_folder(tmp_path: Path):  # type: ignore[no-untyped-def]
+@pytest.fixture(scope="module")
+def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the four runs are written, once for all tests of this file."""
     before = demo.output_folder()
-    demo.set_output_folder(tmp_path)
+    folder = tmp_path_factory.mktemp("runs")
+    demo.set_output_folder(folder)
     lesson.four_runs.cache_clear()
-    yield tmp_path
+    yield folder
     demo.set_output_folder(before)
     lesson.four_runs.cache_clear()
 
 
 def test_the_trainer_calls_in_the_order_of_the_loop() -> None:
     step = ["batch comes", "old gradients cleared", "backward", "optimiser steps"]
-    calls = [call for _, call in lesson.what_the_trainer_calls().rows]
+    calls = [call for _, call in shown(lesson.what_the_trainer_calls).rows]
     assert calls == [*step, *step, "validation batch comes"]
 
 

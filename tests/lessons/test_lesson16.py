@@ -12,6 +12,8 @@ from curriculum.table import Table
 from lessons import lesson16_limits as lesson
 from lessons.lesson09_training import accuracy
 from lessons.lesson13_mnist import MLP, SIZES, TorchMLP
+from tests.support.lessons import shown
+from tests.support.recorded import recorded
 
 pytestmark = pytest.mark.slow
 
@@ -25,8 +27,9 @@ def on_mnist(mnist_dir: Path) -> None:
 
 @pytest.mark.idea("D17")
 def test_nudges_that_agree_add_up_and_random_ones_cancel() -> None:
-    assert round(784 * 0.1 * 0.04, 1) == 3.1
-    assert round(math.sqrt(784) * 0.1 * 0.04, 2) == 0.11
+    assert 0.02 < lesson.trained()[1].params["0.weight"].abs().mean().item() < 0.025
+    assert round(784 * 0.1 * 0.02, 1) == 1.6
+    assert round(math.sqrt(784) * 0.1 * 0.02, 2) == 0.06
     signs = 2.0 * torch.randint(2, (2000, 784), generator=torch.Generator().manual_seed(0)) - 1
     assert signs.sum(1).square().mean().sqrt().item() == pytest.approx(28, rel=0.05)
 
@@ -57,7 +60,8 @@ def test_chosen_signs_ruin_the_answers_and_random_ones_do_not() -> None:
     for values in found.values():
         assert values[0.0] == found["PGD"][0.0] > 0.95
     assert found["PGD"][0.1] < found["FGSM"][0.1] < 0.5 < 0.9 < found["random signs"][0.1]
-    assert found["PGD"][0.2] == found["PGD"][0.3] == 0
+    assert found["PGD"][0.2] <= 0.01, "next to nothing"
+    assert found["PGD"][0.3] == 0
     assert found["random signs"][0.2] > 0.85
 
 
@@ -65,10 +69,10 @@ def test_chosen_signs_ruin_the_answers_and_random_ones_do_not() -> None:
 def test_signs_of_the_gradient_on_mnist(on_mnist: None) -> None:
     found = {name: dict(zip(lesson.EPSILONS, v, strict=True)) for name, v in lesson.attacks().items()}
     assert found["PGD"][0.0] == pytest.approx(0.97, abs=0.01)
-    assert found["PGD"][8 / 255] == pytest.approx(0.89, abs=0.02)
-    assert found["FGSM"][0.1] == pytest.approx(0.37, abs=0.03)
-    assert found["PGD"][0.1] == pytest.approx(0.22, abs=0.03)
-    assert found["random signs"][0.2] == pytest.approx(0.96, abs=0.01)
+    recorded("lesson16", "right after PGD of 8/255", found["PGD"][8 / 255], room=0.02)
+    recorded("lesson16", "right after FGSM of 0.1", found["FGSM"][0.1], room=0.03)
+    recorded("lesson16", "right after PGD of 0.1", found["PGD"][0.1], room=0.03)
+    recorded("lesson16", "right after random signs of 0.2", found["random signs"][0.2], room=0.015)
 
 
 @pytest.mark.idea("D18")
@@ -101,20 +105,21 @@ def test_a_small_shift_or_turn_loses_most_answers() -> None:
 
 @pytest.mark.idea("D19")
 def test_shifts_and_turns_on_mnist(on_mnist: None) -> None:
-    assert lesson.moved(0, 0) - lesson.moved(2, 0) == pytest.approx(0.20, abs=0.03)
-    assert lesson.moved(4, 0) == pytest.approx(0.30, abs=0.03)
+    recorded("lesson16", "lost by a shift of 2", lesson.moved(0, 0) - lesson.moved(2, 0), room=0.03)
+    recorded("lesson16", "right after a shift of 4", lesson.moved(4, 0), room=0.03)
     assert lesson.moved(0, 0) - lesson.moved(0, 10) < 0.03
-    assert lesson.moved(0, 45) == pytest.approx(0.40, abs=0.03)
+    recorded("lesson16", "right after a turn of 45°", lesson.moved(0, 45), room=0.03)
 
 
 @pytest.mark.idea("D19")
 def test_another_handwriting_is_read_less_well(on_mnist: None) -> None:
-    table = lesson.another_handwriting()
+    table = shown(lesson.another_handwriting)
     assert isinstance(table, Table)
     home, abroad, ones = (float(row[2].rstrip("%")) for row in table.rows)
     assert home == pytest.approx(98, abs=1)
-    assert abroad == pytest.approx(80, abs=2)
-    assert ones == pytest.approx(25, abs=6)
+    recorded("lesson16", "right abroad, %", abroad, room=3)
+    recorded("lesson16", "of the ones abroad, %", ones, room=10)
+    assert ones < abroad - 25
     assert table.rows[1][1] == 1797
 
 

@@ -1,5 +1,7 @@
 """The numbers that lesson 19 states."""
 
+from collections.abc import Mapping
+
 import pytest
 import torch
 from torch import Tensor
@@ -9,6 +11,7 @@ from curriculum.data import load
 from curriculum.pair import Case
 from lessons import lesson19_speed as lesson
 from lessons.lesson13_mnist import MLP, first_weights, torch_step
+from tests.support.lessons import shown
 
 EAGER, BY_HAND, FAST, FLOOR = "torch, eager", "lesson 13 by hand", "FastMLP", "the eight products"
 
@@ -25,7 +28,7 @@ def batch(count: int, n_in: int = 784) -> tuple[Tensor, Tensor]:
 
 
 def test_eight_products_are_14540800_multiplications() -> None:
-    rows = lesson.eight_products().rows
+    rows = shown(lesson.eight_products).rows
     assert [name for name, *_ in rows] == [
         "784→128 output", "784→128 grad_weight",
         "128→64 output", "128→64 grad_weight", "128→64 grad_input",
@@ -63,10 +66,10 @@ def test_no_new_tensor_but_columns_from_the_second_batch_on(count: int) -> None:
 
 
 def test_operations_and_memory_fall_from_row_to_row() -> None:
-    rows = {name: (operations, float(kib)) for name, operations, kib, *_ in lesson.one_step_four_ways().rows}
+    rows = {row[0]: (row[1], float(row[2])) for row in shown(lesson.one_step_four_ways).rows}
     assert list(rows) == [EAGER, BY_HAND, FAST, FLOOR]
     assert rows[FLOOR] == (8, 0.0)
-    assert rows[FAST] == (40, 1.0)
+    assert rows[FAST][1] == 1.0
     assert rows[EAGER][0] > rows[BY_HAND][0] > rows[FAST][0]
     assert min(rows[EAGER][1], rows[BY_HAND][1]) > 4 * 109_386 / 1024, "they store every gradient"
 
@@ -211,15 +214,21 @@ def test_converted_pictures_are_the_tensors() -> None:
         assert target == data.train.target[index]
 
 
-def test_the_figure_has_a_bar_and_a_gain_for_every_rung() -> None:
+def test_the_figure_has_a_bar_and_a_gain_for_every_rung(monkeypatch: pytest.MonkeyPatch) -> None:
+    def made_up(jobs: Mapping[str, object], calls: int, rounds: int) -> dict[str, float]:
+        return dict(zip(jobs, (0.4, 0.1, 0.05, 0.04, 0.02), strict=True))
+
+    monkeypatch.setattr(lesson, "timed", made_up)
     (axis,) = lesson.the_ladder().axes
     assert axis.get_xscale() == "log"
-    ms = [bar.get_width() for bar in axis.patches]
-    assert len(ms) == 5
-    assert min(ms) > 0
-    labels = [text.get_text() for text in axis.texts]
-    assert labels[0] == f"{ms[0]:.1f} ms"
-    assert labels[4] == f"{ms[4]:.1f} ms   {ms[3] / ms[4]:.1f} × faster"
+    assert [bar.get_width() for bar in axis.patches] == pytest.approx([400, 100, 50, 40, 20])
+    assert [text.get_text() for text in axis.texts] == [
+        "400.0 ms",
+        "100.0 ms   4.0 × faster",
+        "50.0 ms   2.0 × faster",
+        "40.0 ms   1.2 × faster",
+        "20.0 ms   2.0 × faster",
+    ]
 
 
 def test_times_are_medians_and_jobs_take_turns() -> None:
