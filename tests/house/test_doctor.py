@@ -98,7 +98,13 @@ NMS = "operator torchvision::nms does not exist"
     [
         ("torchvision", f"raise RuntimeError({NMS!r})", f"RuntimeError: {NMS}", "torch torchvision"),
         ("torch", "raise OSError('libcudart.so: cannot open')", "libcudart.so", "torch torchvision"),
-        ("torch", "import os; os.kill(os.getpid(), 11)", "crashed (SIGSEGV)", "torch torchvision"),
+        pytest.param(
+            "torch",
+            "import os; os.kill(os.getpid(), 11)",
+            "crashed (SIGSEGV)",
+            "torch torchvision",
+            marks=pytest.mark.skipif(os.name == "nt", reason="no signals"),
+        ),
         ("torch", "raise SystemExit(3)", "crashed (exit code 3)", "torch torchvision"),
         ("tensorboard", "import pkg_resources", "No module named 'pkg_resources'", "'setuptools<81'"),
         ("tensorboard", "", "No module named 'tensorboard.program'", "tensorboard"),

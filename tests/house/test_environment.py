@@ -17,12 +17,12 @@ from typer.testing import CliRunner
 
 from curriculum.cli.main import app
 from models.jobs.mnist import ENGINES, make_folders
-from tests.support.commands import clean_environment
+from tests.support.commands import ROOT, clean_environment
 
-pty = pytest.importorskip("pty", reason="terminals and users as Unix has them")
-pwd = pytest.importorskip("pwd", reason="terminals and users as Unix has them")
+# Users, their homes and their terminals as Unix has them.
+pty = pytest.importorskip("pty", reason="needs Unix")
+pwd = pytest.importorskip("pwd", reason="needs Unix")
 
-ROOT = Path(__file__).parents[2]
 MNIST = "mnist --data digits --epochs 1"
 # Each is a process of its own, for the process is what is tested. The quick ones do not import torch.
 QUICK = ("start", "exercises")

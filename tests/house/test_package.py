@@ -41,9 +41,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     """Built from a copy, for building leaves folders behind."""
     copy = tmp_path_factory.mktemp("checkout")
     for path in ROOT.iterdir():
-        if path.is_file() and not path.name.startswith("."):
+        if path.is_file() and (not path.name.startswith(".") or path.name == ".pre-commit-config.yaml"):
             shutil.copy(path, copy)
-    for name in (*PACKAGES, "tests"):
+    for name in (*PACKAGES, "tests", ".github"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", "*.ipynb"))
     shutil.rmtree(copy / "lessons" / "runs", ignore_errors=True)  # figures that a lesson wrote
     checkout = files_below(copy)

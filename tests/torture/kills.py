@@ -141,7 +141,7 @@ if __name__ == "__main__":
     options = parser.parse_args()
     torch.set_num_threads(1)  # a fork must not find threads in this process
     with tempfile.TemporaryDirectory() as temporary:
-        survived, differences = campaign(options.count, options.seed, Path(temporary))
+        survived, different = campaign(options.count, options.seed, Path(temporary))
     print(f"kills, by engine and by moment: {dict(survived)}")
-    print(f"{len(differences)} differences {differences}")
-    sys.exit(bool(differences))
+    print(f"{len(different)} differences {different}")
+    sys.exit(bool(different))
