@@ -91,7 +91,7 @@ def _factor(wrongs: list[Wrong]) -> str:
         return ""  # one number is always a multiple of another
     largest = wanted.abs().argmax()
     factor = (got.flatten()[largest] / wanted.flatten()[largest]).item()
-    if not math.isfinite(factor):
+    if not math.isfinite(factor) or math.isclose(factor, 1, rel_tol=1e-4):
         return ""
     if not all(nearly_equal(wrong.got, wrong.wanted * factor) for wrong in wrongs):
         return ""

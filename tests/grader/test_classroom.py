@@ -21,6 +21,8 @@ def test_a_class_is_graded(house: Path) -> None:
     for learner, letter, text in (("ada", "a", answer()), ("ada", "b", WRONG), ("bob", "a", WRONG)):
         (house / "class" / learner / "deep").mkdir(parents=True, exist_ok=True)
         (house / "class" / learner / "deep" / f"exercise01{letter}_double.py").write_text(text)
+    (house / "class" / "ada" / "deep" / "older").mkdir()  # of several files, the one that lies least deep
+    (house / "class" / "ada" / "deep" / "older" / "exercise01a_double.py").write_text(WRONG)
     (house / "class" / "eve").mkdir()
     (house / "class" / "eve" / "exercise01a_double.py").write_text(STUB.format(letter="a"))
     grades = list(grade_class(house / "class"))
@@ -45,7 +47,8 @@ def test_a_class_is_graded(house: Path) -> None:
 def test_the_rows_are_json_and_the_junit_file_is_xml(house: Path) -> None:
     exercise = select_one("01a")
     good = Grade(exercise, Verdict("passed", "passed"))
-    bad = Grade(exercise, Verdict("values", "<&> differ", "", ("more",), "printed \x00 \x1b[31m ü"), "ada")
+    wrong = Verdict("values", "<&> \x07 differ", details=("more",), printed="printed \x00 \x1b[31m ü")
+    bad = Grade(exercise, wrong, "ada")
     assert json.loads(json.dumps([good.row(), bad.row()]))[1]["printed"] == bad.verdict.printed
     write_junit([good, bad], house / "junit.xml")
     suite = ElementTree.parse(house / "junit.xml").getroot()
@@ -55,7 +58,7 @@ def test_the_rows_are_json_and_the_junit_file_is_xml(house: Path) -> None:
     assert cases[0].find("failure") is None
     failure = cases[1].find("failure")
     assert failure is not None
-    assert failure.get("message") == "01a Double, a: <&> differ"
+    assert failure.get("message") == "01a Double, a: <&> ? differ"
     assert failure.text is not None
     assert failure.text.splitlines()[-1] == "  | printed ? ?[31m ü"
     with pytest.raises(UserError, match="choose another --junit FILE"):

@@ -36,19 +36,36 @@ def mse_pair(answer: Any, mode: str = "mean") -> Pair:
     return loss_pair(mode, lambda case: answer(mode), lambda case: nn.MSELoss(reduction=mode))
 
 
-def verdict(answer: Any, pair: Callable[[Any], Pair] = linear_pair) -> Verdict:
-    """On an answer to an exercise whose solution lists no mistake."""
-    solution = SimpleNamespace(
-        ANSWER="answer", answer=answer, MISTAKES={}, REREAD=("lesson04_layers.py", "class Linear"),
-        pairs=lambda answer: [pair(answer)], __file__=str(discover.FOLDER / "solutions" / "any.py"),
-    )  # fmt: skip
-    return judge.judge(answer, solution)  # type: ignore[arg-type]
+def verdict(answer: Any, pair: Callable[[Any], Pair] = linear_pair, **other: Any) -> Verdict:
+    """On an answer to an exercise whose solution lists no mistake, if no `other` is given."""
+    solution = {
+        "ANSWER": "answer",
+        "answer": answer,
+        "MISTAKES": {},
+        "REREAD": ("lesson04_layers.py", "class Linear"),
+        "pairs": lambda answer: [pair(answer)],
+        "__file__": str(discover.FOLDER / "solutions" / "any.py"),
+    }
+    return judge.judge(answer, SimpleNamespace(**solution | other))  # type: ignore[arg-type]
 
 
 def test_the_right_ones_pass() -> None:
     assert verdict(Linear).passed
     assert verdict(ReLU, relu_pair).passed
     assert verdict(MSELoss, mse_pair).passed
+
+
+class ByTorch(ReLU):
+    def forward(self, x: Tensor) -> Tensor:
+        self.x = x
+        return nn.functional.relu(x)
+
+
+def test_where_the_solution_is_about_torch_an_answer_may_use_it() -> None:
+    assert verdict(ByTorch, relu_pair, ANSWER="relu", relu=ReLU).kind == "not by hand"
+    assert verdict(ByTorch, relu_pair, ANSWER="relu", relu=ByTorch).passed
+    stub = SimpleNamespace(relu=ByTorch)
+    assert verdict(ByTorch, relu_pair, ANSWER="relu", relu=ReLU, stub=stub).passed
 
 
 # ---------------------------------------------------------------- gradients of the wrong steps or examples
@@ -141,6 +158,37 @@ def test_a_failure_with_one_batch_size_alone_does_not_accuse_of_a_mean() -> None
     assert (found.kind, found.message) == ("pattern", "it is 7 times torch's")
 
 
+class SevenTimes(Linear):
+    def backward_params(self, grad_y: Tensor) -> None:
+        super().backward_params(7 * grad_y)
+
+
+def test_a_mistake_that_is_wrong_elsewhere_too_is_not_this_one() -> None:
+    mistakes = {"seven times": SevenTimes}
+    assert verdict(SevenTimes, MISTAKES=mistakes).bug == "seven times"
+    assert verdict(SevenTimesInOneSize, MISTAKES=mistakes).bug == ""
+
+
+class ThriceTheLoss(MSELoss):
+    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        return 3 * super().forward(prediction, target)
+
+
+class HardlyOff(Linear):
+    """So little that what it is told to be would be 1 times torch's."""
+
+    def backward(self, grad_y: Tensor) -> Tensor:
+        return super().backward(grad_y) * (1 + 1e-7)
+
+
+def test_a_factor_needs_several_numbers_and_is_not_one() -> None:
+    """One number is always a multiple of another."""
+    found = verdict(ThriceTheLoss, mse_pair)
+    assert (found.kind, found.message.startswith("mean, batch ")) == ("values", True)
+    found = verdict(HardlyOff)
+    assert (found.kind, found.message.startswith("linear, batch ")) == ("values", True)
+
+
 def test_a_case_that_torch_refuses_does_not_count() -> None:
     """As a batch of one for batch normalisation."""
 
@@ -181,6 +229,11 @@ class ThriceAndInputAdded(InputAdded):
         return 3 * super().forward(x)
 
 
+class TooLittleToTell(Linear):
+    def backward(self, grad_y: Tensor) -> Tensor:
+        return super().backward(grad_y) + 3e-6 * self.x.abs()
+
+
 class OtherKink(ReLU):
     def backward(self, grad_y: Tensor) -> Tensor:
         return grad_y * (self.x >= 0)
@@ -218,6 +271,7 @@ def slopes(found: Verdict) -> list[str]:
         (Squares, linear_pair, ["backward fits it: mend forward"]),
         (ThriceAndInputAdded, linear_pair, ["forward is wrong, and backward does not fit it"]),
         (OtherKink, relu_pair, []),
+        (TooLittleToTell, linear_pair, []),
         (CoarseInSingle, linear_pair, []),
         (Cubes, mse_pair, ["backward fits it: mend forward"]),
         (Cubes, lambda answer: mse_pair(answer, "none"), ["backward fits it: mend forward"]),

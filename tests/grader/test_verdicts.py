@@ -17,6 +17,8 @@ MISBEHAVIOURS = {
     "not written": (answer('raise NotImplementedError("write forward")'), "not written",
                     r"not written yet: write forward \(line 11\)"),
     "exception": (answer("return x @ x"), "error", r"RuntimeError \(line 11\): mat1 and mat2"),
+    "exception in a function": (answer("return f(x)", top="def f(x):\n    return x @ x"), "error",
+                                r"RuntimeError \(line 5\): mat1 and mat2"),
     "forgotten return": (answer("2 * x"), "error", r"is a return missing\?"),
     "forgotten return of backward": (answer(backward="2 * grad_y"), "error",
                                      r"grad_x is None; is a return missing\?"),

@@ -299,6 +299,23 @@ def test_a_case_exposes_kinks_ties_and_large_values() -> None:
     assert not torch.equal(values, Case(seed=1).tensor("x", 20))
 
 
+def test_what_is_made_lies_on_the_device_of_the_case() -> None:
+    with Case(device="meta").defaults():
+        assert torch.zeros(1).device.type == "meta"
+    with torch.device("meta"), Case().defaults():
+        assert torch.zeros(1).device.type == "cpu"
+
+
+def test_what_one_side_does_to_a_tensor_does_not_reach_the_other() -> None:
+    for dtype in (torch.float64, torch.float32):
+        case = Case(dtype=dtype)
+        with torch.inference_mode():
+            case.tensor("changed", 3).zero_()
+        fresh = case.tensor("changed", 3)
+        assert fresh.abs().sum() > 0
+        assert not fresh.is_inference()
+
+
 def test_float32_is_one_option_away() -> None:
     assert problems(linear_pair(Linear), Case(dtype=torch.float32)) == {}
     assert torch.get_default_dtype() == torch.float32
