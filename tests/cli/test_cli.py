@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,13 @@ def test_list_shows_every_lesson(here: Path) -> None:
     lines = curriculum_here("list").stdout.splitlines()
     for lesson in lessons():
         assert any(f"{lesson.number:02}" in line and lesson.title in line for line in lines)
+
+
+def test_letters_that_the_terminal_lacks_become_plain(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lesson = replace(lessons()[0], title="1–2 × 3 → 4 ÷ 5 µs · é")
+    monkeypatch.setattr(lesson_commands, "lessons", lambda: [lesson])
+    assert lesson.title in curriculum_here("list").stdout
+    assert "1-2 x 3 -> 4 / 5 us | ?" in curriculum_here("list", encoding="ascii").stdout
 
 
 def test_compare_prints_json_and_succeeds(here: Path) -> None:
@@ -155,12 +163,13 @@ def test_every_option_of_mnist_arrives(here: Path, monkeypatch: pytest.MonkeyPat
     )
 
 
-def test_every_option_of_parity_arrives(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_option_of_parity_arrives(here: Path, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Any] = []
     monkeypatch.setattr("models.jobs.parity.run", recorder(calls, []))
     given = (
         "--data digits --data-dir a --epochs 2 --batch-size 7 --lr 0.5 --seed 3 "
-        "--dtype float32 --bound 0.01 --log-dir b"
+        f"--dtype {dtype} --bound 0.01 --log-dir b"
     )
     assert curriculum_here("parity", *given.split()).returncode == 0
     options, _, bound = calls[0]
@@ -173,7 +182,7 @@ def test_every_option_of_parity_arrives(here: Path, monkeypatch: pytest.MonkeyPa
         batch_size=7,
         lr=0.5,
         seed=3,
-        dtype="float32",
+        dtype=dtype,
         log_dir=Path("b"),
     )
 
@@ -197,6 +206,7 @@ def test_lightning_gets_what_follows(here: Path, command: str, monkeypatch: pyte
         ("compare 1 --device abacus", "--device abacus cannot be used"),
         ("mnist --epochs 0", "--epochs"),
         ("mnist --lr nan", "--lr is nan; expected a number above 0"),
+        ("mnist --lr inf", "--lr is inf; expected a number above 0"),
         ("mnist --lr fast", "--lr"),
         ("parity --lr 0", "--lr is 0.0; expected a number above 0"),
         ("mnist --engine abacus", "--engine"),

@@ -303,7 +303,11 @@ def read_all(screen: int) -> Iterator[bytes]:
 
 @pytest.mark.parametrize(
     "command",
-    ["exercises", "--help", *(pytest.param(one, marks=pytest.mark.slow) for one in (*ALL, "runs --json"))],
+    [
+        *QUICK,
+        "--help",
+        *(pytest.param(one, marks=pytest.mark.slow) for one in (*ALL[len(QUICK) :], "runs --json")),
+    ],
 )
 def test_output_that_nobody_reads(tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As in `curriculum list | head -1`, but surely closed before the first line."""

@@ -53,8 +53,8 @@ def the_folder_stays() -> None:  # type: ignore[misc]
     set_output_folder(before)
 
 
-def console() -> Console:
-    return Console(file=io.StringIO(), width=80)
+def console(paper: io.StringIO) -> Console:
+    return Console(file=paper, width=80)
 
 
 def test_the_first_line_is_the_heading() -> None:
@@ -63,20 +63,20 @@ def test_the_first_line_is_the_heading() -> None:
 
 
 def test_a_figure_is_saved_and_returned(tmp_path: Path) -> None:
-    paper = console()
-    picture = show(a_line, tmp_path / "new", paper)
+    paper = io.StringIO()
+    picture = show(a_line, tmp_path / "new", console(paper))
     path = tmp_path / "new" / "a_line.png"
     assert path.read_bytes() == picture
     assert Image.open(path).size == (440, 352), "4 × 3.2 inches of 110 dots"
-    assert "A line rises" in paper.file.getvalue()
-    assert f"figure: {path}" in paper.file.getvalue()
+    assert "A line rises" in paper.getvalue()
+    assert f"figure: {path}" in paper.getvalue()
 
 
 def test_a_text_is_shown_as_it_is(tmp_path: Path) -> None:
-    paper = console()
-    assert show(a_word, tmp_path, paper) == b""
-    assert "[A word] stands alone" in paper.file.getvalue()
-    assert "[bold]four" in paper.file.getvalue()
+    paper = io.StringIO()
+    assert show(a_word, tmp_path, console(paper)) == b""
+    assert "[A word] stands alone" in paper.getvalue()
+    assert "[bold]four" in paper.getvalue()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -91,11 +91,11 @@ def test_a_lesson_is_shown_and_tensorboard_has_the_same_pixels(
 
     monkeypatch.setattr("curriculum.demo.png", counted)
     for _ in range(2):  # the second time replaces the first
-        paper = console()
-        show_lesson(LESSON, tmp_path, paper)
+        paper = io.StringIO()
+        show_lesson(LESSON, tmp_path, console(paper))
     assert len(drawn) == 2, "each figure is drawn once"
-    assert "A title" in paper.file.getvalue()
-    assert "A question?" in paper.file.getvalue()
+    assert "A title" in paper.getvalue()
+    assert "A question?" in paper.getvalue()
     assert output_folder() == tmp_path
     (log,) = (tmp_path / "lesson07").glob("events.out.tfevents.*")
     events = EventAccumulator(str(log)).Reload()
@@ -107,7 +107,7 @@ def test_a_lesson_is_shown_and_tensorboard_has_the_same_pixels(
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match=r"cannot write to .*choose another --log-dir"):
-        show_lesson(LESSON, tmp_path / "file", console())
+        show_lesson(LESSON, tmp_path / "file", console(io.StringIO()))
 
 
 SCRIPT = '''

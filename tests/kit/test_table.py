@@ -10,9 +10,9 @@ DIGITS = Table(("name", "share", "right"), [("seven", 0.123456, True), ("one", 1
 
 
 def shown(table: object, width: int) -> str:
-    console = Console(file=io.StringIO(), width=width)
-    console.print(table)
-    return console.file.getvalue()
+    paper = io.StringIO()
+    Console(file=paper, width=width).print(table)
+    return paper.getvalue()
 
 
 def test_a_terminal_shows_title_head_and_cells() -> None:

@@ -13,8 +13,12 @@ ROOT = Path(__file__).parents[2]  # of the checkout
 
 
 def clean_environment() -> dict[str, str]:
-    """The environment for a command that must not find MNIST by the environment variable."""
-    return {key: value for key, value in os.environ.items() if key != "PATH_DATASETS"}
+    """The environment for a command that must not find MNIST by the environment variable.
+
+    And not that of a machine which prints every line at once: that would hide what fails at the end.
+    """
+    left_out = ("PATH_DATASETS", "PYTHONUNBUFFERED")
+    return {key: value for key, value in os.environ.items() if key not in left_out}
 
 
 def curriculum(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -24,11 +28,11 @@ def curriculum(*arguments: str, cwd: Path, **environment: str) -> subprocess.Com
     return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=170)
 
 
-def curriculum_here(*arguments: str) -> subprocess.CompletedProcess[str]:
+def curriculum_here(*arguments: str, encoding: str = "utf-8") -> subprocess.CompletedProcess[str]:
     """Run a command in this process, in its folder and environment: torch need not be imported once more."""
     # As a terminal's: a file of bytes behind it, and an encoding.
-    stdout = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    stderr = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    stderr = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
     with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
         try:
             main(list(arguments))

@@ -29,6 +29,7 @@ from torchvision.datasets import MNIST
 
 from curriculum import UserError, data, mnist_files
 from tests.support.mnist import FAULTS, NAMES, Server, download
+from tests.torture import end_without_fork
 
 PATIENCE = 120  # seconds, after which an attempt counts as hanging
 
@@ -243,6 +244,7 @@ def killed(server: Server, place: Path, requests: int, rng: random.Random) -> No
 
 
 if __name__ == "__main__":
+    end_without_fork()
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--points", type=int, default=40)
     parser.add_argument("--kills", type=int, default=8)

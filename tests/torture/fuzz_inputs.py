@@ -29,6 +29,7 @@ from curriculum.cli.main import app
 from curriculum.cli.main import main as curriculum
 from models.jobs import mnist, parity  # noqa: F401 (imported once, for all cases)
 from models.lightning import cli as fit  # noqa: F401 (imported once, for all cases)
+from tests.torture import end_without_fork
 
 SECONDS = 120  # the longest that is right here: a run of MNIST's network on the offline digits
 # Those that go on until they are stopped, and those that take minutes when all is well.
@@ -203,6 +204,7 @@ def campaign(cases: int) -> tuple[Counter[str], dict[str, str]]:
 
 
 if __name__ == "__main__":
+    end_without_fork()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=1000)
     torch.set_num_threads(1)  # a fork must not find threads in this process

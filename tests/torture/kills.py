@@ -28,6 +28,7 @@ from curriculum.cli.main import main as curriculum
 from models.jobs import mnist, train  # noqa: F401 (imported once, for all victims)
 from models.jobs.rerun import differences
 from models.lightning import cli as fit  # noqa: F401 (imported once, for all victims)
+from tests.torture import end_without_fork
 
 MNIST = ["mnist", "--data", "digits", "--epochs", "4", "--log", "basic", "--engine"]
 FIT = [
@@ -135,6 +136,7 @@ def finished(place: Path) -> Path:
 
 
 if __name__ == "__main__":
+    end_without_fork()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=100, help="how many kills")
     parser.add_argument("--seed", type=int, default=0)
