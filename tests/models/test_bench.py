@@ -11,7 +11,7 @@ import torch
 from curriculum.data import load
 from lessons.lesson13_mnist import SIZES, first_weights
 from lessons.lesson19_speed import FastMLP
-from models.jobs import bench
+from models.jobs import bench, bench_tables
 from models.jobs.bench import Recipe
 from models.networks import torch_nn
 from models.networks.cuda_graph import GraphedStep
@@ -93,7 +93,7 @@ def test_the_command_prints_json_and_markdown(tmp_path: Path) -> None:
     report = json.loads(done.stdout)
     assert report["machine"]["data"] == "scikit-learn digits"
     assert len(report["epoch"]) == 7
-    (table,) = bench.tables(report)
+    (table,) = bench_tables.tables(report)
     by_name = {row[1]: row for row in table.rows}
     assert by_name["tutorial"][3] == "1.00"
     assert "| tutorial |" in table._repr_markdown_()
@@ -109,7 +109,7 @@ def test_races_are_counted_against_their_target() -> None:
         "tutorial": runs(0.97)[0] | {"seconds": 100.0},
         "accuracy": [recipe],
     }
-    (table,) = bench.tables(report)
+    (table,) = bench_tables.tables(report)
     target, _, seconds, times, val, reached, _ = table.rows[1]
     assert (target, seconds, times, reached) == ("≥ 98.0%", "2.0", "50", "2 of 3")
     assert val == "98.03 ± 0.15 %"

@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 from curriculum import UserError
 from curriculum.runs import events
 from models.jobs import mnist
-from models.jobs.mnist import Options
+from models.jobs.options import Options
+from models.lightning import arguments
 from models.lightning import cli as fit
 from tests.support.commands import curriculum, refused
 
@@ -163,7 +164,7 @@ def test_logging_may_be_switched_off() -> None:
 
 
 TWO_STEPS = ("--trainer.max_epochs", "1", "--trainer.limit_train_batches", "2", "--log.level", "basic")
-RECIPES = sorted(fit.RECIPES.glob("*.yaml"))
+RECIPES = sorted(arguments.RECIPES.glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
@@ -195,10 +196,13 @@ def test_the_default_recipe_is_the_default(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_a_file_goes_before_a_recipe_of_that_name() -> None:
-    assert fit._with_recipes(["--config", "default"]) == ["--config", str(fit.RECIPES / "default.yaml")]
-    assert fit._with_recipes(["--name", "default"]) == ["--name", "default"]
+    assert arguments._with_recipes(["--config", "default"]) == [
+        "--config",
+        str(arguments.RECIPES / "default.yaml"),
+    ]
+    assert arguments._with_recipes(["--name", "default"]) == ["--name", "default"]
     Path("default").write_text("trainer: {max_epochs: 1}")
-    assert fit._with_recipes(["--config", "default"]) == ["--config", "default"]
+    assert arguments._with_recipes(["--config", "default"]) == ["--config", "default"]
 
 
 @pytest.mark.parametrize(
@@ -316,7 +320,7 @@ def test_what_stands_on_the_command_line_was_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_no_number_names_step_and_layer() -> None:
-    told = r"the loss of step 2 is nan: layer 2.Linear gave the first; .* try 1e\+07 \(lesson 06\)"
+    told = r"the loss of step 2 is nan: layer 2.Linear gave the first non-finite value; .* try 1e\+07 \(lesson 06\)"
     with pytest.raises(UserError, match=told):
         fit.main(["fit", "--data.dataset", "digits", "--model.lr", "1e8"])
 

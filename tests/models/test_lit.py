@@ -12,9 +12,9 @@ from curriculum import UserError
 from curriculum.data import Split, load
 from curriculum.quiet import quiet_lightning
 from lessons.lesson13_mnist import SIZES, first_weights
-from models.jobs.train import plain_trainer
 from models.lightning.data import MNISTDataModule, ShareOfBatches
-from models.lightning.module import LitMLP
+from models.lightning.module import MLPModule
+from models.lightning.trainer import plain_trainer
 
 # Batch norm goes with SGD here: the true gradient of a bias before it is 0, and Adam, which divides by a
 # gradient's usual size, makes whole steps of the rounding errors that are left.
@@ -40,10 +40,10 @@ def _float64() -> Any:
     torch.set_default_dtype(torch.float32)
 
 
-def trained(engine: Any, options: dict[str, Any], epochs: int = 2) -> tuple[LitMLP, dict[str, Tensor]]:
+def trained(engine: Any, options: dict[str, Any], epochs: int = 2) -> tuple[MLPModule, dict[str, Tensor]]:
     """A module and what it measured after learning the offline digits. Seeded, so that dropout repeats."""
     torch.manual_seed(0)
-    module = LitMLP((784, 12, 9, 10), engine=engine, **options)
+    module = MLPModule((784, 12, 9, 10), engine=engine, **options)
     batches = MNISTDataModule("digits", batch_size=100, seed=0)
     with quiet_lightning():
         trainer = plain_trainer(epochs, [])
@@ -70,7 +70,7 @@ def test_an_option_changes_the_run() -> None:
 
 def test_the_start_is_that_of_the_plain_loops() -> None:
     torch.manual_seed(3)
-    module = LitMLP()
+    module = MLPModule()
     for name, value in first_weights(SIZES, 3).items():
         assert torch.equal(module.model.state_dict()[name], value)
 
@@ -91,12 +91,12 @@ def test_the_start_is_that_of_the_plain_loops() -> None:
 )
 def test_absurd_options_are_refused(options: dict[str, Any], expected: str) -> None:
     with pytest.raises(UserError, match=expected):
-        LitMLP(**options)
+        MLPModule(**options)
 
 
 def test_a_network_that_does_not_fit_the_digits_is_refused() -> None:
     with quiet_lightning(), pytest.raises(UserError, match="expected 784 pixels and 10 digits"):
-        plain_trainer(1, []).fit(LitMLP((100, 10)), MNISTDataModule("digits"))
+        plain_trainer(1, []).fit(MLPModule((100, 10)), MNISTDataModule("digits"))
 
 
 def test_shares_of_a_batch_make_the_batch() -> None:
@@ -138,7 +138,7 @@ def test_pixels_may_be_left_from_0_to_1() -> None:
 
 def test_a_network_is_fed_the_pixels_it_was_made_for() -> None:
     with quiet_lightning(), pytest.raises(UserError, match="normalize is True, that of its data False"):
-        plain_trainer(1, []).fit(LitMLP(), MNISTDataModule("digits", normalize=False))
+        plain_trainer(1, []).fit(MLPModule(), MNISTDataModule("digits", normalize=False))
 
 
 def test_augmentation_touches_training_digits_only() -> None:
@@ -155,7 +155,7 @@ def test_augmentation_touches_training_digits_only() -> None:
         seen.clear()
         batches = MNISTDataModule("digits", batch_size=1197, augment=kind, seed=0)  # type: ignore[arg-type]
         with quiet_lightning():
-            plain_trainer(1, [Look()]).fit(LitMLP((784, 10)), batches)
+            plain_trainer(1, [Look()]).fit(MLPModule((784, 10)), batches)
         assert batches.data is not None
         assert torch.equal(seen["val"], batches.data.val.x)
         order = torch.randperm(1197, generator=torch.Generator().manual_seed(0))

@@ -7,7 +7,8 @@ import pytest
 from curriculum import UserError
 from curriculum.discover import FOLDER
 from models.jobs import mnist
-from models.jobs.mnist import Options, Report
+from models.jobs.options import Options
+from models.jobs.report import Report
 
 PROJECT = FOLDER / "exercises" / "final_project.py"
 

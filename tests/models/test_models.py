@@ -11,9 +11,10 @@ from curriculum import UserError, data
 from lessons.lesson13_mnist import SIZES, first_weights
 from lessons.lesson14_lightning import Batches
 from models.jobs import mnist
-from models.jobs.mnist import ENGINES, Options, Report
+from models.jobs.options import ENGINES, Options
+from models.jobs.report import Report
 from models.lightning.data import MNISTDataModule
-from models.lightning.module import LitMLP
+from models.lightning.module import MLPModule
 from models.networks import scratch, torch_nn
 
 
@@ -60,7 +61,7 @@ def test_three_engines_are_equal_in_float64_after_an_epoch_of_mnist(mnist_dir: P
 def test_lightning_takes_the_gradients_derived_by_hand() -> None:
     """One LightningModule, either engine: equal gradients for every parameter."""
     torch.manual_seed(0)
-    by_hand, by_torch = LitMLP((5, 4, 3), engine="scratch").double(), LitMLP((5, 4, 3)).double()
+    by_hand, by_torch = MLPModule((5, 4, 3), engine="scratch").double(), MLPModule((5, 4, 3)).double()
     by_hand.load_state_dict(by_torch.state_dict())
     x, target = torch.randn(6, 5, dtype=torch.float64), torch.randint(3, (6,))
     for module in (by_hand, by_torch):
@@ -71,7 +72,7 @@ def test_lightning_takes_the_gradients_derived_by_hand() -> None:
 
 def test_an_unknown_engine_is_refused() -> None:
     with pytest.raises(UserError, match="expected 'torch' or 'scratch'"):
-        LitMLP(engine="numpy")  # type: ignore[arg-type]
+        MLPModule(engine="numpy")  # type: ignore[arg-type]
 
 
 def test_the_first_losses_agree_in_float32(mnist_dir: Path, tmp_path: Path) -> None:

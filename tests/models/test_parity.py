@@ -10,8 +10,9 @@ from torch import Tensor
 
 from curriculum.runs import events
 from models.jobs import parity
-from models.jobs.mnist import Options
-from models.jobs.parity import ScratchEngine, ulps
+from models.jobs.options import Options
+from models.jobs.parity import ulps
+from models.networks.scratch import ScratchEngine
 
 
 def quiet(line: str) -> None: ...

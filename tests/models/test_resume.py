@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from curriculum import Stopped, UserError, files
-from models.jobs import mnist, train
-from models.jobs.mnist import Options
+from models.jobs import mnist
+from models.jobs.options import Options
 from models.jobs.rerun import differences
 from models.lightning import cli as fit
-from models.lightning.module import LitMLP
+from models.lightning.module import MLPModule
 from models.networks.scratch import ScratchEngine
 from models.networks.torch_nn import TorchEngine
 from models.records import checkpoint
@@ -54,14 +54,8 @@ def at_step(step: int, act: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) 
         return inner
 
     monkeypatch.setattr(ScratchEngine, "step", counted(ScratchEngine.step))
-    make = TorchEngine.__init__
-
-    def with_counted_step(self: Any, *args: Any) -> None:
-        make(self, *args)
-        self.step = counted(self.step)
-
-    monkeypatch.setattr(TorchEngine, "__init__", with_counted_step)
-    monkeypatch.setattr(LitMLP, "training_step", counted(LitMLP.training_step))
+    monkeypatch.setattr(TorchEngine, "step", counted(TorchEngine.step))
+    monkeypatch.setattr(MLPModule, "training_step", counted(MLPModule.training_step))
 
 
 def kill() -> None:
@@ -191,12 +185,12 @@ def test_two_processes_go_on_to_the_same_bits(tmp_path: Path) -> None:
     common = (*FIT, "--trainer.strategy=ddp", "--trainer.devices=2")
     assert curriculum("fit", "--name", "whole", *common, cwd=tmp_path).returncode == 0
     code = (
-        "import os, signal, sys; from models.lightning.module import LitMLP; step = LitMLP.training_step\n"
+        "import os, signal, sys; from models.lightning.module import MLPModule; step = MLPModule.training_step\n"
         "def stopped(self, batch, batch_idx):\n"
         "    at = self.trainer.global_step, self.global_rank\n"
         "    if at == (27, 0): os.kill(os.getpid(), signal.SIGTERM)\n"
         "    return step(self, batch, batch_idx)\n"
-        "LitMLP.training_step = stopped; from curriculum.cli.main import main; main()\n"
+        "MLPModule.training_step = stopped; from curriculum.cli.main import main; main()\n"
     )
     (tmp_path / "stopped.py").write_text(code)
     command = [sys.executable, "stopped.py", "fit", "--name", "two", *common]
@@ -268,4 +262,3 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(UserError, match="damaged or no checkpoint of ours"):
             checkpoint.load(path)
-    assert train.LAST != checkpoint.NAME
