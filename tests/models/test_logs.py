@@ -17,6 +17,7 @@ from models.jobs import mnist
 from models.jobs.options import ENGINES, Options
 from models.records import log as logs
 from models.records import pictures
+from tests.support.training import quiet
 
 BASIC = {"train_loss", "train_acc", "val_loss", "val_acc", "test_acc", "lr"}
 PARAMETERS = {f"{layer}.{name}" for layer in (0, 2, 4) for name in ("weight", "bias")}
@@ -25,9 +26,6 @@ PER_LAYER = {
     "dead_units/1.ReLU",
     "dead_units/3.ReLU",
 }
-
-
-def quiet(line: str) -> None: ...
 
 
 @pytest.fixture(scope="module")

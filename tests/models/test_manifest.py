@@ -15,10 +15,7 @@ from models.jobs.options import Options
 from models.jobs.rerun import rerun
 from models.lightning import cli as fit
 from models.records import manifest
-from models.records.folder import RunFolder
-
-
-def quiet(line: str) -> None: ...
+from tests.support.training import quiet
 
 
 @pytest.fixture
@@ -94,22 +91,6 @@ def test_what_cannot_be_repeated_is_one_clear_line(run: Path, tmp_path: Path) ->
     (run / manifest.NAME).unlink()
     with pytest.raises(UserError, match="expected a run of mnist or fit"):
         rerun(run, tmp_path, quiet)
-
-
-def test_two_runs_that_begin_at_once_take_two_numbers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Another process makes the folder between our look and our mkdir."""
-    mkdir = Path.mkdir
-
-    def late(path: Path, *arguments: Any, **options: Any) -> None:
-        monkeypatch.setattr(Path, "mkdir", mkdir)
-        mkdir(path, parents=True)
-        mkdir(path, *arguments, **options)
-
-    monkeypatch.setattr(Path, "mkdir", late)
-    folders = RunFolder.create(tmp_path, ("scratch", "torch"))
-    assert {folder.path.name for folder in folders.values()} == {"version_1"}
 
 
 def test_a_stopped_run_whose_manifest_lacks_its_engines_is_one_clear_line(run: Path, tmp_path: Path) -> None:
