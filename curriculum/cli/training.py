@@ -63,7 +63,9 @@ def mnist(
     _check_lr(lr)
     if resume:
         _refuse_others(context, ("resume", "log_dir", "as_json"))
-    from models.jobs.mnist import Options, run, table, unfinished
+    from models.jobs.mnist import run, unfinished
+    from models.jobs.options import Options
+    from models.jobs.report import table
 
     say = Console(stderr=as_json, highlight=False, soft_wrap=True).print
     if resume:
@@ -123,7 +125,7 @@ def parity(
 ) -> None:
     """Train the engines side by side and compare every step. Exit code 1 where one leaves the bound."""
     _check_lr(lr)
-    from models.jobs.mnist import Options
+    from models.jobs.options import Options
     from models.jobs.parity import BOUNDS, run, table, verdict
 
     options = Options(
@@ -158,9 +160,10 @@ def bench(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables.")] = False,
 ) -> None:
     """Measure speed: a step, an epoch, the time to an accuracy, starting and memory. All takes minutes."""
-    from models.jobs.bench import Options, run, tables
+    from models.jobs.bench import BenchOptions, run
+    from models.jobs.bench_tables import tables
 
-    options = Options(
+    options = BenchOptions(
         what=tuple(part.value for part in what or Part),
         data=data.value,
         data_dir=data_dir,

@@ -23,14 +23,14 @@ from curriculum import UserError
 from curriculum.data import Data, load
 from curriculum.device import usable
 from curriculum.quiet import quiet_lightning
-from curriculum.table import Table
 from lessons.lesson09_training import accuracy
 from lessons.lesson13_mnist import SIZES, first_weights, learn, torch_step
 from lessons.lesson14_lightning import Batches
 from lessons.lesson19_speed import FastMLP
-from models.jobs.train import plain_trainer
+from models.lightning.module import MLPModule
+from models.lightning.trainer import plain_trainer
 from models.networks import torch_nn
-from models.networks.scratch import ScratchEngine
+from models.networks.engine import make_engine
 
 Step = Callable[[Tensor, Tensor, float], Any]
 BATCHES = (32, 128, 512)
@@ -62,7 +62,8 @@ class Recipe(NamedTuple):
 
 def steps(batches: tuple[int, ...], widths: tuple[int, ...], rounds: int, device: str) -> Iterator[Timing]:
     """A training step of every contender, for each batch size and each width."""
-    cases = [(SIZES, batch) for batch in batches] + [((784, width, width, 10), 128) for width in widths]
+    cases: list[tuple[tuple[int, ...], int]] = [(SIZES, batch) for batch in batches]
+    cases += [((784, width, width, 10), 128) for width in widths]
     for sizes, batch in cases:
         what = f"step {'–'.join(map(str, sizes))}, batch {batch}"
         yield from _in_turn(what, _step_contenders(sizes, batch, torch.device(device)), rounds)
@@ -72,10 +73,13 @@ def _step_contenders(
     sizes: tuple[int, ...], batch: int, device: torch.device
 ) -> dict[str, Callable[[], Any]]:
     start = {name: value.to(device) for name, value in first_weights(sizes, 0).items()}
-    x, target = torch.randn(batch, sizes[0], device=device), torch.randint(sizes[-1], (batch,), device=device)
-    with torch.device(device):
-        fast, eager, compiled = FastMLP(sizes), torch_nn.MLP(sizes), torch_nn.MLP(sizes)
-        scratch = ScratchEngine(sizes, start)
+    x = torch.randn(batch, sizes[0], device=device)
+    target = torch.randint(sizes[-1], (batch,), device=device)
+    with device:
+        fast = FastMLP(sizes)
+        eager = torch_nn.MLP(sizes)
+        compiled = torch_nn.MLP(sizes)
+        scratch = make_engine("scratch", sizes, start)
     for model in (fast, eager, compiled):
         model.load_state_dict(start)
     found: dict[str, Step] = {
@@ -93,6 +97,8 @@ def floor(params: dict[str, Tensor], x: Tensor) -> Step:
     """Only the matrix products of a step, on tensors of the same shapes: no step can be faster.
 
     Forward, one a layer; backward, one for each weight and one for each layer's input but the first.
+
+    params: by torch's names, weights (out, in). x: (batch, in of the first). The step ignores its arguments.
     """
     weights = [value for value in params.values() if value.dim() == 2]
     inputs = [x, *(torch.randn(len(x), len(weight), device=x.device) for weight in weights)]
@@ -125,8 +131,10 @@ def _in_turn(what: str, contenders: dict[str, Callable[[], Any]], rounds: int) -
     """The median time of each, measured in turn, round by round, after a warm-up."""
     from torch.utils.benchmark import Timer
 
-    timers = {name: Timer("run()", globals={"run": run}, num_threads=torch.get_num_threads())
-              for name, run in contenders.items()}  # fmt: skip
+    threads = torch.get_num_threads()
+    timers = {
+        name: Timer("run()", globals={"run": run}, num_threads=threads) for name, run in contenders.items()
+    }
     once = max(timer.timeit(3).mean for timer in timers.values())
     number = max(1, int(0.02 / once))  # some 20 ms at a time
     measured: dict[str, list[float]] = {name: [] for name in timers}
@@ -148,7 +156,7 @@ def epochs(data: Data, rounds: int) -> Iterator[Timing]:
         "Lightning": _lightning(data),
         "scikit-learn": _scikit_learn(data),
         "in memory": _in_memory(data, torch_step(torch_nn.MLP(SIZES))),
-        "scratch": _in_memory(data, ScratchEngine(SIZES, first_weights(SIZES, 0)).step),
+        "scratch": _in_memory(data, make_engine("scratch", SIZES, first_weights(SIZES, 0)).step),
         "fast": _in_memory(data, torch.inference_mode()(FastMLP(SIZES).step)),
     }
     measured: dict[str, list[float]] = {name: [] for name in contenders}
@@ -169,7 +177,8 @@ class Tutorial:
 
         self.loader = DataLoader(Pictures(data), batch_size=EPOCH_BATCH, shuffle=True)
         torch.manual_seed(0)
-        self.model, self.criterion = torch_nn.MLP(SIZES), nn.CrossEntropyLoss()
+        self.model = torch_nn.MLP(SIZES)
+        self.criterion = nn.CrossEntropyLoss()
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=1e-3)
 
     def epoch(self) -> None:
@@ -196,6 +205,7 @@ class Pictures(torch.utils.data.Dataset):
         return len(self.target)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        """A picture (1, 28, 28) and its digit."""
         from PIL import Image
 
         return self.transform(Image.fromarray(self.pixels[index])), self.target[index]
@@ -223,12 +233,10 @@ def _in_memory(data: Data, step: Step) -> Callable[[], None]:
 
 
 def _lightning(data: Data) -> Callable[[], None]:
-    from models.lightning.module import LitMLP
-
     def epoch() -> None:
         with quiet_lightning():
             batches = Batches(data.train, EPOCH_BATCH, torch.Generator().manual_seed(0))
-            plain_trainer(1, []).fit(LitMLP(SIZES, lr=0.1), batches)
+            plain_trainer(1, []).fit(MLPModule(SIZES, lr=0.1), batches)
 
     return epoch
 
@@ -236,10 +244,18 @@ def _lightning(data: Data) -> Callable[[], None]:
 def _scikit_learn(data: Data) -> Callable[[], None]:
     from sklearn.neural_network import MLPClassifier
 
-    model = MLPClassifier(SIZES[1:-1], solver="sgd", batch_size=EPOCH_BATCH, learning_rate_init=0.1,
-                          momentum=0.0, alpha=0.0, random_state=0)  # fmt: skip
-    x, target = (part.numpy() for part in data.train)
-    return lambda: model.partial_fit(x, target, classes=range(SIZES[-1]))
+    model = MLPClassifier(
+        SIZES[1:-1],
+        solver="sgd",
+        batch_size=EPOCH_BATCH,
+        learning_rate_init=0.1,
+        momentum=0.0,
+        alpha=0.0,
+        random_state=0,
+    )
+    x = data.train.x.numpy()
+    target = data.train.target.numpy()
+    return functools.partial(model.partial_fit, x, target, classes=range(SIZES[-1]))
 
 
 # ---------------------------------------------------------------- an accuracy
@@ -267,10 +283,12 @@ TUTORIAL_EPOCHS = 15
 @torch.inference_mode()
 def race(data: Data, recipe: Recipe, seed: int) -> Race:
     """Train `FastMLP` by the recipe. The test digits are read after the clock has stopped."""
-    model, generator = FastMLP(SIZES), torch.Generator().manual_seed(seed)
+    model = FastMLP(SIZES)
     model.load_state_dict(first_weights(SIZES, seed))
+    generator = torch.Generator().manual_seed(seed)
     total = recipe.epochs * -(-len(data.train.x) // recipe.batch_size)
-    begin, done = time.perf_counter(), 0
+    done = 0
+    begin = time.perf_counter()
     for _ in range(recipe.epochs):
         for x, target in Batches(data.train, recipe.batch_size, generator):
             model.step(x, target, triangle(recipe.lr, done / total, recipe.warm))
@@ -320,62 +338,75 @@ x, target = torch.randn(50_000, 784), torch.randint(10, (50_000,))
 for rows in torch.arange(50_000).split(64):
     step(x[rows], target[rows], 0.1)
 """
-ENGINE = "from models.networks.{} import {} as Engine\nstep = Engine(SIZES, start).step"
+ENGINE = "from models.networks.engine import make_engine\nstep = make_engine({!r}, SIZES, start).step"
 MODELS = {
     "data alone": "step = lambda x, target, lr: None",
     "fast": "from lessons.lesson19_speed import FastMLP\nstep = torch.inference_mode()(FastMLP(SIZES).step)",
-    "scratch": ENGINE.format("scratch", "ScratchEngine"),
-    "torch": ENGINE.format("torch_nn", "TorchEngine"),
+    "scratch": ENGINE.format("scratch"),
+    "torch": ENGINE.format("torch"),
 }
 
 
 class Process(NamedTuple):
-    """A program of its own: seconds from start to end, and the most memory it held, in MiB."""
+    """A program of its own: seconds from start to end, and the most memory it held, in MiB.
+
+    `mebibytes` is None where the system does not tell (Windows).
+    """
 
     what: str
     seconds: float
-    mebibytes: float
+    mebibytes: float | None
 
 
 def processes(rounds: int) -> Iterator[Process]:
     """Starting times, and the memory of an epoch of 50,000 digits with each engine."""
     programs = STARTS | {f"an epoch, {name}": TRAIN.format(model=model) for name, model in MODELS.items()}
-    measured: dict[str, list[tuple[float, float]]] = {name: [] for name in programs}
+    measured: dict[str, list[tuple[float, float | None]]] = {name: [] for name in programs}
     for _ in range(rounds):
         for name, code in programs.items():
             measured[name].append(_run_process(code))
     for name, values in measured.items():
-        seconds, mebibytes = (statistics.median(column) for column in zip(*values, strict=True))
-        yield Process(name, seconds, mebibytes)
+        seconds = statistics.median(seconds for seconds, _ in values)
+        peaks = [mebibytes for _, mebibytes in values if mebibytes is not None]
+        yield Process(name, seconds, statistics.median(peaks) if peaks else None)
 
 
-# Told by the process itself at its end. Linux hands a parent's peak down in `ru_maxrss`, hence /proc.
+# Told by the process itself at its end. Linux hands a parent's peak down in `ru_maxrss`, hence /proc; macOS
+# counts bytes in it; Windows has neither.
 TELL = """
-import atexit, re, resource, sys
+import atexit, re, sys
 from pathlib import Path
 def peak():
     status = Path("/proc/self/status")
-    kibibytes = re.search(r"VmHWM:\\s*(\\d+)", status.read_text())[1] if status.exists() else (
-        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-    print(float(kibibytes) / 1024, file=sys.stderr)
+    if status.exists():
+        print(float(re.search(r"VmHWM:\\s*(\\d+)", status.read_text())[1]) / 1024, file=sys.stderr)
+        return
+    try:
+        import resource
+    except ImportError:
+        print("unknown", file=sys.stderr)
+        return
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2, file=sys.stderr)
 atexit.register(peak)
 """
 
 
-def _run_process(code: str) -> tuple[float, float]:
+def _run_process(code: str) -> tuple[float, float | None]:
+    """Seconds, and MiB at most."""
     begin = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", TELL + code], capture_output=True, text=True)
     seconds = time.perf_counter() - begin
+    lines = done.stderr.strip().splitlines()
     if done.returncode:
-        raise UserError(f"a process that was to be timed failed: {done.stderr.strip().splitlines()[-1]}")
-    return seconds, float(done.stderr.splitlines()[-1])
+        raise UserError(f"a process that was to be timed failed: {lines[-1]}")
+    return seconds, None if lines[-1] == "unknown" else float(lines[-1])
 
 
 # ---------------------------------------------------------------- all of it
 
 
 @dataclass(frozen=True)
-class Options:
+class BenchOptions:
     """What the command line says. `what`: the parts to measure."""
 
     what: tuple[str, ...] = ("step", "epoch", "accuracy", "start")
@@ -385,34 +416,43 @@ class Options:
     seeds: int = 5
     device: str = "cpu"
 
+    @property
+    def few_rounds(self) -> int:
+        """For what takes seconds a time."""
+        return max(1, self.rounds // 5)
 
-def run(options: Options, say: Callable[[str], None]) -> dict[str, Any]:
-    """Measure; the result has a list of plain rows for every part, and what it ran on under "machine"."""
+
+def run(options: BenchOptions, say: Callable[[str], None]) -> dict[str, Any]:
+    """Measure; the result has a list of plain rows for every part, and what it ran on under "machine".
+
+    Raises:
+        UserError: the data or the device cannot be used.
+    """
     usable(options.device)
     report: dict[str, Any] = {"machine": machine(options.device)}
     if "step" in options.what:
         say("steps …")
-        report["step"] = [t._asdict() for t in steps(BATCHES, WIDTHS, options.rounds, options.device)]
+        timings = steps(BATCHES, WIDTHS, options.rounds, options.device)
+        report["step"] = [timing._asdict() for timing in timings]
     if "epoch" in options.what or "accuracy" in options.what:
         data = load(options.data, options.data_dir)
         report["machine"]["data"] = data.name
     if "epoch" in options.what:
         say("epochs …")
-        report["epoch"] = [t._asdict() for t in epochs(data, max(1, options.rounds // 5))]
+        report["epoch"] = [timing._asdict() for timing in epochs(data, options.few_rounds)]
     if "accuracy" in options.what:
         say(f"time to accuracy, and {TUTORIAL_EPOCHS} epochs of the tutorial recipe …")
         report["tutorial"] = tutorial(data)._asdict()
-        report["accuracy"] = [
-            {
-                **recipe._asdict(),
-                "runs": [race(data, recipe, seed)._asdict() for seed in range(options.seeds)],
-            }
-            for recipe in RECIPES
-        ]
+        report["accuracy"] = [_races(data, recipe, options.seeds) for recipe in RECIPES]
     if "start" in options.what:
         say("processes …")
-        report["start"] = [p._asdict() for p in processes(max(1, options.rounds // 5))]
+        report["start"] = [process._asdict() for process in processes(options.few_rounds)]
     return report
+
+
+def _races(data: Data, recipe: Recipe, seeds: int) -> dict[str, Any]:
+    """The recipe, and under "runs" a race for each seed."""
+    return recipe._asdict() | {"runs": [race(data, recipe, seed)._asdict() for seed in range(seeds)]}
 
 
 def machine(device: str) -> dict[str, Any]:
@@ -425,71 +465,3 @@ def machine(device: str) -> dict[str, Any]:
         "Python": platform.python_version(),
         "torch": torch.__version__,
     }
-
-
-def tables(report: dict[str, Any]) -> Iterator[Table]:
-    """The report for people: times as medians, and as shares of torch.nn's."""
-    if "step" in report:
-        yield _ratios("A training step", "µs", 1e6, report["step"], "torch")
-    if "epoch" in report:
-        yield _ratios(f"An epoch of {report['machine']['data']}", "s", 1.0, report["epoch"], "tutorial")
-    if "accuracy" in report:
-        yield _races(report)
-    if "start" in report:
-        rows = [(row["what"], f"{row['seconds']:.2f}", f"{row['mebibytes']:.0f}") for row in report["start"]]
-        yield Table(("program", "seconds", "memory at most, MiB"), rows, "Starting, and memory")
-
-
-def _ratios(title: str, unit: str, factor: float, rows: list[dict[str, Any]], reference: str) -> Table:
-    cells = []
-    for row in rows:
-        base = next(r["seconds"] for r in rows if (r["what"], r["contender"]) == (row["what"], reference))
-        time_in_unit = row["seconds"] * factor
-        cells.append(
-            (
-                row["what"],
-                row["contender"],
-                f"{time_in_unit:,.{0 if factor > 1 else 2}f}",
-                f"{row['seconds'] / base:.2f}",
-            )
-        )
-    return Table(("", "contender", unit, f"÷ {reference}"), cells, title)
-
-
-def _races(report: dict[str, Any]) -> Table:
-    slow = report["tutorial"]
-    rows = [
-        (
-            "tutorial",
-            f"{TUTORIAL_EPOCHS} epochs, Adam",
-            f"{slow['seconds']:.1f}",
-            "1",
-            f"{slow['val_acc']:.2%}",
-            "",
-            "",
-        )
-    ]
-    for recipe in report["accuracy"]:
-        runs = recipe["runs"]
-        seconds = statistics.median(run["seconds"] for run in runs)
-        val = [run["val_acc"] for run in runs]
-        rows.append(
-            (
-                f"≥ {recipe['target']:.1%}",
-                f"{recipe['epochs']} epochs, batch {recipe['batch_size']}, lr {recipe['lr']}",
-                f"{seconds:.1f}",
-                f"{slow['seconds'] / seconds:.0f}",
-                _spread(val),
-                f"{sum(value >= recipe['target'] for value in val)} of {len(val)}",
-                _spread([run["test_acc"] for run in runs]),
-            )
-        )  # fmt: skip
-    columns = ("validation accuracy", "recipe", "s", "times faster", "val_acc", "reached", "test_acc")
-    return Table(
-        columns, rows, f"Time to an accuracy, {report['machine']['data']}, {'–'.join(map(str, SIZES))}"
-    )
-
-
-def _spread(values: list[float]) -> str:
-    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-    return f"{100 * statistics.mean(values):.2f} ± {100 * deviation:.2f} %"

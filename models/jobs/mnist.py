@@ -7,212 +7,98 @@ stopped goes on from it and ends with the same bits as if it had not been stoppe
 """
 
 import contextlib
-import importlib.metadata
-import json
-import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
-import safetensors.torch
 import torch
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from torch import Tensor
 
 from curriculum import UserError
 from curriculum.data import Data, load
 from curriculum.device import usable
-from curriculum.files import write_whole
-from curriculum.runs.events import natural
-from curriculum.table import Table
 from lessons.lesson13_mnist import SIZES, first_weights
-from models.jobs.train import LAST, Options, Run, train
-from models.networks.mine import MineEngine
-from models.records import checkpoint, manifest
-from models.records.checkpoint import Stop
-from models.records.log import PACKAGES
+from models.jobs.loop import Training
+from models.jobs.options import Options, options_of
+from models.jobs.report import Report, make_reports
+from models.jobs.train import train
+from models.networks.engine import LoopEngine, make_engine
+from models.records import manifest
+from models.records.folder import RunFolder
+from models.records.stop import Stop
 
-ENGINES = ("scratch", "torch", "lightning")
-
-
-@dataclass(frozen=True)
-class Report:
-    """One engine's results; the differences are against the torch engine, None where it did not run."""
-
-    engine: str
-    data: str
-    data_sha256: str
-    parameters: int
-    epochs: int
-    train_seconds: float
-    val_acc: float
-    test_acc: float
-    loss_difference: float | None
-    loss_difference_first_20: float | None
-    weight_difference: float | None
-    options: dict[str, Any]
-    versions: dict[str, str]
-    folder: str
+JOB = "mnist"  # its name in manifests, and its folder's
 
 
-def run(options: Options, say: Callable[[str], None], folders: dict[str, Path] | None = None) -> list[Report]:
+def run(
+    options: Options, say: Callable[[str], None], folders: dict[str, RunFolder] | None = None
+) -> list[Report]:
     """Train and test every chosen engine; write logs, weights and reports. `say` gets lines for the user.
 
     `folders`: those of a run that was stopped, to go on with it (see `unfinished`).
 
     Raises:
         Stopped: by Ctrl-C or SIGTERM; the run is saved.
+        UserError: the data, the device, a file or an option cannot be used, or a loss is not finite.
     """
-    engines = ENGINES if options.engine == "all" else (options.engine,)
     device = usable(options.device)
     with default_dtype(options.dtype):
         data = load(options.data, options.data_dir).to(device)
-        say(f"data: {data.name}, {len(data.train.x):,} to train, {len(data.val.x):,} to validate, "
-            f"{len(data.test.x):,} to test ({data.source})")  # fmt: skip
+        say(
+            f"data: {data.name}, {len(data.train.x):,} to train, {len(data.val.x):,} to validate, "
+            f"{len(data.test.x):,} to test ({data.source})"
+        )
         if options.batch_size > len(data.train.x):
             raise UserError(
                 f"--batch-size {options.batch_size} is more than the {len(data.train.x):,} examples"
             )
         start = {name: value.to(device) for name, value in first_weights(SIZES, options.seed).items()}
-        if options.engine == "mine":  # a file that cannot be used is refused before a run begins
-            MineEngine(options.mine, SIZES, start)
+        with device:
+            engines = _make_engines(options, start)  # a file that cannot be used is refused here
         if folders is None:
-            folders = make_folders(options.log_dir / "mnist", engines)
-            for engine, folder in folders.items():
-                chosen = asdict(options) | {"engine": engine, "engines": engines}
-                manifest.write(folder, "mnist", chosen, data, options.seed, options.device)
+            folders = _begin(options, data)
+        steps = options.epochs * options.steps_per_epoch(len(data.train.x))
+        states = {}
         with _progress() as progress, device, Stop() as stop:
-            runs = [
-                train(engine, start, data, options, folders[engine], progress, stop) for engine in engines
-            ]
-    reports = _compare(runs, data, options)
-    for run, report in zip(runs, reports, strict=True):
-        weights = {key: value.contiguous() for key, value in run.weights.items()}
-        write_whole(run.folder / "model.safetensors", safetensors.torch.save(weights))
-        write_whole(run.folder / "report.json", json.dumps(asdict(report), indent=2, default=str) + "\n")
-    for run in runs:  # not before all have their reports: until then a kill leaves a run to be resumed
-        for name in (checkpoint.NAME, LAST):
-            (run.folder / name).unlink(missing_ok=True)
+            for name in options.engines:
+                bar = Bar(progress, name, steps)
+                training = Training(name, start, data, options, folders[name], stop, on_step=bar)
+                states[name] = train(training, engines.get(name))
+    reports = make_reports(states, data, options, folders)
+    for report in reports:
+        folders[report.engine].finish(states[report.engine].weights, asdict(report))
+    # Not before all have their reports: until then a kill leaves a run that can be resumed.
+    for name in states:
+        folders[name].drop_checkpoints()
     return reports
 
 
-def unfinished(log_dir: Path) -> tuple[Options, dict[str, Path]]:
-    """The newest run of `log_dir` that was stopped: its options, and its folders.
+def unfinished(log_dir: Path) -> tuple[Options, dict[str, RunFolder]]:
+    """The newest run of `log_dir` that was stopped: its options, and its folders by engine.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or its manifest cannot be used.
     """
-    found = [path.parent for path in (log_dir / "mnist").glob(f"*/version_*/{manifest.NAME}")]
-    found = [folder for folder in found if not (folder / "report.json").exists()]
-    if not found:
+    newest = RunFolder.newest_stopped(log_dir / JOB, JOB)
+    if newest is None:
         raise UserError(
             f"no run in {log_dir} was stopped; begin one with: curriculum mnist --log-dir {log_dir}"
         )
-    newest = max(found, key=lambda folder: natural(Path(folder.name)))
-    known = manifest.read(newest)
-    options, engines = from_manifest(known, log_dir), known["options"].get("engines")
+    known = newest.manifest
+    engines = known["options"].get("engines")
     if not engines:
         raise UserError(
-            f"{newest / manifest.NAME} does not tell the run's engines; begin anew: curriculum mnist"
+            f"{newest.path / manifest.NAME} does not tell the run's engines; begin anew: curriculum mnist"
         )
-    folders = {engine: newest.parents[1] / engine / newest.name for engine in engines}
-    return replace(options, engine=engines[0] if len(engines) == 1 else "all"), folders
-
-
-def from_manifest(known: dict[str, Any], log_dir: Path) -> Options:
-    """The options that a run's manifest holds, of this one engine."""
-    paths = ("data_dir", "log_dir", "mine")
-    names = {field.name for field in fields(Options)}
-    options = {name: value for name, value in known["options"].items() if name in names}
-    options |= {name: Path(options[name]) for name in paths if options.get(name)}
-    return Options(**options | {"log_dir": log_dir})
-
-
-def table(reports: list[Report]) -> Table:
-    """The reports side by side."""
-
-    def gap(value: float | None) -> str:
-        return "–" if value is None else f"{value:.1e}"
-
-    first = reports[0]
-    columns = ("engine", "train", "val_acc", "test_acc", "Δ 20 losses", "Δ losses", "Δ weights")
-    rows = [
-        (
-            report.engine,
-            f"{report.train_seconds:.1f} s",
-            f"{report.val_acc:.2%}",
-            f"{report.test_acc:.2%}",
-            gap(report.loss_difference_first_20),
-            gap(report.loss_difference),
-            gap(report.weight_difference),
-        )
-        for report in reports
-    ]
-    title = (
-        f"{first.data} · {'–'.join(map(str, SIZES))}, {first.parameters:,} parameters · "
-        f"{first.epochs} epochs · {first.options['dtype']} · seed {first.options['seed']}\n"
-        "Δ: largest difference from torch, in the first 20 losses, in all, in the weights"
-    )
-    return Table(columns, rows, title)
-
-
-# ---------------------------------------------------------------- before and after
-
-
-def make_folders(root: Path, engines: tuple[str, ...]) -> dict[str, Path]:
-    """`root/<engine>/version_N` with one N, the first that no engine has used."""
-    try:
-        while True:
-            used = [int(n) for p in root.glob("*/version_*") if (n := p.name[len("version_") :]).isdigit()]
-            folders = {engine: root / engine / f"version_{max(used, default=-1) + 1}" for engine in engines}
-            try:
-                for folder in folders.values():
-                    folder.mkdir(parents=True)
-                    if not os.access(folder, os.W_OK):
-                        raise PermissionError(13, "Permission denied")
-                break
-            except FileExistsError:
-                if not folder.is_dir():
-                    raise  # else another run that begins now has taken this number: take the next
-    except OSError as error:
-        raise UserError(f"cannot write to {root} ({error.strerror}); choose another --log-dir") from error
-    return folders
-
-
-def _compare(runs: list[Run], data: Data, options: Options) -> list[Report]:
-    reference = next((run for run in runs if run.engine == "torch"), None)
-    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
-
-    def report(run: Run) -> Report:
-        losses = weights = None
-        if reference is not None:
-            losses = (run.losses - reference.losses).abs()
-            weights = max(
-                (run.weights[key] - value).abs().max().item() for key, value in reference.weights.items()
-            )
-        return Report(
-            engine=run.engine,
-            data=data.name,
-            data_sha256=data.sha256,
-            parameters=sum(weight.numel() for weight in run.weights.values()),
-            epochs=options.epochs,
-            train_seconds=run.train_seconds,
-            val_acc=run.val_acc,
-            test_acc=run.test_acc,
-            loss_difference=None if losses is None else losses.max().item(),
-            loss_difference_first_20=None if losses is None else losses[:20].max().item(),
-            weight_difference=weights,
-            options=asdict(options),
-            versions=versions,
-            folder=str(run.folder),
-        )
-
-    return [report(run) for run in runs]
+    options = replace(options_of(known, log_dir), engine=engines[0] if len(engines) == 1 else "all")
+    return options, {engine: newest.beside(engine) for engine in engines}
 
 
 @contextlib.contextmanager
 def default_dtype(name: str) -> Iterator[None]:
-    """Every new tensor inside is of this dtype."""
+    """Every new tensor inside is of this dtype ("float32" or "float64")."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(getattr(torch, name))
     try:
@@ -221,9 +107,39 @@ def default_dtype(name: str) -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
-def _progress() -> Progress:
-    from rich.console import Console
+def _make_engines(options: Options, start: dict[str, Tensor]) -> dict[str, LoopEngine]:
+    """Those that a plain loop drives, by name; Lightning makes its own."""
+    names = [name for name in options.engines if name != "lightning"]
+    return {name: make_engine(name, SIZES, start, options.mine) for name in names}
 
+
+def _begin(options: Options, data: Data) -> dict[str, RunFolder]:
+    """The folders of a new run, each with its manifest."""
+    folders = RunFolder.create(options.log_dir / JOB, options.engines)
+    for engine, folder in folders.items():
+        manifest.write(
+            folder.path,
+            job=JOB,
+            options=asdict(options) | {"engine": engine, "engines": options.engines},
+            data=data,
+            seed=options.seed,
+            device=options.device,
+        )
+    return folders
+
+
+class Bar:
+    """One engine's line below the others, with how many steps are done."""
+
+    def __init__(self, progress: Progress, engine: str, steps: int) -> None:
+        self.progress = progress
+        self.task = progress.add_task(f"{engine:<9}", total=steps)
+
+    def __call__(self, done: int) -> None:
+        self.progress.update(self.task, completed=done)
+
+
+def _progress() -> Progress:
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -4,9 +4,8 @@ Lightning drives. After each of its steps the two plain loops take the same step
 same learning rate. Then every gradient and every weight of scratch and of Lightning is held against torch's.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import lightning as L
@@ -18,15 +17,17 @@ from curriculum.data import load
 from curriculum.quiet import quiet_lightning
 from curriculum.table import Table
 from lessons.lesson13_mnist import SIZES, first_weights
-from models.jobs.mnist import Options, default_dtype, make_folders
-from models.jobs.train import hparams, plain_trainer
+from models.jobs.mnist import default_dtype
+from models.jobs.options import Options
 from models.lightning.data import MNISTDataModule
-from models.lightning.module import LitMLP
-from models.networks.scratch import ScratchEngine
-from models.networks.torch_nn import TorchEngine
-from models.records.log import EVERY, Engine, RunLog
+from models.lightning.module import MLPModule
+from models.lightning.trainer import plain_trainer
+from models.networks.engine import Engine, LoopEngine, make_engine
+from models.records.folder import RunFolder
+from models.records.log import EVERY, RunLog
 
 BOUNDS = {"float64": 1e-9, "float32": 1e-4}
+WHOLE_OF_SAME_SIZE = {torch.float64: torch.int64, torch.float32: torch.int32}
 
 
 class Gap(NamedTuple):
@@ -49,72 +50,92 @@ class Record:
     """
 
     engine: str
-    folder: Path
+    folder: RunFolder
     gaps: dict[str, Gap] = field(default_factory=dict)
     first: int | None = None
     culprits: list[str] = field(default_factory=list)
 
     def compare(self, step: int, ours: Engine, theirs: Engine, bound: float) -> dict[str, float]:
         """Take note of this step. Returns the difference of every weight by its name."""
-        now: dict[str, float] = {}
-        for kind, left, right in (
-            ("gradient", ours.grads(), theirs.grads()),
-            ("weight", ours.weights(), theirs.weights()),
-        ):
-            for name, value in right.items():
-                key, old = f"{kind} {name}", self.gaps.get(f"{kind} {name}", Gap())
-                now[key] = (left[name] - value).abs().max().item()
-                absolute, at = max((old.absolute, old.step), (now[key], step), key=lambda pair: pair[0])
-                self.gaps[key] = Gap(absolute, at, max(old.ulps, ulps(left[name], value)))
+        gradients = self._note("gradient", step, ours.grads(), theirs.grads())
+        weights = self._note("weight", step, ours.weights(), theirs.weights())
+        now = {f"gradient {name}": gap for name, gap in gradients.items()}
+        now |= {f"weight {name}": gap for name, gap in weights.items()}
         # Written so that a difference which is not a number is beyond any bound.
-        beyond = sorted((key for key in now if not now[key] <= bound), key=lambda key: -now[key])
+        beyond = [key for key, gap in now.items() if not gap <= bound]
         if beyond and self.first is None:
-            self.first, self.culprits = step, beyond
-        return {key.split()[1]: value for key, value in now.items() if key.startswith("weight")}
+            self.first = step
+            self.culprits = sorted(beyond, key=lambda key: -now[key])
+        return weights
+
+    def _note(
+        self, kind: str, step: int, ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]
+    ) -> dict[str, float]:
+        """The largest differences of this step by name; `gaps` keeps the largest of all steps."""
+        now = {}
+        for name, value in theirs.items():
+            now[name] = (ours[name] - value).abs().max().item()
+            key = f"{kind} {name}"
+            before = self.gaps.get(key, Gap())
+            units = max(before.ulps, ulps(ours[name], value))
+            if now[name] > before.absolute:
+                self.gaps[key] = Gap(now[name], step, units)
+            else:
+                self.gaps[key] = before._replace(ulps=units)
+        return now
 
 
 def ulps(left: Tensor, right: Tensor) -> int:
     """How many steps of their dtype lie between two tensors of one shape, at most; never more than 2**52.
 
+    left, right: of any shape, both float32 or both float64.
+
     >>> ulps(torch.tensor([1.0, -0.0]), torch.tensor([1.0 + 2**-23, 0.0]))
     1
     """
-    whole = {torch.float64: torch.int64, torch.float32: torch.int32}[left.dtype]
-
-    def place(x: Tensor) -> Tensor:
-        """The bits of a float, read as a whole number, count the floats upwards from 0; so, with a sign."""
-        bits = x.contiguous().view(whole).long()
-        return torch.where(bits < 0, torch.iinfo(whole).min - bits, bits)
-
-    ours, theirs = place(left), place(right)
+    ours = _place(left)
+    theirs = _place(right)
     far = (ours.double() - theirs.double()).abs() >= 2**52  # the whole numbers could overflow
     return int((ours - theirs).abs().masked_fill(far, 2**52).max())
 
 
-def run(
-    options: Options,
-    say: Callable[[str], None],
-    bound: float | None = None,
-    scratch: Callable[..., Any] = ScratchEngine,
-) -> list[Record]:
+def _place(x: Tensor) -> Tensor:
+    """Which of its dtype's numbers each is, counted from 0 upwards and downwards; int64, the shape of x.
+
+    The bits of a float above 0, read as a whole number, count the floats; below 0 they begin with a 1.
+    """
+    whole = WHOLE_OF_SAME_SIZE[x.dtype]
+    bits = x.contiguous().view(whole).long()
+    return torch.where(bits < 0, torch.iinfo(whole).min - bits, bits)
+
+
+def run(options: Options, say: Callable[[str], None], bound: float | None = None) -> list[Record]:
     """Let the engines learn and compare every step; `parity/<parameter>` goes to TensorBoard.
 
     bound: the largest difference that passes; by default that of the dtype in `BOUNDS`.
-    scratch: makes the engine on trial; the tests put spoilt ones in.
+
+    Raises:
+        UserError: the data, the log folder or an option cannot be used, or a loss is not finite.
     """
     bound = BOUNDS[options.dtype] if bound is None else bound
     with default_dtype(options.dtype), quiet_lightning():
         start = first_weights(SIZES, options.seed)
-        module = LitMLP(SIZES, lr=options.lr)
+        module = MLPModule(SIZES, lr=options.lr)
         module.model.load_state_dict(start)
-        batches = MNISTDataModule(batch_size=options.batch_size, seed=options.seed)
-        batches.data = load(options.data, options.data_dir)
-        steps = options.epochs * -(-len(batches.data.train.x) // options.batch_size)
-        say(f"data: {batches.data.name}; {steps:,} steps, {options.dtype}, bound {bound:g}")
-        folders = make_folders(options.log_dir / "parity", ("scratch", "lightning"))
+        digits = MNISTDataModule(batch_size=options.batch_size, seed=options.seed)
+        digits.data = load(options.data, options.data_dir)
+        steps = options.epochs * options.steps_per_epoch(len(digits.data.train.x))
+        say(f"data: {digits.data.name}; {steps:,} steps, {options.dtype}, bound {bound:g}")
+        folders = RunFolder.create(options.log_dir / "parity", ("scratch", "lightning"))
         records = [Record(engine, folder) for engine, folder in folders.items()]
-        follow = Follow(scratch(SIZES, start), TorchEngine(SIZES, start), records, bound, options)
-        plain_trainer(options.epochs, [follow]).fit(module, batches)
+        follow = Follow(
+            scratch=make_engine("scratch", SIZES, start),
+            reference=make_engine("torch", SIZES, start),
+            records=records,
+            bound=bound,
+            options=options,
+        )
+        plain_trainer(options.epochs, [follow]).fit(module, digits)
     return records
 
 
@@ -122,17 +143,26 @@ class Follow(L.Callback):
     """After each of Lightning's steps: the same step with both loops, then the comparison."""
 
     def __init__(
-        self, scratch: Any, reference: TorchEngine, records: list[Record], bound: float, options: Options
+        self,
+        scratch: LoopEngine,
+        reference: LoopEngine,
+        records: list[Record],
+        bound: float,
+        options: Options,
     ) -> None:
-        self.scratch, self.reference, self.records = scratch, reference, records
-        self.bound, self.options, self.lr = bound, options, 0.0
+        self.scratch = scratch
+        self.reference = reference
+        self.records = records
+        self.bound = bound
+        self.options = options
+        self.lr = 0.0
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        self.engines = {"scratch": self.scratch, "lightning": pl_module}
-        self.writers = [SummaryWriter(str(record.folder)) for record in self.records]
+        self.engines: dict[str, Engine] = {"scratch": self.scratch, "lightning": pl_module}
+        self.writers = [SummaryWriter(str(record.folder.path)) for record in self.records]
         data = trainer.datamodule.data
         for record, writer in zip(self.records, self.writers, strict=True):
-            RunLog(writer, "basic", data, hparams(record.engine, self.options)).start(self.scratch)
+            RunLog(writer, "basic", data, self.options.hparams(record.engine)).start(self.scratch)
 
     def on_train_batch_start(self, trainer: Any, *_: Any) -> None:
         self.lr = trainer.optimizers[0].param_groups[0]["lr"]
@@ -167,7 +197,8 @@ def table(records: list[Record]) -> Table:
 
 
 def _cells(gap: Gap) -> tuple[str, str, int]:
-    return f"{gap.absolute:.1e}", f"{gap.ulps:,}" if gap.ulps < 10**6 else f"{gap.ulps:.0e}", gap.step
+    units = f"{gap.ulps:,}" if gap.ulps < 10**6 else f"{gap.ulps:.0e}"
+    return f"{gap.absolute:.1e}", units, gap.step
 
 
 def verdict(record: Record, bound: float) -> str:

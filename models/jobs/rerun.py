@@ -4,31 +4,42 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 
 from curriculum import UserError
 from curriculum.runs import events
 from models.jobs import mnist
+from models.jobs.options import options_of
 from models.records import manifest
+from models.records.folder import RunFolder
+
+# Entries of a manifest that could explain a difference.
+EXPLAIN = ("versions", "machine", "threads", "device", "data_sha256", "commit", "changed since the commit")
+Curve = list[tuple[int, str]]  # steps and values
 
 
 def rerun(run: Path, log_dir: Path, say: Callable[[str], None]) -> list[str]:
-    """Do a run again, as its manifest says; returns what differs, an empty list where all is identical."""
-    known = manifest.read(run)
-    if not (run / "report.json").exists():
+    """Do a run again, as its manifest says; returns what differs, an empty list where all is identical.
+
+    Raises:
+        UserError: the run is not finished, or its manifest or its weights cannot be read.
+    """
+    folder = RunFolder(run)
+    known = folder.manifest
+    if not folder.is_finished:
         raise UserError(f"{run} is not finished; go on with it first: curriculum {known['job']} --resume")
-    _weights(run)  # what cannot be compared is said before the training, not after
+    folder.load_weights()  # what cannot be compared is said before the training, not after
     torch.set_num_threads(known["threads"])
     again = _mnist(known, log_dir, say) if known["job"] == "mnist" else _fit(run, log_dir)
     say(f"compared: {run} and {again}")
     found = differences(run, again)
-    return [*found, *(changes(known, manifest.read(again)) if found else [])]
+    if found:
+        found += changes(known, manifest.read(again))
+    return found
 
 
 def _mnist(known: dict[str, Any], log_dir: Path, say: Callable[[str], None]) -> Path:
-    options = mnist.from_manifest(known, log_dir)
-    (report,) = mnist.run(options, say)
+    (report,) = mnist.run(options_of(known, log_dir), say)
     return Path(report.folder)
 
 
@@ -41,31 +52,38 @@ def _fit(run: Path, log_dir: Path) -> Path:
 
 
 def differences(one: Path, other: Path) -> list[str]:
-    """What differs between two finished runs: weights, bit by bit, and every point of every curve."""
-    weights = [_weights(run) for run in (one, other)]
-    found = [] if weights[0].keys() == weights[1].keys() else ["the names of the weights"]
-    for name, value in weights[0].items():
-        if name in weights[1] and not torch.equal(value, weights[1][name]):
-            gap = (value - weights[1][name]).abs().max().item()
+    """What differs between two finished runs: weights, bit by bit, and every point of every curve.
+
+    Raises:
+        UserError: weights or a log cannot be read.
+    """
+    return [*_differing_weights(one, other), *_differing_curves(one, other)]
+
+
+def _differing_weights(one: Path, other: Path) -> list[str]:
+    ours = RunFolder(one).load_weights()
+    theirs = RunFolder(other).load_weights()
+    found = []
+    if ours.keys() != theirs.keys():
+        found.append("the names of the weights")
+    for name in sorted(ours.keys() & theirs.keys()):
+        if not torch.equal(ours[name], theirs[name]):
+            gap = (ours[name] - theirs[name]).abs().max().item()
             found.append(f"{name} by up to {gap:.1e}")
-    curves = [_curves(run) for run in (one, other)]
-    for tag in sorted(curves[0].keys() | curves[1].keys()):
-        if curves[0].get(tag) != curves[1].get(tag):
-            found.append(f"the curve {tag}, {_where(curves[0].get(tag, []), curves[1].get(tag, []))}")
     return found
 
 
-def _weights(run: Path) -> dict[str, torch.Tensor]:
-    path = run / "model.safetensors"
-    try:
-        return safetensors.torch.load_file(path)
-    except (OSError, safetensors.SafetensorError) as error:
-        raise UserError(
-            f"{path} cannot be read ({error}); expected the weights as the run wrote them"
-        ) from error
+def _differing_curves(one: Path, other: Path) -> list[str]:
+    ours = _curves(one)
+    theirs = _curves(other)
+    return [
+        f"the curve {tag}, {_where(ours.get(tag, []), theirs.get(tag, []))}"
+        for tag in sorted(ours.keys() | theirs.keys())
+        if ours.get(tag) != theirs.get(tag)
+    ]
 
 
-def _curves(run: Path) -> dict[str, list[tuple[int, str]]]:
+def _curves(run: Path) -> dict[str, Curve]:
     """Steps and values as text, in which not-a-number equals itself; empty for a run without a log."""
     if not any(run.glob(events.EVENT_FILES)):
         return {}
@@ -73,7 +91,7 @@ def _curves(run: Path) -> dict[str, list[tuple[int, str]]]:
     return {tag: [(point.step, repr(point.value)) for point in events.scalars(run, tag)] for tag in tags}
 
 
-def _where(one: list[tuple[int, str]], other: list[tuple[int, str]]) -> str:
+def _where(one: Curve, other: Curve) -> str:
     for left, right in zip(one, other, strict=False):
         if left != right:
             return f"first at step {left[0]}"
@@ -82,9 +100,8 @@ def _where(one: list[tuple[int, str]], other: list[tuple[int, str]]) -> str:
 
 def changes(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     """What the manifests of two runs say that could explain a difference."""
-    told = ("versions", "machine", "threads", "device", "data_sha256", "commit", "changed since the commit")
     return [
         f"({name}: {one.get(name)}, then {other.get(name)})"
-        for name in told
+        for name in EXPLAIN
         if one.get(name) != other.get(name)
     ]

@@ -14,7 +14,8 @@ from lightning.pytorch.callbacks import Callback
 
 from curriculum import UserError
 from curriculum.files import write_whole
-from models.records.checkpoint import Stop
+from models.records.folder import RunFolder
+from models.records.stop import Stop
 
 
 class SafeCheckpoints(TorchCheckpointIO):
@@ -65,7 +66,11 @@ def load(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
 
 
 def last_step(path: Path) -> int:
-    """How many steps were taken when the checkpoint was made."""
+    """How many steps were taken when the checkpoint was made.
+
+    Raises:
+        UserError: as `load`.
+    """
     return int(load(path)["global_step"])
 
 
@@ -79,13 +84,15 @@ class KeepLast(Callback):
     """
 
     def __init__(self, path: Path | None, stop: Stop, how_to_go_on: Callable[[int, Path], str]) -> None:
-        self.path, self.stop, self.how_to_go_on = path, stop, how_to_go_on
+        self.path = path
+        self.stop = stop
+        self.how_to_go_on = how_to_go_on
         self._is_saved = False
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         self.stop.listen()  # Lightning has put its own handlers in their place
         folder = trainer.log_dir or trainer.default_root_dir  # every process must ask
-        self.path = self.path or Path(folder) / "checkpoints" / "last.ckpt"
+        self.path = self.path or RunFolder(Path(folder)).fit_checkpoint
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
         if self._asked(trainer) and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:

@@ -1,10 +1,14 @@
 """What a run under Lightning writes to TensorBoard, and the logger of a run that writes nothing."""
 
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import lightning as L
+import torch
 from lightning.pytorch.loggers import TensorBoardLogger
+from torch import Tensor
 
 from models.records.log import Level, RunLog
 
@@ -20,7 +24,8 @@ class LogRun(L.Callback):
     """
 
     def __init__(self, level: Level = "full", hparams: dict[str, Any] | None = None) -> None:
-        self.level, self.hparams = level, hparams or {}
+        self.level = level
+        self.hparams = hparams or {}
         self.run_log: RunLog | None = None
         self.train_seconds = 0.0
         self.measured: dict[str, float] = {}  # what the last validation said
@@ -31,14 +36,17 @@ class LogRun(L.Callback):
         return {"train_seconds": self._seconds(), "measured": self.measured}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.train_seconds, self.measured = state_dict["train_seconds"], state_dict["measured"]
+        self.train_seconds = state_dict["train_seconds"]
+        self.measured = state_dict["measured"]
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """An epoch of few batches still gets a point on the training curve."""
-        if stage == "fit":
-            batches, limit = len(trainer.datamodule.train_dataloader()), trainer.limit_train_batches
-            batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
-            trainer.log_every_n_steps = max(1, min(trainer.log_every_n_steps, batches))
+        if stage != "fit":
+            return
+        batches = len(trainer.datamodule.train_dataloader())
+        limit = trainer.limit_train_batches  # a number of batches, or a share of them
+        batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+        trainer.log_every_n_steps = max(1, min(trainer.log_every_n_steps, batches))
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         self._begin = time.perf_counter()
@@ -50,7 +58,7 @@ class LogRun(L.Callback):
                 {**pl_module.hparams, **self.hparams},
                 trainer.log_every_n_steps,
             )
-            pl_module.eval()  # a batch of one is no batch to normalise
+            pl_module.eval()  # for the graph one digit is enough, of which batch norm could not take a mean
             self.run_log.start(pl_module)
             pl_module.train()
 
@@ -71,13 +79,59 @@ class LogRun(L.Callback):
         self.measured = {name: float(found[name]) for name in ("val_loss", "val_acc") if name in found}
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
-        self.train_seconds, self._begin = self._seconds(), 0.0
+        self.train_seconds = self._seconds()
+        self._begin = 0.0
         if self.run_log:
             pl_module.eval()
             self.run_log.finish(trainer.global_step, pl_module)
 
     def _seconds(self) -> float:
         return self.train_seconds + (time.perf_counter() - self._begin if self._begin else 0.0)
+
+
+class LossRecorder(L.Callback):
+    """Keeps the loss of every step, also through a checkpoint.
+
+    Args:
+        on_step: is told how many steps are done.
+    """
+
+    def __init__(self, on_step: Callable[[int], None]) -> None:
+        self.on_step = on_step
+        self.losses: list[Tensor] = []
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """A checkpoint is read onto the CPU."""
+        self.losses = [loss.to(pl_module.device) for loss in self.losses]
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, *_: Any) -> None:
+        self.losses.append(outputs["loss"].detach())
+        self.on_step(len(self.losses))
+
+    @property
+    def state_key(self) -> str:
+        """Its name in checkpoints: that of the first version, whose checkpoints are still to be read."""
+        return "_with_lightning.<locals>.Watch"
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"losses": torch.stack(self.losses)} if self.losses else {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.losses = list(state_dict["losses"])
+
+
+def logger_of_new_run(log_dir: Path, name: str | None, level: str) -> TensorBoardLogger:
+    """A logger in `log_dir/name/version_N` with the next free number."""
+    return _logger_class(level)(log_dir, name, default_hp_metric=False)
+
+
+def logger_of_run(run: Path, level: str) -> TensorBoardLogger:
+    """A logger in a folder that is there."""
+    return _logger_class(level)(run.parents[1], run.parent.name, run.name, default_hp_metric=False)
+
+
+def _logger_class(level: str) -> type[TensorBoardLogger]:
+    return SilentLogger if level == "off" else TensorBoardLogger
 
 
 class SilentLogger(TensorBoardLogger):

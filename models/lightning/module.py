@@ -18,6 +18,7 @@ from lessons.lesson11_depth import kaiming_normal_, kaiming_uniform_, xavier_nor
 from lessons.lesson14_lightning import TorchBridge
 from models.lightning.data import MNISTDataModule
 from models.networks import scratch, torch_nn
+from models.networks.engine import first_nonfinite_layer
 
 INITS = {
     "xavier_uniform": xavier_uniform_,
@@ -38,7 +39,7 @@ LOSSES: dict[str, tuple[type[nn.Module], type]] = {
 }
 
 
-class LitMLP(L.LightningModule):
+class MLPModule(L.LightningModule):
     """An MLP that learns with autograd's gradients or with those derived by hand.
 
     Tags: `train_loss` (as often as the Trainer logs), `val_loss`, `val_acc`, `test_acc`. `val_loss` is the
@@ -119,13 +120,14 @@ class LitMLP(L.LightningModule):
         digits = getattr(self.trainer, "datamodule", None)
         if not isinstance(digits, MNISTDataModule):
             return
-        ends = self.hparams["sizes"][0], self.hparams["sizes"][-1]
-        if ends != (784, 10):
+        first, *_, last = self.hparams["sizes"]
+        if (first, last) != (784, 10):
             raise UserError(
-                f"model.sizes begins with {ends[0]} and ends with {ends[1]}; "
+                f"model.sizes begins with {first} and ends with {last}; "
                 "expected 784 pixels and 10 digits, for example [784, 128, 64, 10]"
             )
-        if digits.normalize != (ours := self.hparams["normalize"]):
+        ours = self.hparams["normalize"]
+        if digits.normalize != ours:
             raise UserError(
                 f"the network's normalize is {ours}, that of its data {digits.normalize}; "
                 "expected the same for both"
@@ -136,7 +138,10 @@ class LitMLP(L.LightningModule):
         return self.model(x) if self.hparams["engine"] == "torch" else self._sharing().forward(x)
 
     def loss(self, x: Tensor, target: Tensor) -> Tensor:
-        """Mean cross-entropy, with the engine's gradients behind it."""
+        """x: (batch, sizes[0]), target: (batch,), int64 → the loss, (), with the gradients of the engine.
+
+        It is a mean of cross-entropies, binary cross-entropies or squared errors, as the option `loss` says.
+        """
         if self.hparams["engine"] == "torch":
             return self.criterion(self.model(x), target)
         params = self.model.parameters()
@@ -146,7 +151,7 @@ class LitMLP(L.LightningModule):
         x, target = batch
         loss = self.loss(x, target) * self._share_of_batch(x)
         if not loss.isfinite():
-            raise UserError(self._fault(x, loss))
+            raise UserError(self._nonfinite(x, loss))
         trainer: Any = self.trainer
         # Written down only where the Trainer looks: at every step it would cost a third of the step.
         if (trainer.global_step + 1) % trainer.log_every_n_steps == 0:
@@ -156,14 +161,15 @@ class LitMLP(L.LightningModule):
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         super().optimizer_step(*args, **kwargs)
         if self.hparams["max_norm"]:
-            *hidden, _ = (weight for weight in self.weights().values() if weight.dim() == 2)
-            for weight in hidden:
+            matrices = [weight for weight in self.weights().values() if weight.dim() == 2]
+            for weight in matrices[:-1]:  # of the hidden layers
                 weight.copy_(weight.renorm(2, 0, self.hparams["max_norm"]))
 
-    def _fault(self, x: Tensor, loss: Tensor) -> str:
-        """Where a loss that is no number comes from."""
-        layers, lr = self.outputs(x).items(), self.hparams["lr"]
-        origin = next((f": layer {name} gave the first" for name, y in layers if not y.isfinite().all()), "")
+    def _nonfinite(self, x: Tensor, loss: Tensor) -> str:
+        """Where a loss that is infinite or nan comes from, in the words of a message."""
+        layer = first_nonfinite_layer(self, x)
+        origin = f": layer {layer} gave the first non-finite value" if layer else ""
+        lr = self.hparams["lr"]
         return (
             f"the loss of step {self.trainer.global_step} is {loss.item()}{origin}; the learning rate {lr} "
             f"is probably too large, try {lr / 10:g} (lesson 06)"
@@ -183,7 +189,7 @@ class LitMLP(L.LightningModule):
         self.log("test_acc", self.test_accuracy, on_epoch=True, batch_size=len(x))
 
     def predict_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        """(batch, 2): the digit that was read and its probability."""
+        """x: (batch, sizes[0]) → (batch, 2): the digit that was read and its probability."""
         probability, digit = self(batch[0]).softmax(1).max(1)
         return torch.stack([digit.to(probability.dtype), probability], 1)
 
@@ -199,7 +205,8 @@ class LitMLP(L.LightningModule):
             "rmsprop": torch.optim.RMSprop,
         }
         optimizer = kinds[self.hparams["optimizer"]](self.model.parameters(), **options)
-        factor, steps = SCHEDULES[self.hparams["schedule"]], int(self.trainer.estimated_stepping_batches)
+        factor = SCHEDULES[self.hparams["schedule"]]
+        steps = int(self.trainer.estimated_stepping_batches)
         schedule = LambdaLR(optimizer, lambda step: factor(step, steps))
         return [optimizer], [{"scheduler": schedule, "interval": "step", "name": "lr"}]
 
@@ -213,29 +220,27 @@ class LitMLP(L.LightningModule):
 
     def _check(self) -> None:
         """The types are Lightning's to check, the ranges ours."""
-        h = self.hparams
-        if empty := [name for name, value in h.items() if value is None]:
-            raise UserError(f"model.{empty[0]} is empty; expected a value, or leave it out")
-        for name, right, expected in (
-            ("engine", h["engine"] in ("torch", "scratch"), "'torch' or 'scratch'"),
-            (
-                "activation",
-                h["activation"] in scratch.ACTIVATIONS,
-                f"one of {', '.join(scratch.ACTIVATIONS)}",
-            ),
-            ("sizes", len(h["sizes"]) > 1 and min(h["sizes"]) > 0, "two numbers or more, each above 0"),
-            ("dropout", 0 <= h["dropout"] < 1, "0 or more, below 1"),
-            ("input_dropout", 0 <= h["input_dropout"] < 1, "0 or more, below 1"),
-            ("loss", h["loss"] in ("cross_entropy", *LOSSES), "'cross_entropy', 'bce' or 'mse'"),
-            ("max_norm", 0 <= h["max_norm"] < math.inf, "0 or more"),
-            ("lr", 0 < h["lr"] < math.inf, "a number above 0"),
-            ("momentum", 0 <= h["momentum"] < 1, "0 or more, below 1"),
-            ("nesterov", h["momentum"] > 0 or not h["nesterov"], "false, or a momentum above 0"),
-            ("weight_decay", 0 <= h["weight_decay"] < math.inf, "0 or more"),
-            ("label_smoothing", 0 <= h["label_smoothing"] < 1, "0 or more, below 1"),
-        ):
-            if not right:
-                raise UserError(f"model.{name} is {h[name]}; expected {expected}")
+        chosen = self.hparams
+        for name, value in chosen.items():
+            if value is None:
+                raise UserError(f"model.{name} is empty; expected a value, or leave it out")
+        sizes = chosen["sizes"]
+        activations = ", ".join(scratch.ACTIVATIONS)
+        self._expect("engine", chosen["engine"] in ("torch", "scratch"), "'torch' or 'scratch'")
+        self._expect("activation", chosen["activation"] in scratch.ACTIVATIONS, f"one of {activations}")
+        self._expect("sizes", len(sizes) > 1 and min(sizes) > 0, "two numbers or more, each above 0")
+        self._expect("loss", chosen["loss"] in ("cross_entropy", *LOSSES), "'cross_entropy', 'bce' or 'mse'")
+        self._expect("lr", 0 < chosen["lr"] < math.inf, "a number above 0")
+        for name in ("dropout", "input_dropout", "momentum", "label_smoothing"):
+            self._expect(name, 0 <= chosen[name] < 1, "0 or more, below 1")
+        for name in ("max_norm", "weight_decay"):
+            self._expect(name, 0 <= chosen[name] < math.inf, "0 or more")
+        has_momentum = chosen["momentum"] > 0
+        self._expect("nesterov", has_momentum or not chosen["nesterov"], "false, or a momentum above 0")
+
+    def _expect(self, option: str, is_right: bool, expected: str) -> None:
+        if not is_right:
+            raise UserError(f"model.{option} is {self.hparams[option]}; expected {expected}")
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Dropout draws from a generator that every process has for itself."""
@@ -257,7 +262,7 @@ class LitMLP(L.LightningModule):
         self._saved_rng = {}
 
     def _of_every_process(self, state: Tensor) -> Tensor:
-        """(len(state),) → (processes, len(state)), the same in all of them."""
+        """(len(state),), uint8 → (processes, len(state)), the same in all of them."""
         if self.trainer.world_size == 1:
             return state[None]
         here = state.to(self.device)
@@ -268,7 +273,7 @@ class LitMLP(L.LightningModule):
     def on_validation_model_zero_grad(self) -> None:
         """Lightning would throw the last gradients away before validation; the run log looks at them."""
 
-    # What the run log looks at (`models.records.log.Engine`).
+    # What the run log looks at (`models.networks.engine.Engine`).
 
     def traceable(self) -> Any:
         """The forward pass of the engine in use."""
@@ -278,21 +283,25 @@ class LitMLP(L.LightningModule):
         return self.by_hand.forward
 
     def weights(self) -> dict[str, Tensor]:
+        """The parameters by torch's names: weights (out, in), biases (out,)."""
         return {name: param.detach() for name, param in self.model.named_parameters()}
 
     def grads(self) -> dict[str, Tensor]:
+        """The gradients of the last step, under the same names."""
         return {name: param.grad for name, param in self.model.named_parameters() if param.grad is not None}
 
     @torch.no_grad()
     def outputs(self, x: Tensor) -> dict[str, Tensor]:
+        """x: (batch, sizes[0]) → every layer's output by name, (batch, units); the last are the logits."""
         x = x.to(next(self.model.parameters()))
-        return (self.model if self.hparams["engine"] == "torch" else self._sharing()).outputs(x)
+        if self.hparams["engine"] == "torch":
+            return self.model.outputs(x)
+        return self._sharing().outputs(x)
 
     def _sharing(self) -> scratch.MLP:
         """The model by hand on the parameters that the optimiser changes, in the mode of the moment."""
         self.by_hand.train(self.training)
-        state = self.model.state_dict(keep_vars=True)
-        self.by_hand.share(state)
+        self.by_hand.share(self.model.state_dict(keep_vars=True))
         return self.by_hand
 
     def _share_of_batch(self, x: Tensor) -> Tensor | float:

@@ -66,7 +66,10 @@ class Augment:
     """Distorts batches of standardised digits, x = (pixel − mean) / std.
 
     kind: "none" changes nothing and draws nothing, "affine" is `affine`, "elastic" is `affine` and a field
-    of `displacements` in one sampling. Raises `ValueError` for another kind.
+    of `displacements` in one sampling.
+
+    Raises:
+        ValueError: there is no such kind.
     """
 
     kind: Kind
@@ -99,7 +102,8 @@ def affine_maps(
 ) -> Tensor:
     """For each picture the map from a pixel of the new picture to its place in the old one; see `affine`.
 
-    Returns (batch, 2, 3) in float64: a 2×2 matrix and a shift, for (x, y) in pixels from the centre.
+    images: (batch, height, width). Returns (batch, 2, 3) in float64: a 2×2 matrix and a shift, for (x, y) in
+    pixels from the centre.
     """
     unit = _uniform(generator, 6, len(images)).double()
     ranges = unit.new_tensor([degrees, shear, scale, scale, translate, translate])
@@ -128,7 +132,7 @@ def displacements(
         alpha 34, sigma 4: d = 1.38, mean in the middle 1.74, over the whole picture 1.59
         alpha 37, sigma 5.5: d = 1.10, mean in the middle 1.37, over the whole picture 1.21
 
-    Returns (batch, 2, height, width) in float32 on the device of `images`.
+    images: (batch, height, width). Returns (batch, 2, height, width) in float32 on the device of `images`.
     """
     count, height, width = images.shape
     noise = _uniform(generator, count, 2, height, width).to(images.device).mul_(2).sub_(1)

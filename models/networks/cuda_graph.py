@@ -34,7 +34,10 @@ class GraphedStep:
         self.graph = self._record() if first.is_cuda else None
 
     def __call__(self, x: Tensor, target: Tensor, lr: float) -> Tensor:
-        """One step; returns the loss before it. The same tensor each time on a GPU: copy what is to stay."""
+        """One step on x (batch_size, pixels) and target (batch_size,), int64; returns the loss before it, ().
+
+        On a GPU it is the same tensor each time: copy what is to stay.
+        """
         if x.shape != self.x.shape:
             raise ValueError(
                 f"x is {tuple(x.shape)}; expected {tuple(self.x.shape)}, the shape of the recording"

@@ -30,7 +30,8 @@ class MineEngine(ScratchEngine):
                 pieces.Activation() if isinstance(layer, ReLU) else layer for layer in self.model.layers
             )
             self.model.load_state_dict(start)
-            self.criterion, self.optimizer = pieces.Loss(), pieces.Optimizer(self.model.params, lr=0.0)
+            self.criterion = pieces.Loss()
+            self.optimizer = pieces.Optimizer(self.model.params, lr=0.0)
         except Exception as error:
             raise UserError(
                 f"a piece of {path} cannot be made: {type(error).__name__}: {error}; "
@@ -39,13 +40,20 @@ class MineEngine(ScratchEngine):
 
     @torch.inference_mode()
     def step(self, x: Tensor, target: Tensor, lr: float) -> Tensor:
-        """One step of the learner's optimiser; returns the learner's loss before it."""
+        """One step of the learner's optimiser on x (batch, sizes[0]) and target (batch,), int64.
+
+        Returns the learner's loss before it, ().
+        """
         self.optimizer.lr = lr
         return train_step(self.model, self.criterion, self.optimizer, x, target)
 
 
 def load_pieces(path: Path) -> Any:
-    """The file as a module."""
+    """The file as a module.
+
+    Raises:
+        UserError: there is no such file, it does not run, or it lacks a piece.
+    """
     if not path.is_file():
         raise UserError(
             f"there is no {path}; begin with: curriculum start, or name your file with --mine FILE"

@@ -75,7 +75,7 @@ class MLP(lesson13_mnist.MLP):
                 layer.buffers = {name: params[f"{index}.{name}"] for name in layer.buffers}
 
     def outputs(self, x: Tensor) -> dict[str, Tensor]:
-        """What every layer makes of x, under names like "1.ReLU"; the last are the logits."""
+        """x: (batch, sizes[0]) → each layer's (batch, units), under names like "1.ReLU"; the last: logits."""
         found = {}
         for index, layer in enumerate(self.layers):
             x = layer.forward(x)
@@ -90,12 +90,15 @@ class SquaredError:
     """
 
     def __init__(self) -> None:
-        self.sigmoid, self.mse = Sigmoid(), MSELoss()
+        self.sigmoid = Sigmoid()
+        self.mse = MSELoss()
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """logits (batch, classes), target (batch,) → the loss, ()."""
         return self.mse.forward(self.sigmoid.forward(logits), one_hot(logits, target))
 
     def backward(self) -> Tensor:
+        """The gradient of the logits, (batch, classes)."""
         return self.sigmoid.backward(self.mse.backward())
 
 
@@ -106,9 +109,11 @@ class BinaryCrossEntropy:
         self.bce = BCEWithLogitsLoss()
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """logits (batch, classes), target (batch,) → the loss, ()."""
         return self.bce.forward(logits, one_hot(logits, target))
 
     def backward(self) -> Tensor:
+        """The gradient of the logits, (batch, classes)."""
         return self.bce.backward()
 
 
@@ -125,14 +130,18 @@ class ScratchEngine:
         self.model.load_state_dict(start)
         self._step = scratch_step(self.model)
 
+    def load_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Go on from these parameters, by torch's names."""
+        self.model.load_state_dict(weights)
+
     @torch.inference_mode()
     def step(self, x: Tensor, target: Tensor, lr: float) -> Tensor:
-        """One step of SGD; returns the loss before it."""
+        """One step of SGD on x (batch, sizes[0]), target (batch,), int64; returns the loss before it, ()."""
         return self._step(x, target, lr)
 
     @torch.inference_mode()
     def outputs(self, x: Tensor) -> dict[str, Tensor]:
-        """x: (batch, sizes[0]) → every layer's output by name; the last are the logits."""
+        """x: (batch, sizes[0]) → every layer's output by name, (batch, units); the last are the logits."""
         return self.model.outputs(x)
 
     @torch.inference_mode()
@@ -141,10 +150,11 @@ class ScratchEngine:
         return self.model.forward(x)
 
     def weights(self) -> dict[str, Tensor]:
+        """The parameters by name: weights (out, in), biases (out,). The next step changes them in place."""
         return self.model.params
 
     def grads(self) -> dict[str, Tensor]:
-        """The gradients of the last step."""
+        """The gradients of the last step, under the names of `weights`, in the same shapes."""
         return self.model.grads
 
     def traceable(self) -> Callable[[Tensor], Tensor]:

@@ -33,7 +33,7 @@ class MLP(nn.Sequential):
         super().__init__(*layers, nn.Linear(sizes[-2], sizes[-1]))
 
     def outputs(self, x: Tensor) -> dict[str, Tensor]:
-        """What every layer makes of x, under names like "1.ReLU"; the last are the logits."""
+        """x: (batch, sizes[0]) → each layer's (batch, units), under names like "1.ReLU"; the last: logits."""
         found = {}
         for index, layer in enumerate(self):
             x = layer(x)
@@ -45,6 +45,7 @@ class SquaredError(nn.Module):
     """`models.networks.scratch.SquaredError` with autograd."""
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """logits (batch, classes), target (batch,) → the loss, ()."""
         one_hot = nn.functional.one_hot(target, logits.shape[1]).to(logits.dtype)
         return nn.functional.mse_loss(logits.sigmoid(), one_hot)
 
@@ -53,6 +54,7 @@ class BinaryCrossEntropy(nn.Module):
     """`models.networks.scratch.BinaryCrossEntropy` with autograd."""
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """logits (batch, classes), target (batch,) → the loss, ()."""
         one_hot = nn.functional.one_hot(target, logits.shape[1]).to(logits.dtype)
         return nn.functional.binary_cross_entropy_with_logits(logits, one_hot)
 
@@ -63,11 +65,19 @@ class TorchEngine:
     def __init__(self, sizes: tuple[int, ...], start: Mapping[str, Tensor]) -> None:
         self.model = MLP(sizes)
         self.model.load_state_dict(start)
-        self.step = torch_step(self.model)
+        self._step = torch_step(self.model)
+
+    def load_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """Go on from these parameters, by torch's names."""
+        self.model.load_state_dict(weights)
+
+    def step(self, x: Tensor, target: Tensor, lr: float) -> Tensor:
+        """One step of SGD on x (batch, sizes[0]), target (batch,), int64; returns the loss before it, ()."""
+        return self._step(x, target, lr)
 
     @torch.inference_mode()
     def outputs(self, x: Tensor) -> dict[str, Tensor]:
-        """x: (batch, sizes[0]) → every layer's output by name; the last are the logits."""
+        """x: (batch, sizes[0]) → every layer's output by name, (batch, units); the last are the logits."""
         return self.model.outputs(x)
 
     @torch.inference_mode()
@@ -76,10 +86,11 @@ class TorchEngine:
         return self.model(x)
 
     def weights(self) -> dict[str, Tensor]:
+        """The parameters by name: weights (out, in), biases (out,). The next step changes them in place."""
         return {name: param.detach() for name, param in self.model.named_parameters()}
 
     def grads(self) -> dict[str, Tensor]:
-        """The gradients of the last step."""
+        """The gradients of the last step, under the names of `weights`, in the same shapes."""
         return {name: param.grad for name, param in self.model.named_parameters() if param.grad is not None}
 
     def traceable(self) -> Callable[[Tensor], Tensor]:

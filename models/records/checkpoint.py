@@ -1,27 +1,78 @@
-"""Runs that can be stopped: checkpoints of the plain loops, and Ctrl-C between two steps.
+"""Checkpoints of the plain loops, and the results of engines that are through.
 
 A checkpoint is a safetensors file, so that reading it runs no code, with facts and a checksum in its header.
 """
 
 import hashlib
 import json
-import os
-import signal
-import sys
-import threading
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from curriculum import Stopped, UserError
+from curriculum import UserError
 from curriculum.files import write_whole
 
-NAME = "checkpoint.safetensors"
+WEIGHT = "weight "  # before a parameter's name: the losses lie beside them
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """What one engine has learned so far, and what was measured.
+
+    losses: (steps,), of every step so far.
+    weights: the parameters by torch's names.
+    val_acc: the share of validation digits that were right at the end of the last whole epoch.
+    seconds: of training, with validation and logging.
+    test_acc: the same share of the test digits; None until the engine is through.
+    """
+
+    losses: Tensor
+    weights: dict[str, Tensor]
+    val_acc: float
+    seconds: float
+    test_acc: float | None = None
+
+
+def save_state(path: Path, state: TrainingState) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Raises:
+        UserError: there is no room, or no permission.
+    """
+    tensors = {"losses": state.losses}
+    for name, value in state.weights.items():
+        tensors[WEIGHT + name] = value
+    facts = {"val_acc": state.val_acc, "seconds": state.seconds}
+    if state.test_acc is not None:
+        facts["test_acc"] = state.test_acc
+    save(path, tensors, facts)
+
+
+def load_state(path: Path) -> TrainingState | None:
+    """What `save_state` has written; None where there is no file.
+
+    Raises:
+        UserError: it cannot be read, is damaged, or is another kind of file.
+    """
+    if not path.exists():
+        return None
+    saved = load(path)
+    return TrainingState(
+        losses=saved.tensors["losses"],
+        weights={
+            key.removeprefix(WEIGHT): value for key, value in saved.tensors.items() if key.startswith(WEIGHT)
+        },
+        val_acc=saved.facts["val_acc"],
+        seconds=saved.facts["seconds"],
+        test_acc=saved.facts.get("test_acc"),
+    )
+
+
+# ---------------------------------------------------------------- the file
 
 
 @dataclass(frozen=True)
@@ -33,7 +84,11 @@ class Checkpoint:
 
 
 def save(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-    """Write a checkpoint, whole or not at all."""
+    """Write tensors and facts, whole or not at all.
+
+    Raises:
+        UserError: there is no room, or no permission.
+    """
     plain = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     text = json.dumps(facts)
     header = {"facts": text, "sha256": _digest(plain, text)}
@@ -46,7 +101,7 @@ def save(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
 
 
 def load(path: Path) -> Checkpoint:
-    """Read a checkpoint that `save` has written.
+    """Read what `save` has written.
 
     Raises:
         UserError: it cannot be read, is damaged, or is another kind of file.
@@ -70,44 +125,3 @@ def load(path: Path) -> Checkpoint:
 
 def _digest(tensors: dict[str, Tensor], text: str) -> str:
     return hashlib.sha256(safetensors.torch.save(tensors) + text.encode()).hexdigest()
-
-
-class Stop:
-    """Takes note of Ctrl-C and SIGTERM, so that a run ends between two steps. A second one ends it at once.
-
-    Works in the main thread, where Python hears signals; elsewhere it changes nothing.
-    """
-
-    def __init__(self) -> None:
-        self.signal: int | None = None
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> "Stop":
-        self.listen()
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self.restore()
-
-    def listen(self) -> None:
-        """Take the signals over, also from a library that has taken them meanwhile."""
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before.setdefault(number, signal.getsignal(number))
-                signal.signal(number, self._note)
-
-    def restore(self) -> None:
-        """Let the signals do again what they did before."""
-        if threading.current_thread() is threading.main_thread():
-            for number, handler in self._before.items():
-                signal.signal(number, handler or signal.SIG_DFL)  # Python has no name for another language's
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.signal is not None:
-            os.write(sys.stderr.fileno(), b"\ncurriculum: interrupted again, ended at once\n")
-            os._exit(128 + number)
-        self.signal = number
-
-    def stopped(self, message: str) -> Stopped:
-        """What to raise when all is saved. The exit code is the shell's for that signal."""
-        return Stopped(message, 128 + (self.signal or 0))

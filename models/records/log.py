@@ -8,32 +8,31 @@ that belongs to the whole run the number of steps done. Three levels:
 - "full": also norms, histograms, dead units, pictures, PR curves, the graph and the projector.
 """
 
-import importlib.metadata
+import contextlib
 import math
-import platform
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
-from torchmetrics.functional.classification import multiclass_confusion_matrix
-from torchvision.utils import make_grid
 
+from curriculum import UserError
 from curriculum.data import Data
-from curriculum.draw import new_figure
 from curriculum.runs.events import EVENT_FILES
 from lessons.lesson09_training import accuracy
+from models.networks.engine import Engine
+from models.records.pictures import confusion, first_layer, misread
+from models.records.versions import versions
 
 Level = Literal["off", "basic", "full"]
 EVERY = 10  # steps between two points of the curves
 SELDOM = 10  # curves' points between two points of the norms
 SAMPLE = 10_000  # training digits that `train_acc` looks at
-RESULTS = ("train_loss", "val_loss", "val_acc", "test_acc")  # what stands beside hyperparameters
-PACKAGES = ("torch", "torchvision", "lightning", "tensorboard")
+METRICS = ("train_loss", "val_loss", "val_acc", "test_acc")  # what stands beside hyperparameters
+VERSIONS = ("Python", "torch", "torchvision", "lightning", "tensorboard")  # that the text tells
 LOOK = 1_000  # validation digits behind histograms, dead units and the projector
 ENGINES_ON_ONE_CHART = {
     "Engines": {
@@ -48,22 +47,6 @@ ENGINES_ON_ONE_CHART = {
     },
     "Scratch beside PyTorch": {"largest difference of a parameter": ["Multiline", ["^parity/"]]},
 }
-
-
-class Engine(Protocol):
-    """What the log needs to see of whoever trains. All tensors are detached."""
-
-    def weights(self) -> Mapping[str, Tensor]:
-        """The parameters by name."""
-
-    def grads(self) -> Mapping[str, Tensor]:
-        """Their gradients in the last step."""
-
-    def outputs(self, x: Tensor) -> Mapping[str, Tensor]:
-        """x: (batch, 784) → every layer's output by name, as in use; the last are the logits."""
-
-    def traceable(self) -> Callable[[Tensor], Tensor]:
-        """The forward pass, as in use."""
 
 
 class RunLog:
@@ -86,9 +69,11 @@ class RunLog:
         every: int = EVERY,
     ) -> None:
         self.writer: Any = writer
-        self.data, self.every = data, every
+        self.data = data
+        self.every = every
         self.hparams = {name: _plain(value) for name, value in hparams.items() if not name.startswith("_")}
-        self.basic, self.full = level != "off", level == "full"
+        self.basic = level != "off"
+        self.full = level == "full"
         self._before: dict[str, Tensor] = {}
 
     def start(self, engine: Engine) -> None:
@@ -111,6 +96,11 @@ class RunLog:
         if self.basic:
             for tag, value in values.items():
                 self.writer.add_scalar(tag, value, step)
+
+    def flush(self) -> None:
+        """Bring to the disk what was written: the log must not lie behind the weights."""
+        if self.basic:
+            self.writer.flush()
 
     def is_due(self, step: int) -> bool:
         """Whether `train_loss` and `lr` of this step are written."""
@@ -140,7 +130,8 @@ class RunLog:
     def after_epoch(self, step: int, engine: Engine) -> None:
         """`train_acc` on the first 10,000 training digits; histograms, dead units, PR curves, weights."""
         if self.basic:
-            x, target = (part[:SAMPLE] for part in self.data.train)
+            x = self.data.train.x[:SAMPLE]
+            target = self.data.train.target[:SAMPLE]
             self.scalars(step, train_acc=accuracy(_logits(engine, x), target.cpu()))
         if self.full:
             self._histograms(step, engine)
@@ -153,13 +144,15 @@ class RunLog:
         if self.basic:
             _write_hparams(self.writer, self.hparams)
         if self.full:
-            x, target = self.data.val.x, self.data.val.target.cpu()
-            *_, hidden = [x, *engine.outputs(x).values()][:-1]
+            x = self.data.val.x
+            target = self.data.val.target.cpu()
+            *_, hidden, logits = [x, *engine.outputs(x).values()]  # without a hidden layer, x is the map
             pictures = 1 - self.data.images(x[:LOOK])[:, None]
             self.writer.add_embedding(hidden[:LOOK], target[:LOOK].tolist(), pictures, step)
-            logits = _logits(engine, x)
-            self.writer.add_figure("answers/confusion", confusion(logits, target), step, close=False)
-            self.writer.add_figure("answers/misread", misread(logits, target, self.data), step, close=False)
+            confused = confusion(logits.cpu(), target)
+            self.writer.add_figure("answers/confusion", confused, step, close=False)
+            worst = misread(logits.cpu(), target, self.data)
+            self.writer.add_figure("answers/misread", worst, step, close=False)
 
     def _norms_are_due(self, step: int) -> bool:
         return self.full and (step + 1) % (self.every * SELDOM) == 0
@@ -176,7 +169,8 @@ class RunLog:
                 self.writer.add_scalar(f"dead_units/{name}", silent, step)
 
     def _answers(self, step: int, engine: Engine) -> None:
-        logits, target = _logits(engine, self.data.val.x), self.data.val.target.cpu()
+        logits = _logits(engine, self.data.val.x)
+        target = self.data.val.target.cpu()
         probabilities = logits.softmax(1)
         for digit in range(logits.shape[1]):
             self.writer.add_pr_curve(f"pr/{digit}", target == digit, probabilities[:, digit], step)
@@ -193,54 +187,38 @@ def describe(data: Data) -> dict[str, Any]:
         "digits to train / validate / test": counts,
         "dtype": str(torch.get_default_dtype()).removeprefix("torch."),
         "threads": torch.get_num_threads(),
-        "Python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in PACKAGES},
+        **{name: versions()[name] for name in VERSIONS},
     }
 
 
-def first_layer(weight: Tensor, count: int = 64) -> Tensor:
-    """Weights (units, 784) of the first units as one picture (3, height, width): black −, white +, grey 0."""
-    pictures = weight[:count].reshape(-1, 1, 28, 28)
-    return make_grid(pictures / (2 * pictures.abs().amax((1, 2, 3), keepdim=True) + 1e-12) + 0.5, 16)
+@contextlib.contextmanager
+def event_writer(run: Path, level: str) -> Iterator[SummaryWriter | None]:
+    """A writer into a run's folder, closed in the end; None where the level is "off"."""
+    if level == "off":
+        yield None
+        return
+    with SummaryWriter(str(run)) as writer:
+        yield writer
 
 
-def confusion(logits: Tensor, target: Tensor) -> Figure:
-    """How often each digit (row) was read as each other digit (column)."""
-    counts = multiclass_confusion_matrix(logits, target, logits.shape[1]).cpu()
-    figure, axis = new_figure(1, 1, 4.6, 4.2)
-    mistakes = counts.clone().fill_diagonal_(0)
-    axis.imshow(mistakes.numpy(), cmap="Oranges", vmin=0, vmax=max(1, mistakes.max().item()))
-    for row, column in mistakes.nonzero().tolist():
-        count = mistakes[row, column].item()
-        colour = "white" if 2 * count > mistakes.max() else "black"
-        axis.text(column, row, count, ha="center", va="center", fontsize=8, color=colour)
-    axis.set(xlabel="read as", ylabel="is", xticks=range(len(counts)), yticks=range(len(counts)))
-    axis.set_title(f"{mistakes.sum()} of {len(target):,} misread", fontsize=10)
-    return figure
+def truncate_log(run: Path, step: int) -> None:
+    """Take back what a stopped run has logged from `step` on, where its checkpoint was made.
 
-
-def misread(logits: Tensor, target: Tensor, data: Data, count: int = 24) -> Figure:
-    """The validation digits that were misread with the most confidence, worst first."""
-    confidence, answer = logits.softmax(1).max(1)
-    wrong = (answer != target).nonzero().flatten()
-    wrong = wrong[confidence[wrong].argsort(descending=True)][:count]
-    figure, axes = new_figure(2, count // 2, 0.8, 1.05)
-    for axis in axes.flat:
-        axis.axis("off")
-    for axis, index in zip(axes.flat, wrong.tolist(), strict=False):
-        axis.imshow(data.images(data.val.x[index].cpu())[0].numpy(), cmap="gray_r")
-        axis.set_title(f"{answer[index].item()}, is {target[index].item()}", fontsize=8)
-    return figure
-
-
-def take_back(run: Path, step: int) -> None:
-    """Take back what a stopped run has logged from `step` on, where its checkpoint was made."""
+    Raises:
+        UserError: a log cannot be removed, because another program holds it open (on Windows).
+    """
     files = list(run.glob(EVENT_FILES))
     if step and files:
         SummaryWriter(str(run), purge_step=step).close()
-    elif not step:
-        for file in files:
+    if step:
+        return
+    for file in files:
+        try:
             file.unlink()
+        except OSError as error:
+            raise UserError(
+                f"{file} cannot be removed ({error.strerror}) to begin the run anew; close TensorBoard first"
+            ) from error
 
 
 class ByHand(nn.Module):
@@ -251,10 +229,12 @@ class ByHand(nn.Module):
         self.function = function
 
     def forward(self, x: Tensor) -> Tensor:
+        """x: (batch, 784) → (batch, 10)."""
         return self.function(x)
 
 
 def _logits(engine: Engine, x: Tensor) -> Tensor:
+    """x: (batch, 784) → (batch, 10), on the CPU."""
     *_, logits = engine.outputs(x).values()
     return logits.cpu()
 
@@ -264,7 +244,7 @@ def _write_hparams(writer: SummaryWriter, hparams: Mapping[str, Any]) -> None:
     from torch.utils.tensorboard.summary import hparams as summaries
 
     file_writer = writer._get_file_writer()
-    for summary in summaries(dict(hparams), dict.fromkeys(RESULTS, 0.0)):
+    for summary in summaries(dict(hparams), dict.fromkeys(METRICS, 0.0)):
         file_writer.add_summary(summary)
 
 

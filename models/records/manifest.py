@@ -1,10 +1,10 @@
-"""What a run was made of, written beside its logs. `models/rerun.py` does it again."""
+"""What a run was made of, written beside its logs. `models/jobs/rerun.py` does it again."""
 
-import importlib.metadata
 import json
 import platform
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +13,29 @@ import torch
 from curriculum import UserError
 from curriculum.data import Data
 from curriculum.files import write_whole
-from models.records.log import PACKAGES
+from models.records.versions import versions
 
 NAME = "manifest.json"
 NEEDED = {"job": str, "options": dict, "threads": int}  # to do a run again; the rest is told, not used
 
 
 def write(folder: Path, job: str, options: dict[str, Any], data: Data, seed: int, device: str) -> None:
-    """Write `manifest.json`. `job`: "mnist" or "fit"; `options`: what is needed to do it again."""
+    """Write `manifest.json`.
+
+    Args:
+        folder: the run's.
+        job: "mnist" or "fit".
+        options: what is needed to do it again.
+        data: what is learned.
+        seed: of the first weights and of the order of the digits.
+        device: "cpu", "cuda:0" and so on.
+    """
     commit = _git("rev-parse", "HEAD")
     manifest = {
         "job": job,
         "options": options,
         "command": ["curriculum", *sys.argv[1:]],
+        "begun": datetime.now(UTC).isoformat(),
         "seed": seed,
         "data": data.name,
         "data_sha256": data.sha256,
@@ -35,14 +45,17 @@ def write(folder: Path, job: str, options: dict[str, Any], data: Data, seed: int
         "commit": commit,
         "changed since the commit": bool(_git("status", "--porcelain")) if commit else None,
         "machine": f"{platform.machine()}, {platform.platform()}",
-        "versions": {"Python": platform.python_version()}
-        | {name: importlib.metadata.version(name) for name in (*PACKAGES, "numpy")},
+        "versions": versions(),
     }
     write_whole(folder / NAME, json.dumps(manifest, indent=2, default=str) + "\n")
 
 
 def read(run: Path) -> dict[str, Any]:
-    """A run's manifest. Raises `UserError` where it has none that can be read."""
+    """A run's manifest; it has at least the keys of `NEEDED`.
+
+    Raises:
+        UserError: there is none, or it cannot be read.
+    """
     try:
         known = json.loads((run / NAME).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -51,8 +64,10 @@ def read(run: Path) -> dict[str, Any]:
         ) from error
     except (OSError, ValueError) as error:
         raise UserError(f"{run / NAME} cannot be read ({error}); expected JSON") from error
+    if not isinstance(known, dict):
+        known = {}
     for name, kind in NEEDED.items():
-        if not isinstance(known, dict) or not isinstance(known.get(name), kind):
+        if not isinstance(known.get(name), kind):
             raise UserError(f"{run / NAME} does not tell the run's {name}; expected it as the run wrote it")
     return known
 

@@ -16,7 +16,8 @@ import pytest
 from typer.testing import CliRunner
 
 from curriculum.cli.main import app
-from models.jobs.mnist import ENGINES, make_folders
+from models.jobs.options import ENGINES
+from models.records.folder import RunFolder
 from tests.support.commands import ROOT, clean_environment
 
 # Users, their homes and their terminals as Unix has them.
@@ -346,7 +347,7 @@ def begin_at_once(root: Path, runs: list[tuple[str, ...]]) -> list[Path]:
 
     def begin(engines: tuple[str, ...]) -> None:
         barrier.wait()
-        found.extend(make_folders(root, engines).values())
+        found.extend(RunFolder.create(root, engines).values())
 
     threads = [threading.Thread(target=begin, args=(engines,)) for engines in runs]
     for thread in threads:

@@ -14,8 +14,10 @@ from curriculum import data
 from curriculum.runs import events
 from curriculum.runs import tensorboard as board
 from models.jobs import mnist
-from models.jobs.mnist import ENGINES, Options
+from models.jobs.options import ENGINES, Options
 from models.records import log as logs
+from models.records import pictures
+from tests.support.training import quiet
 
 BASIC = {"train_loss", "train_acc", "val_loss", "val_acc", "test_acc", "lr"}
 PARAMETERS = {f"{layer}.{name}" for layer in (0, 2, 4) for name in ("weight", "bias")}
@@ -24,9 +26,6 @@ PER_LAYER = {
     "dead_units/1.ReLU",
     "dead_units/3.ReLU",
 }
-
-
-def quiet(line: str) -> None: ...
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +194,7 @@ def test_hparams_dashboard_has_the_real_results(address: str, log_dir: Path) -> 
     for group in groups:
         values = {metric["name"]["tag"]: metric["value"] for metric in group["metricValues"]}
         final = events.final(log_dir / group["name"])
-        assert values == {tag: pytest.approx(final[tag]) for tag in logs.RESULTS}
+        assert values == {tag: pytest.approx(final[tag]) for tag in logs.METRICS}
 
 
 # ---------------------------------------------------------------- pictures
@@ -204,16 +203,16 @@ def test_hparams_dashboard_has_the_real_results(address: str, log_dir: Path) -> 
 def test_the_confusion_matrix_counts_mistakes() -> None:
     target = torch.tensor([3, 3, 3, 5, 5])
     logits = torch.nn.functional.one_hot(torch.tensor([3, 5, 5, 5, 5]), 10).float()
-    axis = logs.confusion(logits, target).axes[0]
+    axis = pictures.confusion(logits, target).axes[0]
     assert [(text.get_position(), text.get_text()) for text in axis.texts] == [((5, 3), "2")]
     assert axis.get_title() == "2 of 5 misread"
 
 
 def test_weights_become_a_picture_with_0_in_the_middle() -> None:
-    picture = logs.first_layer(torch.zeros(20, 784))
+    picture = pictures.first_layer(torch.zeros(20, 784))
     assert picture.shape[0] == 3
     assert picture[:, 10, 10].tolist() == [0.5, 0.5, 0.5]
     weight = torch.zeros(1, 784)
     weight[0, 0], weight[0, 1] = 2.0, -2.0
-    assert logs.first_layer(weight).amax() == pytest.approx(1.0)
-    assert logs.first_layer(weight).amin() == pytest.approx(0.0)
+    assert pictures.first_layer(weight).amax() == pytest.approx(1.0)
+    assert pictures.first_layer(weight).amin() == pytest.approx(0.0)

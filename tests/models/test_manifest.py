@@ -11,13 +11,11 @@ import pytest
 from curriculum import UserError
 from curriculum.data import load
 from models.jobs import mnist
-from models.jobs.mnist import Options
+from models.jobs.options import Options
 from models.jobs.rerun import rerun
 from models.lightning import cli as fit
 from models.records import manifest
-
-
-def quiet(line: str) -> None: ...
+from tests.support.training import quiet
 
 
 @pytest.fixture
@@ -95,22 +93,6 @@ def test_what_cannot_be_repeated_is_one_clear_line(run: Path, tmp_path: Path) ->
         rerun(run, tmp_path, quiet)
 
 
-def test_two_runs_that_begin_at_once_take_two_numbers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Another process makes the folder between our look and our mkdir."""
-    mkdir = Path.mkdir
-
-    def late(path: Path, *arguments: Any, **options: Any) -> None:
-        monkeypatch.setattr(Path, "mkdir", mkdir)
-        mkdir(path, parents=True)
-        mkdir(path, *arguments, **options)
-
-    monkeypatch.setattr(Path, "mkdir", late)
-    folders = mnist.make_folders(tmp_path, ("scratch", "torch"))
-    assert {folder.name for folder in folders.values()} == {"version_1"}
-
-
 def test_a_stopped_run_whose_manifest_lacks_its_engines_is_one_clear_line(run: Path, tmp_path: Path) -> None:
     (run / "report.json").unlink()
     edit(run, options={"epochs": 1})
@@ -122,4 +104,4 @@ def test_a_stopped_run_that_was_renamed_is_no_obstacle(run: Path, tmp_path: Path
     (run / "report.json").unlink()
     run.rename(run.with_name("version_best"))
     _, folders = mnist.unfinished(tmp_path)
-    assert folders["scratch"].name == "version_best"
+    assert folders["scratch"].path.name == "version_best"

@@ -1,22 +1,24 @@
 """The final project: the learner's own pieces in the main job."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from curriculum import UserError
 from curriculum.discover import FOLDER
 from models.jobs import mnist
-from models.jobs.mnist import Options, Report
+from models.jobs.options import Options
+from models.jobs.report import Report
+from tests.support.training import quiet
 
 PROJECT = FOLDER / "exercises" / "final_project.py"
 
 
-def train(path: Path, tmp_path: Path, **options: float) -> Report:
-    chosen = Options(
-        engine="mine", mine=path, data="digits", epochs=3, log="full", log_dir=tmp_path, **options
-    )  # type: ignore[arg-type]
-    (report,) = mnist.run(chosen, lambda line: None)
+def train(path: Path, tmp_path: Path, **options: Any) -> Report:
+    chosen = Options(engine="mine", mine=path, data="digits", epochs=3, log="basic", log_dir=tmp_path)
+    (report,) = mnist.run(replace(chosen, **options), quiet)
     return report
 
 
@@ -31,10 +33,9 @@ def changed(tmp_path: Path, *swaps: tuple[str, str]) -> Path:
 
 
 def test_as_it_stands_it_is_the_engine_from_scratch(tmp_path: Path) -> None:
-    (scratch,) = mnist.run(
-        Options(engine="scratch", data="digits", epochs=3, log_dir=tmp_path), lambda line: None
-    )
-    mine = train(PROJECT, tmp_path)
+    options = Options(engine="scratch", data="digits", epochs=3, log="basic", log_dir=tmp_path)
+    (scratch,) = mnist.run(options, quiet)
+    mine = train(PROJECT, tmp_path, log="full")
     assert (mine.val_acc, mine.test_acc) == (scratch.val_acc, scratch.test_acc)
     assert mine.engine == "mine"
 
@@ -64,6 +65,17 @@ def test_a_file_that_cannot_be_used_is_one_clear_line(tmp_path: Path, text: str,
     path.write_text(text)
     with pytest.raises(UserError, match=expected):
         train(path, tmp_path)
+    assert not (tmp_path / "mnist").exists()  # it was refused before a run began
+
+
+def test_the_pieces_are_made_once(tmp_path: Path) -> None:
+    """What a learner's file does when it is loaded, it does once."""
+    count = tmp_path / "count"
+    path = changed(tmp_path)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(f"\nwith open({str(count)!r}, 'a') as file:\n    file.write('loaded ')\n")
+    train(path, tmp_path, epochs=1, log="off")
+    assert count.read_text() == "loaded "
 
 
 def test_a_missing_file_says_how_to_begin(tmp_path: Path) -> None:

@@ -11,13 +11,12 @@ from curriculum import UserError, data
 from lessons.lesson13_mnist import SIZES, first_weights
 from lessons.lesson14_lightning import Batches
 from models.jobs import mnist
-from models.jobs.mnist import ENGINES, Options, Report
+from models.jobs.options import ENGINES, Options
+from models.jobs.report import Report
 from models.lightning.data import MNISTDataModule
-from models.lightning.module import LitMLP
+from models.lightning.module import MLPModule
 from models.networks import scratch, torch_nn
-
-
-def quiet(line: str) -> None: ...
+from tests.support.training import beginning_of, quiet
 
 
 def test_state_dicts_load_across_without_adapters() -> None:
@@ -43,15 +42,39 @@ def largest_differences(reports: list[Report]) -> dict[str, tuple[float, float]]
 
 
 def test_three_engines_are_equal_in_float64_on_the_digits(tmp_path: Path) -> None:
-    reports = mnist.run(Options(data="digits", epochs=3, dtype="float64", log_dir=tmp_path), quiet)
+    options = Options(data="digits", epochs=3, dtype="float64", log="off", log_dir=tmp_path)
+    reports = mnist.run(options, quiet)
     assert [r.engine for r in reports] == list(ENGINES)
     for losses, weights in largest_differences(reports).values():
         assert losses <= 1e-9
         assert weights <= 1e-9
 
 
+@pytest.fixture
+def some_of_mnist(mnist_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fifth of MNIST: 157 steps an epoch."""
+
+    def load(which: str, folder: Path) -> data.Data:
+        return beginning_of(data.load(which, folder), train=10_000, rest=2_000)
+
+    monkeypatch.setattr(mnist, "load", load)
+    return mnist_dir
+
+
+def test_three_engines_are_equal_in_float64_on_mnist(some_of_mnist: Path, tmp_path: Path) -> None:
+    options = Options(
+        data="mnist", data_dir=some_of_mnist, epochs=1, dtype="float64", log="off", log_dir=tmp_path
+    )
+    for losses, weights in largest_differences(mnist.run(options, quiet)).values():
+        assert losses <= 1e-9
+        assert weights <= 1e-9
+
+
+@pytest.mark.slow
 def test_three_engines_are_equal_in_float64_after_an_epoch_of_mnist(mnist_dir: Path, tmp_path: Path) -> None:
-    options = Options(data="mnist", data_dir=mnist_dir, epochs=1, dtype="float64", log_dir=tmp_path)
+    options = Options(
+        data="mnist", data_dir=mnist_dir, epochs=1, dtype="float64", log="off", log_dir=tmp_path
+    )
     for losses, weights in largest_differences(mnist.run(options, quiet)).values():
         assert losses <= 1e-9
         assert weights <= 1e-9
@@ -60,7 +83,7 @@ def test_three_engines_are_equal_in_float64_after_an_epoch_of_mnist(mnist_dir: P
 def test_lightning_takes_the_gradients_derived_by_hand() -> None:
     """One LightningModule, either engine: equal gradients for every parameter."""
     torch.manual_seed(0)
-    by_hand, by_torch = LitMLP((5, 4, 3), engine="scratch").double(), LitMLP((5, 4, 3)).double()
+    by_hand, by_torch = MLPModule((5, 4, 3), engine="scratch").double(), MLPModule((5, 4, 3)).double()
     by_hand.load_state_dict(by_torch.state_dict())
     x, target = torch.randn(6, 5, dtype=torch.float64), torch.randint(3, (6,))
     for module in (by_hand, by_torch):
@@ -71,10 +94,19 @@ def test_lightning_takes_the_gradients_derived_by_hand() -> None:
 
 def test_an_unknown_engine_is_refused() -> None:
     with pytest.raises(UserError, match="expected 'torch' or 'scratch'"):
-        LitMLP(engine="numpy")  # type: ignore[arg-type]
+        MLPModule(engine="numpy")  # type: ignore[arg-type]
 
 
-def test_the_first_losses_agree_in_float32(mnist_dir: Path, tmp_path: Path) -> None:
+def test_the_first_losses_agree_in_float32(some_of_mnist: Path, tmp_path: Path) -> None:
+    options = Options(data="mnist", data_dir=some_of_mnist, epochs=1, log="off", log_dir=tmp_path)
+    for report in mnist.run(options, quiet):
+        assert report.loss_difference_first_20 is not None
+        assert report.loss_difference_first_20 <= 1e-5
+        assert report.val_acc > 0.85
+
+
+@pytest.mark.slow
+def test_an_epoch_of_mnist_in_float32(mnist_dir: Path, tmp_path: Path) -> None:
     options = Options(data="mnist", data_dir=mnist_dir, epochs=1, log_dir=tmp_path)
     for report in mnist.run(options, quiet):
         assert report.loss_difference_first_20 is not None
@@ -83,7 +115,8 @@ def test_the_first_losses_agree_in_float32(mnist_dir: Path, tmp_path: Path) -> N
 
 
 def test_one_engine_alone_has_nothing_to_differ_from(tmp_path: Path) -> None:
-    (report,) = mnist.run(Options(engine="scratch", data="digits", epochs=1, log_dir=tmp_path), quiet)
+    options = Options(engine="scratch", data="digits", epochs=1, log="off", log_dir=tmp_path)
+    (report,) = mnist.run(options, quiet)
     assert report.weight_difference is None
     assert report.parameters == 109_386
 
@@ -97,9 +130,11 @@ def test_weights_and_reports_lie_beside_the_logs(tmp_path: Path) -> None:
             torch_nn.MLP(SIZES).load_state_dict(load_file(folder / "model.safetensors"))
 
 
-def test_a_learning_rate_that_is_too_large_stops_the_run(tmp_path: Path) -> None:
-    options = Options(engine="scratch", data="digits", lr=1e6, log_dir=tmp_path)
-    with pytest.raises(UserError, match=r"the loss of step \d+ is nan.*try --lr 100000"):
+@pytest.mark.parametrize("engine", ["scratch", "torch"])
+def test_a_learning_rate_that_is_too_large_stops_the_run(engine: str, tmp_path: Path) -> None:
+    options = Options(engine=engine, data="digits", lr=1e6, log="basic", log_dir=tmp_path)
+    told = r"the loss of step 2 is nan, and layer 4.Linear gave the first non-finite value; .*try --lr 100000"
+    with pytest.raises(UserError, match=told):
         mnist.run(options, quiet)
 
 

@@ -10,38 +10,45 @@ from torch import Tensor
 
 from curriculum.runs import events
 from models.jobs import parity
-from models.jobs.mnist import Options
-from models.jobs.parity import ScratchEngine, ulps
+from models.jobs.options import Options
+from models.jobs.parity import ulps
+from models.networks.scratch import ScratchEngine
+from tests.support.training import quiet
+
+STEPS = 12  # batches of 100 in an epoch of the offline digits
 
 
-def quiet(line: str) -> None: ...
+def records(log_dir: Path, bound: float | None = None) -> dict[str, parity.Record]:
+    options = Options(data="digits", epochs=2, batch_size=100, dtype="float64", log_dir=log_dir)
+    return {record.engine: record for record in parity.run(options, quiet, bound)}
 
 
-def records(tmp_path: Path, **options: Any) -> dict[str, parity.Record]:
-    chosen = Options(data="digits", epochs=2, dtype="float64", log_dir=tmp_path)
-    return {record.engine: record for record in parity.run(chosen, quiet, **options)}
+@pytest.fixture(scope="module")
+def equal(tmp_path_factory: pytest.TempPathFactory) -> dict[str, parity.Record]:
+    """The engines as they are."""
+    return records(tmp_path_factory.mktemp("equal"))
 
 
-def spoilt(step: int, spoil: Callable[[Any], None]) -> type[ScratchEngine]:
-    """The engine by hand, which at one step runs `spoil(model)` between backward and update."""
+def spoil_at(step: int, spoil: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the engine by hand run `spoil(model)` at one step, between backward and update."""
+    done = 0
+    take = ScratchEngine.step
 
-    class Spoilt(ScratchEngine):
-        done = 0
+    def spoilt(self: ScratchEngine, x: Tensor, target: Tensor, lr: float) -> Tensor:
+        nonlocal done
+        backward = self.model.backward
+        if done == step:
+            self.model.backward = lambda grad: (backward(grad), spoil(self.model))  # type: ignore
+        loss = take(self, x, target, lr)
+        self.model.backward = backward  # type: ignore[method-assign]
+        done += 1
+        return loss
 
-        def step(self, x: Tensor, target: Tensor, lr: float) -> Tensor:
-            backward = self.model.backward
-            if self.done == step:
-                self.model.backward = lambda grad: (backward(grad), spoil(self.model))  # type: ignore[assignment]
-            loss = super().step(x, target, lr)
-            self.model.backward = backward  # type: ignore[method-assign]
-            self.done += 1
-            return loss
-
-    return Spoilt
+    monkeypatch.setattr(ScratchEngine, "step", spoilt)
 
 
-def test_equal_engines_stay_within_the_bound_at_every_step(tmp_path: Path) -> None:
-    for record in records(tmp_path).values():
+def test_equal_engines_stay_within_the_bound_at_every_step(equal: dict[str, parity.Record]) -> None:
+    for record in equal.values():
         assert record.first is None
         assert len(record.gaps) == 12  # six parameters, each with its gradient
         assert max(gap.absolute for gap in record.gaps.values()) <= 1e-12
@@ -49,13 +56,16 @@ def test_equal_engines_stay_within_the_bound_at_every_step(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("step", "layer", "name"), [(0, 0, "weight"), (7, 2, "bias"), (37, 4, "weight")], ids=str
+    ("step", "layer", "name"), [(0, 0, "weight"), (7, 2, "bias"), (2 * STEPS - 1, 4, "weight")], ids=str
 )
-def test_a_planted_mistake_is_named_with_its_step(tmp_path: Path, step: int, layer: int, name: str) -> None:
+def test_a_planted_mistake_is_named_with_its_step(
+    tmp_path: Path, step: int, layer: int, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def scale(model: Any) -> None:
         model.layers[layer].grads[name] *= 1.001
 
-    found = records(tmp_path, scratch=spoilt(step, scale))
+    spoil_at(step, scale, monkeypatch)
+    found = records(tmp_path)
     assert found["scratch"].first == step
     assert set(found["scratch"].culprits) == {f"gradient {layer}.{name}", f"weight {layer}.{name}"}
     assert found["scratch"].culprits[0] == f"gradient {layer}.{name}"
@@ -64,18 +74,22 @@ def test_a_planted_mistake_is_named_with_its_step(tmp_path: Path, step: int, lay
     assert found["lightning"].first is None
 
 
-def test_a_difference_that_is_not_a_number_is_beyond_any_bound(tmp_path: Path) -> None:
+def test_a_difference_that_is_not_a_number_is_beyond_any_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def blank(model: Any) -> None:
         model.layers[0].grads["bias"][0] = torch.nan
 
-    assert records(tmp_path, scratch=spoilt(3, blank), bound=1e9)["scratch"].first == 3
+    spoil_at(3, blank, monkeypatch)
+    assert records(tmp_path, bound=1e9)["scratch"].first == 3
 
 
-def test_tensorboard_gets_the_differences(tmp_path: Path) -> None:
-    record = records(tmp_path)["scratch"]
-    assert record.folder == tmp_path / "parity" / "scratch" / "version_0"
-    points = events.scalars(record.folder, "parity/2.weight")
-    assert [point.step for point in points] == [9, 19, 29]
+def test_tensorboard_gets_the_differences(equal: dict[str, parity.Record]) -> None:
+    record = equal["scratch"]
+    run = record.folder.path
+    assert run.parts[-3:] == ("parity", "scratch", "version_0")
+    points = events.scalars(run, "parity/2.weight")
+    assert [point.step for point in points] == [9, 19]
     assert max(point.value for point in points) <= record.gaps["weight 2.weight"].absolute
     rows = parity.table([record]).rows
     assert [row[:2] for row in rows][:2] == [("scratch", "0.weight"), ("scratch", "0.bias")]

@@ -13,15 +13,19 @@ import pytest
 import torch
 
 from curriculum import Stopped, UserError, files
-from models.jobs import mnist, train
-from models.jobs.mnist import Options
+from models.jobs import mnist
+from models.jobs.options import Options
 from models.jobs.rerun import differences
 from models.lightning import cli as fit
-from models.lightning.module import LitMLP
+from models.lightning.log import LossRecorder
+from models.lightning.module import MLPModule
 from models.networks.scratch import ScratchEngine
 from models.networks.torch_nn import TorchEngine
 from models.records import checkpoint
+from models.records.log import truncate_log
+from models.records.stop import Stop
 from tests.support.commands import curriculum
+from tests.support.training import quiet
 
 STEPS = 19  # in an epoch of the offline digits
 OPTIONS = Options(data="digits", epochs=3, log="basic")
@@ -34,9 +38,6 @@ FIT = (
 
 class Killed(BaseException):
     """In the place of SIGKILL: nobody catches it to save anything."""
-
-
-def quiet(line: str) -> None: ...
 
 
 def at_step(step: int, act: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,14 +55,8 @@ def at_step(step: int, act: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) 
         return inner
 
     monkeypatch.setattr(ScratchEngine, "step", counted(ScratchEngine.step))
-    make = TorchEngine.__init__
-
-    def with_counted_step(self: Any, *args: Any) -> None:
-        make(self, *args)
-        self.step = counted(self.step)
-
-    monkeypatch.setattr(TorchEngine, "__init__", with_counted_step)
-    monkeypatch.setattr(LitMLP, "training_step", counted(LitMLP.training_step))
+    monkeypatch.setattr(TorchEngine, "step", counted(TorchEngine.step))
+    monkeypatch.setattr(MLPModule, "training_step", counted(MLPModule.training_step))
 
 
 def kill() -> None:
@@ -69,7 +64,7 @@ def kill() -> None:
 
 
 def terminate() -> None:
-    os.kill(os.getpid(), signal.SIGTERM)
+    signal.raise_signal(signal.SIGTERM)
 
 
 @pytest.fixture(scope="module")
@@ -191,12 +186,12 @@ def test_two_processes_go_on_to_the_same_bits(tmp_path: Path) -> None:
     common = (*FIT, "--trainer.strategy=ddp", "--trainer.devices=2")
     assert curriculum("fit", "--name", "whole", *common, cwd=tmp_path).returncode == 0
     code = (
-        "import os, signal, sys; from models.lightning.module import LitMLP; step = LitMLP.training_step\n"
+        "import signal; from models.lightning.module import MLPModule; step = MLPModule.training_step\n"
         "def stopped(self, batch, batch_idx):\n"
         "    at = self.trainer.global_step, self.global_rank\n"
-        "    if at == (27, 0): os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    if at == (27, 0): signal.raise_signal(signal.SIGTERM)\n"
         "    return step(self, batch, batch_idx)\n"
-        "LitMLP.training_step = stopped; from curriculum.cli.main import main; main()\n"
+        "MLPModule.training_step = stopped; from curriculum.cli.main import main; main()\n"
     )
     (tmp_path / "stopped.py").write_text(code)
     command = [sys.executable, "stopped.py", "fit", "--name", "two", *common]
@@ -224,6 +219,8 @@ def test_a_file_is_written_whole_or_not_at_all(
         put(*names)
         os._exit(9)
 
+    if not hasattr(os, "fork"):
+        pytest.skip("this system has no fork")
     if (child := os.fork()) == 0:
         monkeypatch.setattr(os, "replace", replaced)
         if moment == "half of it is written":
@@ -268,4 +265,58 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(UserError, match="damaged or no checkpoint of ours"):
             checkpoint.load(path)
-    assert train.LAST != checkpoint.NAME
+
+
+def test_a_checkpoint_from_before_is_read(tmp_path: Path) -> None:
+    """The names inside of the file are those of the first version."""
+    path = tmp_path / "checkpoint.safetensors"
+    tensors = {"losses": torch.ones(3), "weight 0.weight": torch.zeros(2, 2)}
+    checkpoint.save(path, tensors, {"val_acc": 0.5, "seconds": 2.0})
+    state = checkpoint.load_state(path)
+    assert state is not None
+    assert state.losses.tolist() == [1.0, 1.0, 1.0]
+    assert state.weights.keys() == {"0.weight"}
+    assert (state.val_acc, state.seconds, state.test_acc) == (0.5, 2.0, None)
+    checkpoint.save_state(path, replace(state, test_acc=0.25))
+    assert checkpoint.load(path).tensors.keys() == tensors.keys()
+    assert checkpoint.load(path).facts == {"val_acc": 0.5, "seconds": 2.0, "test_acc": 0.25}
+    assert LossRecorder(lambda step: None).state_key == "_with_lightning.<locals>.Watch"
+
+
+# ---------------------------------------------------------------- signals
+
+
+def test_a_second_signal_ends_the_run_at_once() -> None:
+    code = (
+        "import signal; from models.records.stop import Stop\n"
+        "with Stop() as stop:\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+        "    print('went on', flush=True)\n"
+        "    signal.raise_signal(signal.SIGINT)\n"
+        "    print('went on again')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 128 + signal.SIGINT
+    assert done.stdout == "went on\n"
+    assert "interrupted again, ended at once" in done.stderr
+
+
+def test_signals_do_again_what_they_did_before() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with Stop() as stop:
+        assert signal.getsignal(signal.SIGTERM) != before
+        signal.raise_signal(signal.SIGTERM)
+    assert stop.signal == signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_log_that_is_held_open_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows removes no file that TensorBoard reads."""
+    (tmp_path / "events.out.tfevents.1").write_bytes(b"")
+
+    def held(path: Path, **_: Any) -> None:
+        raise PermissionError(13, "The process cannot access the file")
+
+    monkeypatch.setattr(Path, "unlink", held)
+    with pytest.raises(UserError, match=r"cannot be removed \(The process.*close TensorBoard first"):
+        truncate_log(tmp_path, 0)

@@ -25,7 +25,7 @@ import torch
 
 from curriculum import files
 from curriculum.cli.main import main as curriculum
-from models.jobs import mnist, train  # noqa: F401 (imported once, for all victims)
+from models.jobs import lightning_loop, mnist  # noqa: F401 (imported once, for all victims)
 from models.jobs.rerun import differences
 from models.lightning import cli as fit  # noqa: F401 (imported once, for all victims)
 from tests.torture import end_without_fork

@@ -1,0 +1,52 @@
+"""Lightning in the place of the plain loop, for `curriculum mnist`."""
+
+import torch
+from lightning.pytorch.callbacks import LearningRateMonitor
+
+from lessons.lesson13_mnist import SIZES
+from models.jobs.loop import Training
+from models.lightning.checkpoint import KeepLast, last_step
+from models.lightning.data import MNISTDataModule
+from models.lightning.log import LogRun, LossRecorder, logger_of_run
+from models.lightning.module import MLPModule
+from models.lightning.trainer import plain_trainer
+from models.records.checkpoint import TrainingState
+from models.records.log import truncate_log
+
+
+def run_lightning(training: Training) -> TrainingState:
+    """Learn to the end, from the start or from where it was stopped, and read the test digits once.
+
+    Raises:
+        Stopped: by Ctrl-C or SIGTERM; the run is saved.
+        UserError: a loss is not finite, or a file cannot be read or written.
+    """
+    options = training.options
+    folder = training.folder
+    module = MLPModule(SIZES, lr=options.lr)
+    module.model.load_state_dict(training.start)
+    digits = MNISTDataModule(batch_size=options.batch_size, seed=options.seed)
+    digits.data = training.data
+
+    checkpoint = folder.lightning_checkpoint if folder.lightning_checkpoint.exists() else None
+    truncate_log(folder.path, last_step(checkpoint) if checkpoint else 0)
+    recorder = LossRecorder(training.on_step)
+    log = LogRun(options.log, options.hparams("lightning"))
+    keep = KeepLast(
+        folder.lightning_checkpoint, training.stop, lambda steps, path: training.how_to_go_on(steps)
+    )
+    trainer = plain_trainer(
+        options.epochs,
+        callbacks=[recorder, LearningRateMonitor(), log, keep],
+        logger=logger_of_run(folder.path, options.log),
+        device=options.device,
+    )
+    trainer.fit(module, digits, ckpt_path=checkpoint)
+    (tested,) = trainer.test(module, digits, verbose=False)
+    return TrainingState(
+        losses=torch.stack(recorder.losses),
+        weights=module.weights(),
+        val_acc=log.measured["val_acc"],
+        seconds=log.train_seconds,
+        test_acc=tested["test_acc"],
+    )

@@ -1,0 +1,66 @@
+"""What is chosen for `curriculum mnist` and `curriculum parity`."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from lessons.lesson13_mnist import SIZES
+from models.records.log import Level
+
+ENGINES = ("scratch", "torch", "lightning")
+PATHS = ("data_dir", "log_dir", "mine")  # text in a manifest
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says.
+
+    engine: one of `ENGINES`, "all" of them, or "mine", the pieces of the file `mine`.
+    dtype: "float32" or "float64".
+    """
+
+    engine: str = "all"
+    data: str = "auto"
+    data_dir: Path | None = None
+    epochs: int = 15
+    batch_size: int = 64
+    lr: float = 0.2
+    seed: int = 0
+    dtype: str = "float32"
+    device: str = "cpu"
+    log: Level = "full"
+    log_dir: Path = Path("runs")
+    mine: Path = Path("exercises/final_project.py")
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """The engines that learn, in this order."""
+        return ENGINES if self.engine == "all" else (self.engine,)
+
+    def steps_per_epoch(self, digits: int) -> int:
+        """How many batches so many training digits make, the last perhaps a smaller one."""
+        return -(-digits // self.batch_size)
+
+    def hparams(self, engine: str) -> dict[str, Any]:
+        """What was chosen, by the names that TensorBoard shows."""
+        return {
+            "engine": engine,
+            "sizes": SIZES,
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "lr": self.lr,
+            "seed": self.seed,
+            "dtype": self.dtype,
+            "device": self.device,
+        }
+
+
+def options_of(manifest: dict[str, Any], log_dir: Path) -> Options:
+    """The options that a run's manifest holds, of this one engine; its folder lies in `log_dir` now."""
+    known = {field.name for field in fields(Options)}
+    options = {name: value for name, value in manifest["options"].items() if name in known}
+    for name in PATHS:
+        if options.get(name):
+            options[name] = Path(options[name])
+    options["log_dir"] = log_dir
+    return Options(**options)

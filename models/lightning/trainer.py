@@ -1,0 +1,87 @@
+"""Lightning's Trainer as this project sets it up, and the callbacks that write a run's files."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+
+from models.lightning.checkpoint import SafeCheckpoints
+from models.records import manifest
+from models.records.log import EVERY
+
+# Of the command line; each may be chosen otherwise there.
+TRAINER_DEFAULTS = {
+    "max_epochs": 15,
+    "log_every_n_steps": EVERY,
+    "num_sanity_val_steps": 0,
+    "devices": 1,
+    "enable_model_summary": False,
+}
+
+
+def plain_trainer(epochs: int, callbacks: list[Any], logger: Any = False, device: str = "cpu") -> L.Trainer:
+    """A Trainer on one device, without Lightning's own checkpoints and without a word.
+
+    Args:
+        epochs: passes over the training digits.
+        callbacks: Lightning's.
+        logger: one of Lightning's, or False for none.
+        device: as torch names it; only its kind counts.
+    """
+    return L.Trainer(
+        accelerator=torch.device(device).type,
+        devices=1,
+        max_epochs=epochs,
+        callbacks=callbacks,
+        logger=logger,
+        log_every_n_steps=EVERY,
+        num_sanity_val_steps=0,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        plugins=[SafeCheckpoints()],
+    )
+
+
+class ManifestWriter(Callback):
+    """Writes `manifest.json` when a run begins."""
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        folder = trainer.log_dir  # every process must ask
+        if not folder or not trainer.is_global_zero or (Path(folder) / manifest.NAME).exists():
+            return
+        digits = trainer.datamodule
+        manifest.write(
+            Path(folder),
+            job="fit",
+            options=dict(pl_module.hparams),
+            data=digits.data,
+            seed=digits.seed,
+            device=str(pl_module.device),
+        )
+
+
+class PredictionWriter(Callback):
+    """Writes `predictions.csv`: the number of the picture, the digit that was read, its probability."""
+
+    def __init__(self) -> None:
+        self.predictions: list[Tensor] = []
+
+    def on_predict_batch_end(self, trainer: Any, pl_module: Any, outputs: Tensor, *_: Any) -> None:
+        self.predictions.append(outputs)
+
+    def on_predict_end(self, trainer: Any, pl_module: Any) -> None:
+        path = Path(trainer.log_dir) / "predictions.csv"  # every process must ask for the folder
+        if not trainer.is_global_zero:
+            return
+        rows = torch.cat(self.predictions).tolist()
+        with path.open("w", newline="", encoding="utf-8") as file:
+            lines = csv.writer(file)
+            lines.writerow(("index", "digit", "probability"))
+            for index, (digit, probability) in enumerate(rows):
+                lines.writerow((index, int(digit), f"{probability:.4f}"))
+        print(f"{len(rows):,} digits read: {path}")
