@@ -247,7 +247,7 @@ def gap_and_defences() -> Figure:
 # are the same for all but 1,000 examples. The grey line is no defence. On both data sets:
 #
 # - Better data helps most: right labels, more examples, examples made from old ones.
-# - Early stopping helps less, but even saves steps. Weight decay and dropout add less than three points.
+# - Early stopping helps less, but even saves steps. Weight decay and dropout: less than four points.
 # - The smaller model does *not* help. "Fewer parameters, less overfitting" is only a rule of thumb.
 #
 # ## See it: a million parameters memorise

@@ -306,7 +306,7 @@ def what_it_reads() -> Figure:
         axis.axis("off")
     for row, chosen in enumerate((range(12), wrong[:12])):
         for axis, index in zip(axes[row], chosen, strict=False):
-            axis.imshow(data.images(data.test.x[index])[0], cmap="gray_r")
+            axis.imshow(data.images(data.test.x[index])[0].numpy(), cmap="gray_r")
             truth = data.test.target[index].item()
             title = f"{answer[index].item()}" if row == 0 else f"{answer[index].item()}, is {truth}"
             axis.set_title(title, fontsize=9, color="black" if row == 0 else SCRATCH)

@@ -125,9 +125,9 @@ def trained() -> tuple[Data, MLP, MLP]:
     return lesson13.data_set(), network(), after
 
 
-def sheet(images: Tensor, columns: int) -> Tensor:
-    """Pictures (count, 784) or (count, 28, 28) laid side by side, `columns` in a row, as one picture."""
-    return images.reshape(-1, columns, 28, 28).transpose(1, 2).reshape(-1, 28 * columns)
+def sheet(images: Tensor, columns: int) -> Any:
+    """Pictures (count, 784) or (count, 28, 28) side by side, `columns` in a row, as a NumPy array to show."""
+    return images.reshape(-1, columns, 28, 28).transpose(1, 2).reshape(-1, 28 * columns).numpy()
 
 
 def edge_share(weight: Tensor) -> Tensor:
@@ -169,7 +169,7 @@ def units_and_their_digits() -> Figure:
     left.imshow(sheet(data.images(data.val.x[favourites]), 9), cmap="gray_r")
     left.set(title="nine favourites of seven units", ylabel="unit", xticks=[])
     left.set_yticks(range(14, 196, 28), firing.tolist())
-    image = right.imshow(share[:, share.argmax(0).argsort()], cmap="magma", aspect="auto")
+    image = right.imshow(share[:, share.argmax(0).argsort()].numpy(), cmap="magma", aspect="auto")
     right.set(title="mean answer to each digit", xlabel="units, sorted", ylabel="digit", yticks=range(10))
     figure.colorbar(image, ax=right, label="the unit's largest = 1")
     return figure
@@ -304,7 +304,7 @@ def take_units_away() -> Figure:
     at_once = [lost_without(half.tolist()) for half in halves]
     most = 1.05 * max(at_once)
     figure, (left, right) = new_figure(1, 2, 4.4, 3.4)
-    left.bar(range(SIZES[2]), alone.sort(descending=True).values, color=TORCH)
+    left.bar(range(SIZES[2]), sorted(alone.tolist(), reverse=True), color=TORCH)
     left.set(title="lost without one unit", xlabel="units of layer 2, sorted", ylabel="percentage points")
     right.plot([0, most], [0, most], color="0.7", linewidth=1)  # where both are equal
     right.plot(added_up, at_once, "o", color=TORCH)
@@ -321,7 +321,7 @@ def mistakes() -> Figure:
     answer, worst = logits.argmax(1), CrossEntropyLoss("none").forward(logits, target).topk(16).indices
     wrong = confusion(answer, target).fill_diagonal_(0)
     figure, (left, right) = new_figure(1, 2, 4.4, 4.2)
-    left.imshow(wrong, cmap="Oranges", vmax=1.5 * wrong.max())
+    left.imshow(wrong.numpy(), cmap="Oranges", vmax=1.5 * wrong.max().item())
     for row, column in wrong.nonzero().tolist():
         left.text(column, row, wrong[row, column].item(), ha="center", va="center", fontsize=8)
     left.set(xlabel="read as", ylabel="is", xticks=range(10), yticks=range(10))

@@ -41,9 +41,8 @@ from lessons.lesson13_mnist import MLP, SIZES, TorchMLP, first_weights, learn, s
 # Nothing cancels. Now take 784 pixels and weights of size 0.02, as those of lesson 13's first layer are on
 # average. Nudges that agree with the weights add up to 784 · 0.1 · 0.02 = 1.6. With random signs most
 # cancel: about √784 = 28 of them are left, 0.06. The more pixels, the more a small change can do, if it is
-# the right one. The right one follows the slope of the loss
-# along the *pixels*, which lesson 13 left out: nobody was going to change them. Training steps the weights
-# *down* the loss; this steps the picture *up*:
+# the right one. That one follows the slope of the loss along the *pixels*, which lesson 13 left out: nobody
+# was going to change them. Training steps the weights *down* the loss; this steps the picture *up*:
 #
 # $$x' = x + \varepsilon \cdot \mathrm{sign}\Big(\frac{\partial L}{\partial x}\Big)$$
 #
@@ -160,7 +159,7 @@ def made_to_be_misread() -> Figure:
     """Each pixel moved by at most 0.1: the signs matter, not the size"""
     data, model = trained()
     rows = {"original": data.val.x[:8], **altered(0.1, 8)}
-    rows["change (PGD)"] = rows["PGD"] - rows["original"]
+    rows["change (PGD)"] = data.std * (rows["PGD"] - rows["original"])
     figure, axes = new_figure(4, 8, 1.0, 1.2)
     for row, name in zip(axes, ("original", "change (PGD)", "PGD", "random signs"), strict=True):
         row[0].set_ylabel(name, fontsize=9)
@@ -169,9 +168,9 @@ def made_to_be_misread() -> Figure:
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
             if name == "change (PGD)":
-                axis.imshow(data.std * rows[name][i].view(28, 28), cmap="PuOr_r", vmin=-0.15, vmax=0.15)
+                axis.imshow(rows[name][i].view(28, 28).numpy(), cmap="PuOr_r", vmin=-0.15, vmax=0.15)
             else:
-                axis.imshow(data.images(rows[name])[i], cmap="gray_r", vmin=0, vmax=1)
+                axis.imshow(data.images(rows[name])[i].numpy(), cmap="gray_r", vmin=0, vmax=1)
                 color = "black" if answer[i] == data.val.target[i] else SCRATCH
                 axis.set_title(f"{answer[i]} ({sure[i]:.0%})", fontsize=9, color=color)
     return figure
