@@ -8,7 +8,7 @@ import safetensors.torch
 import torch
 
 from curriculum import UserError
-from curriculum.runs import events
+from curriculum.runs.events import EVENT_FILES, EventLog
 from models.jobs import mnist
 from models.records import manifest
 
@@ -67,10 +67,10 @@ def _weights(run: Path) -> dict[str, torch.Tensor]:
 
 def _curves(run: Path) -> dict[str, list[tuple[int, str]]]:
     """Steps and values as text, in which not-a-number equals itself; empty for a run without a log."""
-    if not any(run.glob(events.EVENT_FILES)):
+    if not any(run.glob(EVENT_FILES)):
         return {}
-    tags = events.tags(run)["scalars"]
-    return {tag: [(point.step, repr(point.value)) for point in events.scalars(run, tag)] for tag in tags}
+    curves = EventLog.read(run).scalars
+    return {tag: [(point.step, repr(point.value)) for point in points] for tag, points in curves.items()}
 
 
 def _where(one: list[tuple[int, str]], other: list[tuple[int, str]]) -> str:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from curriculum.runs import events
+from curriculum.runs.events import EventLog
 from models.jobs import parity
 from models.jobs.mnist import Options
 from models.jobs.parity import ScratchEngine, ulps
@@ -74,7 +74,7 @@ def test_a_difference_that_is_not_a_number_is_beyond_any_bound(tmp_path: Path) -
 def test_tensorboard_gets_the_differences(tmp_path: Path) -> None:
     record = records(tmp_path)["scratch"]
     assert record.folder == tmp_path / "parity" / "scratch" / "version_0"
-    points = events.scalars(record.folder, "parity/2.weight")
+    points = EventLog.read(record.folder).points("parity/2.weight")
     assert [point.step for point in points] == [9, 19, 29]
     assert max(point.value for point in points) <= record.gaps["weight 2.weight"].absolute
     rows = parity.table([record]).rows
