@@ -32,9 +32,9 @@ def serve(log_dir: Path, port: int) -> None:
     Raises:
         UserError: the port is taken.
     """
+    signal.signal(signal.SIGTERM, _exit)  # Windows ends a process without asking: there it never comes
     url = start(log_dir, port)
     print(f"TensorBoard: {url}\n{WHERE_TO_LOOK}", flush=True)
-    signal.signal(signal.SIGTERM, _exit)  # Windows ends a process without asking: there it never comes
     while True:
         time.sleep(60)  # Ctrl-C ends a sleep on Windows, too; waiting for a threading.Event it would not
 

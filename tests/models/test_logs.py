@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from curriculum import data
-from curriculum.runs import tensorboard
-from curriculum.runs.catalogue import find
+from curriculum.runs import page, tensorboard, terminal
+from curriculum.runs.catalogue import find, resolve, rows
 from curriculum.runs.events import EVENT_FILES, EventLog
+from curriculum.runs.facts import RecordedRun
 from models.jobs import mnist
 from models.jobs.mnist import ENGINES, Options
 from models.records import log as logs
@@ -115,6 +116,29 @@ def test_hyperparameters_stay_in_their_run(log_dir: Path) -> None:
         assert "hp_metric" not in log.scalars
         assert log.hparams["lr"] == 0.2
         assert log.hparams["engine"] == engine
+
+
+# ---------------------------------------------------------------- through `curriculum runs`
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_run_is_listed_and_shown(log_dir: Path, engine: str) -> None:
+    run = resolve(engine, log_dir)
+    assert run == run_of(log_dir, engine)
+    report = json.loads((run / "report.json").read_text())
+    (row,) = (row for row in rows(log_dir) if row["folder"] == report["folder"])
+    assert row["steps"] == 6 * 19
+    assert row["val_acc"] == pytest.approx(report["val_acc"], rel=1e-6)
+    assert row["test_acc"] == pytest.approx(report["test_acc"], rel=1e-6)
+    recorded = RecordedRun.read(run, engine)
+    # Known from report.json, manifest.json and the log: one of each.
+    assert [recorded.facts[name] for name in ("parameters", "threads", "sizes")] == [
+        str(report["parameters"]),
+        str(torch.get_num_threads()),
+        "784–128–64–10",
+    ]
+    assert f"test_acc {report['test_acc']:.2%}" in terminal.show(recorded)
+    assert page.write(recorded).stat().st_size < 2_000_000
 
 
 # ---------------------------------------------------------------- through TensorBoard's own server
