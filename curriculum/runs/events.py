@@ -190,12 +190,8 @@ def _hparams(content: bytes) -> dict[str, float | bool | str]:
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
     values = HParamsPluginData.FromString(content).session_start_info.hparams
-    # A leading underscore marks what Lightning notes for itself.
-    return {
-        name: getattr(values[name], values[name].WhichOneof("kind"))
-        for name in sorted(values)
-        if not name.startswith("_") and values[name].WhichOneof("kind")
-    }
+    kinds = {name: values[name].WhichOneof("kind") for name in sorted(values)}
+    return {name: getattr(values[name], kind) for name, kind in kinds.items() if kind}
 
 
 # ---------------------------------------------------------------- from bytes to events

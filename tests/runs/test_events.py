@@ -1,6 +1,7 @@
 """Event files are read as they were written, as TensorBoard does it, and only as far as they are whole."""
 
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import scalar
 
 from curriculum import UserError
 from curriculum.runs import events
@@ -29,9 +31,9 @@ def test_all_points_come_back_as_they_were_written(tmp_path: Path) -> None:
     assert not log.breaks_off
 
 
-@pytest.mark.parametrize("purge_step", [None, 25, 0])
+@pytest.mark.parametrize("purge_step", [None, 29, 25, 0])
 def test_the_log_is_that_of_tensorboard(own: Path, purge_step: int | None) -> None:
-    """Also that of a run that goes on in a second file: at the end, at step 25, from the beginning."""
+    """Also that of a run that goes on in a second file: at the end, at a step, from the beginning."""
     with SummaryWriter(str(own), purge_step=purge_step, filename_suffix=".resumed") as writer:
         for step in range(25, 35):
             writer.add_scalar("train_loss", -step, step)
@@ -45,7 +47,7 @@ def test_the_log_is_that_of_tensorboard(own: Path, purge_step: int | None) -> No
     assert list(log.images) == list(images)
     for tag, pictures in log.images.items():
         assert [tuple(one) for one in pictures] == [(i.step, i.encoded_image_string) for i in images[tag]]
-    assert len(log.scalars["train_loss"]) == {None: 40, 25: 35, 0: 10}[purge_step]
+    assert len(log.scalars["train_loss"]) == {None: 40, 29: 39, 25: 35, 0: 10}[purge_step]
     assert ("test_acc" in log.scalars) == (purge_step is None)
 
 
@@ -56,6 +58,27 @@ def test_scalars_written_as_tensors_are_scalars(tmp_path: Path) -> None:
     log = EventLog.read(tmp_path)
     assert [(p.step, p.value) for p in log.scalars["loss"]] == [(0, 0.0), (1, 0.25), (2, 0.5)]
     assert not log.tensors
+
+
+def test_only_the_first_record_of_a_tag_has_to_say_what_it_is(tmp_path: Path) -> None:
+    """TensorFlow's writers leave it out afterwards."""
+    with SummaryWriter(str(tmp_path)) as writer:
+        for step in range(2):
+            summary = scalar("loss", step / 4, new_style=True)
+            if step:
+                summary.value[0].ClearField("metadata")
+            writer._get_file_writer().add_summary(summary, step)
+    assert [point.value for point in EventLog.read(tmp_path).scalars["loss"]] == [0.0, 0.25]
+
+
+def test_the_newest_event_counts_where_a_clock_was_set_back(tmp_path: Path) -> None:
+    later = time.time() + 3600
+    with SummaryWriter(str(tmp_path)) as writer:
+        writer.add_scalar("a", 1.0, 0, walltime=later)
+        writer.add_scalar("a", 2.0, 1)
+    log = EventLog.read(tmp_path)
+    assert log.wall_time == later
+    assert log.final() == {"a": 2.0}
 
 
 def test_every_kind_of_tag(full: Path) -> None:
