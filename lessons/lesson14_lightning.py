@@ -23,7 +23,7 @@ from curriculum.demo import demo, output_folder
 from curriculum.draw import OTHER, SCRATCH, TORCH, new_figure
 from curriculum.pair import Case, training_pair
 from curriculum.quiet import quiet_lightning
-from curriculum.runs import events
+from curriculum.runs.events import EventLog
 from curriculum.table import Table
 from lessons.lesson05_losses import CrossEntropyLoss
 from lessons.lesson09_training import accuracy, linear_decay, minibatches
@@ -294,7 +294,7 @@ def three_runs_one_curve() -> Figure:
 def scalars(run: str, tag: str) -> Tensor:
     """Every point that a run's event files hold under `tag`: (points, 2), columns step and value."""
     four_runs(output_folder() / "lesson14")  # writes the files, where they are not there yet
-    points = events.scalars(output_folder() / "lesson14" / run, tag)
+    points = EventLog.read(output_folder() / "lesson14" / run).points(tag)
     return torch.tensor([(point.step, point.value) for point in points])
 
 

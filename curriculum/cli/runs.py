@@ -20,12 +20,13 @@ def runs(context: typer.Context, log_dir: LogDir = RUNS, as_json: AsJson = False
     context.obj = log_dir
     if context.invoked_subcommand:
         return
-    from curriculum.runs import catalogue
+    from curriculum.runs import catalogue, terminal
 
+    rows = catalogue.rows(log_dir)
     if as_json:
-        print(json.dumps(catalogue.rows(log_dir), indent=2))
+        print(json.dumps(rows, indent=2))
     else:
-        Console().print(catalogue.table(log_dir))
+        Console().print(terminal.table(rows))
 
 
 @app.command("show")
@@ -35,13 +36,15 @@ def show(
     log_dir: Annotated[Path | None, typer.Option(help="Folder of all runs.", show_default="runs")] = None,
 ) -> None:
     """Draw a run's curves, and write it as one page, run.html in its folder."""
-    from curriculum.runs import catalogue, page
+    from curriculum.runs import catalogue, page, terminal
+    from curriculum.runs.facts import RecordedRun
 
     log_dir = log_dir or context.obj
     folder = catalogue.resolve(run, log_dir)
+    recorded = RecordedRun.read(folder, catalogue.label(folder, log_dir))
     unicode = "utf" in (sys.stdout.encoding or "").lower()
-    print(catalogue.show(folder, log_dir, Console().width, unicode))
-    print(f"\npage: {page.write(folder, catalogue.label(folder, log_dir))}")
+    print(terminal.show(recorded, Console().width, unicode))
+    print(f"\npage: {page.write(recorded)}")
 
 
 def tensorboard(

@@ -1,22 +1,24 @@
 """One run as one web page: a file that needs no server, no script and no network. What `runs show` writes.
 
-Everything that comes from the run's files is escaped, and the page forbids scripts and outside addresses.
+This module prepares the values, `page.html` has the words and the markup. Jinja2 escapes every value, and the
+page forbids scripts and outside addresses.
 """
 
 import base64
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from html import escape
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from string import Template
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.ticker import MaxNLocator
 
 from curriculum import UserError
 from curriculum.draw import OTHER, SCRATCH, TORCH
 from curriculum.files import write_whole
-from curriculum.runs import events
-from curriculum.runs.catalogue import BREAKS_OFF, COUNTERS, RESULTS, config, curves, facts, number
+from curriculum.runs.events import EventLog, Image, Point
+from curriculum.runs.facts import BREAKS_OFF, COUNTERS, RecordedRun, number
 
 COLOURS = (TORCH, SCRATCH, *OTHER)
 DASHES = ("none", "6 3", "2 3")  # when the colours are used up
@@ -25,17 +27,14 @@ LEFT, RIGHT, TOP, BOTTOM = 48, 12, 10, 24  # the margins that hold the numbers
 BUCKETS = 400  # of steps: more points than two in each cannot be told apart
 
 
-def write(run: Path, name: str) -> Path:
+def write(run: RecordedRun) -> Path:
     """Write `run.html` into the run's folder, whole or not at all, and return its path.
 
-    Args:
-        run: a folder with event files.
-        name: the title.
-
     Raises:
-        UserError: the run cannot be read, or its folder not be written to.
+        UserError: the folder cannot be written to.
     """
-    target, text = run / "run.html", html(run, name)
+    target = run.folder / "run.html"
+    text = html(run)
     try:
         write_whole(target, text)
     except OSError as error:
@@ -43,151 +42,161 @@ def write(run: Path, name: str) -> Path:
     return target
 
 
-def html(run: Path, name: str) -> str:
-    """The page as text. Raises `UserError` where the run cannot be read."""
-    parts = (_results, _charts, _images, _facts, _texts, _config, _rest)
-    return PAGE.substitute(
-        name=escape(name),
-        warning=f'<p class="warning">{escape(BREAKS_OFF)}</p>' if events.breaks_off(run) else "",
-        body="\n".join(piece for part in parts for piece in part(run)),
-        colours="\n".join(_colour_rules()),
+def html(run: RecordedRun) -> str:
+    """The page as text."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html").render(
+        name=run.name,
+        warning=BREAKS_OFF if run.log.breaks_off else "",
+        results={tag: number(tag, value) for tag, value in run.results().items()},
+        charts=_charts(run.curves()),
+        last_values=_last_values(run.log),
+        pictures=[_picture(tag, images[-1]) for tag, images in run.log.images.items()],
+        facts=run.facts,
+        texts={tag: text for tag, text in run.log.texts.items() if tag != "run"},  # it stands among the facts
+        config=run.config,
+        left_out=_left_out(run.log),
+        width=WIDTH,
+        height=HEIGHT,
+        left=LEFT,
+        right=WIDTH - RIGHT,
+        styles=[{"colour": colour, "dash": dash} for dash in DASHES for colour in COLOURS],
     )
 
 
-# ---------------------------------------------------------------- the sections
+def _last_values(log: EventLog) -> dict[str, str]:
+    last = {tag: points[-1] for tag, points in log.scalars.items() if tag not in COUNTERS}
+    return {tag: f"{number(tag, point.value)} at step {point.step:,}" for tag, point in last.items()}
 
 
-def _results(run: Path) -> Iterator[str]:
-    final = events.final(run)
-    shown = [tag for tag in RESULTS if tag in final]
-    if shown:
-        cells = (f"<div><dt>{tag}</dt><dd>{number(tag, final[tag])}</dd></div>" for tag in shown)
-        yield f'<dl class="results">{"".join(cells)}</dl>'
+def _left_out(log: EventLog) -> list[str]:
+    kinds = {"histograms": log.histograms, "PR curves and other tensors": log.tensors}
+    return [f"{kind} ({len(tags)})" for kind, tags in kinds.items() if tags]
 
 
-def _charts(run: Path) -> Iterator[str]:
-    groups: dict[str, list[str]] = {}
-    for tag in curves(run):
-        groups.setdefault(tag.partition("/")[0], []).append(tag)
-    charts = [_chart(prefix, run, tags) for prefix, tags in groups.items()]
-    if charts:
-        yield f'<h2>Curves</h2>\n<p>Across: training steps.</p>\n<div class="grid">{"".join(charts)}</div>'
-    values = _final_values(run, [tag for tag in events.final(run) if tag not in COUNTERS])
-    if values:
-        yield f"<details><summary>All last values</summary>{_table(values)}</details>"
+@dataclass(frozen=True)
+class Picture:
+    """`source`: the picture itself, in the place of its address."""
+
+    caption: str
+    source: str
 
 
-def _images(run: Path) -> Iterator[str]:
-    last = {tag: events.images(run, tag)[-1] for tag in events.tags(run)["images"]}
-    if last:
-        figures = (_picture(tag, image) for tag, image in last.items())
-        yield f'<h2>Pictures</h2>\n<div class="pictures">{"".join(figures)}</div>'
+def _picture(tag: str, image: Image) -> Picture:
+    kind = "gif" if image.encoded.startswith(b"GIF8") else "png"
+    content = base64.b64encode(image.encoded).decode()
+    return Picture(f"{tag} at step {image.step:,}", f"data:image/{kind};base64,{content}")
 
 
-def _facts(run: Path) -> Iterator[str]:
-    known = facts(run)
-    if known:
-        yield f"<h2>What was run</h2>\n{_table(known)}"
+# ---------------------------------------------------------------- charts
 
 
-def _texts(run: Path) -> Iterator[str]:
-    for tag, text in events.texts(run).items():
-        if tag != "run":  # its rows stand among the facts
-            yield f"<h2>{escape(tag)}</h2>\n<pre>{escape(text)}</pre>"
+@dataclass(frozen=True)
+class Mark:
+    """A number beside an axis. `at`: its place, in SVG units."""
+
+    at: float
+    text: str
 
 
-def _config(run: Path) -> Iterator[str]:
-    if text := config(run):
-        yield f"<details><summary>config.yaml</summary><pre>{escape(text)}</pre></details>"
+@dataclass(frozen=True)
+class Axis:
+    """Values from `low` to `high` lie between the places `begin` and `end`."""
+
+    low: float
+    high: float
+    begin: float
+    end: float
+
+    def at(self, value: float) -> float:
+        """Where a value lies."""
+        return round(self.begin + (value - self.low) / (self.high - self.low) * (self.end - self.begin), 1)
 
 
-def _rest(run: Path) -> Iterator[str]:
-    tags = events.tags(run)
-    left = [f"{what} ({len(tags[kind])})" for kind, what in LEFT_OUT.items() if tags[kind]]
-    if left:
-        yield f"<p>Not on this page, but in TensorBoard: {', '.join(left)}.</p>"
+@dataclass(frozen=True)
+class Drawing:
+    """What is in the frame of a chart. `paths`: the points of each curve, as SVG writes them."""
+
+    paths: list[str]
+    x_marks: list[Mark]
+    y_marks: list[Mark]
 
 
-LEFT_OUT = {"histograms": "histograms", "tensors": "PR curves and other tensors"}
+@dataclass(frozen=True)
+class Chart:
+    """All curves of one prefix.
 
-
-def _final_values(run: Path, tags: Iterable[str]) -> dict[str, str]:
-    final = {tag: events.scalars(run, tag)[-1] for tag in tags}
-    return {tag: f"{number(tag, point.value)} at step {point.step:,}" for tag, point in final.items()}
-
-
-def _table(rows: Mapping[str, str]) -> str:
-    cells = (f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows.items())
-    return f"<table>{''.join(cells)}</table>"
-
-
-def _picture(tag: str, image: events.Image) -> str:
-    kind = "gif" if image.png.startswith(b"GIF8") else "png"
-    source = f"data:image/{kind};base64,{base64.b64encode(image.png).decode()}"
-    caption = f"{escape(tag)} at step {image.step:,}"
-    return f'<figure><img alt="{caption}" src="{source}"><figcaption>{caption}</figcaption></figure>'
-
-
-# ---------------------------------------------------------------- one chart
-
-
-def _chart(title: str, run: Path, tags: list[str]) -> str:
-    """All tags of one prefix in one chart, with a legend where there is more than one."""
-    lines = {tag: _finite(events.scalars(run, tag)) for tag in tags}
-    heading = escape(tags[0] if len(tags) == 1 else f"{title}/…")
-    legend = [
-        f'<span><svg class="key"><line class="s{_style(index)}" x1="0" x2="20" y1="5" y2="5"/></svg>'
-        f"{escape(tag.partition('/')[2] or tag)} {number(tag, events.scalars(run, tag)[-1].value)}</span>"
-        for index, tag in enumerate(tags)
-    ]
-    key = f"<figcaption>{''.join(legend)}</figcaption>" if len(tags) > 1 else ""
-    return f'<figure class="chart"><h3>{heading}</h3>{_svg(lines, heading)}{key}</figure>'
-
-
-def _svg(lines: Mapping[str, list[tuple[int, float]]], heading: str) -> str:
-    points = [point for line in lines.values() for point in line]
-    if not points:
-        return "<p>No finite value.</p>"
-    x_at, x_marks = _axis([x for x, _ in points], LEFT, WIDTH - RIGHT, whole=True)
-    y_at, y_marks = _axis([y for _, y in points], HEIGHT - BOTTOM, TOP)
-    parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{heading}">']
-    for y, label in y_marks:
-        parts.append(f'<line class="rule" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
-        parts.append(f'<text class="y" x="{LEFT - 6}" y="{y + 4}">{label}</text>')
-    for x, label in x_marks:
-        parts.append(f'<text class="x" x="{x}" y="{HEIGHT - 6}">{label}</text>')
-    for index, line in enumerate(lines.values()):
-        path = " ".join(f"{x_at(x)},{y_at(y)}" for x, y in _thinned(line))
-        parts.append(f'<polyline class="s{_style(index)}" points="{path}"/>')
-    return "".join([*parts, "</svg>"])
-
-
-def _axis(
-    values: list[float] | list[int], begin: float, end: float, whole: bool = False
-) -> tuple[Callable[[float], float], list[tuple[float, str]]]:
-    """Where a value lies between `begin` and `end`, and the round values with their places.
-
-    An axis of whole numbers ends at the values themselves, any other at round values.
+    Attributes:
+        heading: what stands above.
+        legend: name and last value of each curve.
+        drawing: None where no value is finite.
     """
-    low, high = min(values), max(values)
-    if low == high:
-        low, high = low - 0.5, high + 0.5
-    ticks = [
-        float(tick) for tick in MaxNLocator(4, integer=whole, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
-    ]
-    if whole:
-        ticks = [tick for tick in ticks if low <= tick <= high]
-    else:
-        low, high = ticks[0], ticks[-1]
 
-    def at(value: float) -> float:
-        return round(begin + (value - low) / (high - low) * (end - begin), 1)
-
-    return at, [(at(tick), f"{tick:,.0f}" if whole else f"{tick:.4g}") for tick in ticks]
+    heading: str
+    legend: list[tuple[str, str]]
+    drawing: Drawing | None
 
 
-def _finite(points: list[events.Point]) -> list[tuple[int, float]]:
+def _charts(curves: Mapping[str, list[Point]]) -> list[Chart]:
+    groups: defaultdict[str, dict[str, list[Point]]] = defaultdict(dict)
+    for tag, points in curves.items():
+        groups[tag.partition("/")[0]][tag] = points
+    return [_chart(prefix, group) for prefix, group in groups.items()]
+
+
+def _chart(prefix: str, curves: Mapping[str, list[Point]]) -> Chart:
+    heading = next(iter(curves)) if len(curves) == 1 else f"{prefix}/…"
+    legend = [(tag.partition("/")[2] or tag, number(tag, points[-1].value)) for tag, points in curves.items()]
+    return Chart(heading, legend, _drawing([_finite(points) for points in curves.values()]))
+
+
+def _drawing(lines: list[list[tuple[int, float]]]) -> Drawing | None:
+    steps = [step for line in lines for step, _ in line]
+    values = [value for line in lines for _, value in line]
+    if not values:
+        return None
+    x_axis, x_marks = _step_axis(steps)
+    y_axis, y_marks = _value_axis(values)
+    return Drawing([_path(line, x_axis, y_axis) for line in lines], x_marks, y_marks)
+
+
+def _step_axis(steps: Sequence[int]) -> tuple[Axis, list[Mark]]:
+    """It ends at the first and the last step; marks at whole round ones."""
+    low, high = _apart(min(steps), max(steps))
+    axis = Axis(low, high, LEFT, WIDTH - RIGHT)
+    ticks = [tick for tick in _round_values(low, high, whole=True) if low <= tick <= high]
+    return axis, [Mark(axis.at(tick), f"{tick:,.0f}") for tick in ticks]
+
+
+def _value_axis(values: Sequence[float]) -> tuple[Axis, list[Mark]]:
+    """It ends at round values, the lowest at the bottom."""
+    ticks = _round_values(*_apart(min(values), max(values)))
+    axis = Axis(ticks[0], ticks[-1], HEIGHT - BOTTOM, TOP)
+    return axis, [Mark(axis.at(tick), f"{tick:.4g}") for tick in ticks]
+
+
+def _apart(low: float, high: float) -> tuple[float, float]:
+    """An axis needs two ends, where all values are equal, too."""
+    return (low - 0.5, high + 0.5) if low == high else (low, high)
+
+
+def _round_values(low: float, high: float, whole: bool = False) -> list[float]:
+    locator = MaxNLocator(4, integer=whole, steps=[1, 2, 2.5, 5, 10])
+    return [float(value) for value in locator.tick_values(low, high)]
+
+
+def _finite(points: Sequence[Point]) -> list[tuple[int, float]]:
     return [(point.step, point.value) for point in points if math.isfinite(point.value)]
+
+
+def _path(points: list[tuple[int, float]], x_axis: Axis, y_axis: Axis) -> str:
+    return " ".join(f"{x_axis.at(step)},{y_axis.at(value)}" for step, value in _thinned(points))
 
 
 def _thinned(line: list[tuple[int, float]]) -> list[tuple[int, float]]:
@@ -198,68 +207,6 @@ def _thinned(line: list[tuple[int, float]]) -> list[tuple[int, float]]:
     kept = {0, len(line) - 1}
     for start in range(0, len(line), size):
         bucket = range(start, min(start + size, len(line)))
-        kept |= {pick(bucket, key=lambda index: line[index][1]) for pick in (min, max)}
+        kept.add(min(bucket, key=lambda index: line[index][1]))
+        kept.add(max(bucket, key=lambda index: line[index][1]))
     return [line[index] for index in sorted(kept)]
-
-
-def _style(index: int) -> int:
-    return index % (len(COLOURS) * len(DASHES))
-
-
-def _colour_rules() -> Iterator[str]:
-    for index in range(len(COLOURS) * len(DASHES)):
-        dash = DASHES[index // len(COLOURS)]
-        yield f".s{index} {{ stroke: {COLOURS[index % len(COLOURS)]}; stroke-dasharray: {dash}; }}"
-
-
-PAGE = Template("""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy"
-  content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>$name</title>
-<style>
-:root { color-scheme: light dark; --page: #fff; --ink: #1c2024; --soft: #667; --rule: #dde; --lift: 1; }
-@media (prefers-color-scheme: dark) {
-  :root { --page: #15181c; --ink: #e6e8ea; --soft: #9aa; --rule: #333a42; --lift: 1.5; }
-}
-body { background: var(--page); color: var(--ink); font: 16px/1.5 system-ui, sans-serif;
-  max-width: 72rem; margin: 0 auto; padding: 1rem; }
-h1 { font-size: 1.5rem; overflow-wrap: anywhere; }
-h2 { font-size: 1.2rem; margin: 2rem 0 0.5rem; overflow-wrap: anywhere; }
-h3 { font-size: 1rem; margin: 0; overflow-wrap: anywhere; }
-p, figcaption, summary, dt { color: var(--soft); }
-.warning { color: var(--ink); border-left: 4px solid #edae49; padding-left: 0.75rem; }
-.results { display: flex; flex-wrap: wrap; gap: 1rem 2rem; }
-.results dd { margin: 0; font-size: 1.5rem; }
-.grid { display: grid; gap: 1.5rem; grid-template-columns: repeat(auto-fill, minmax(min(100%, 20rem), 1fr)); }
-.pictures { display: flex; flex-wrap: wrap; gap: 1.5rem; align-items: flex-start; }
-figure { margin: 0; min-width: 0; }
-figcaption { font-size: 0.85rem; overflow-wrap: anywhere; }
-.chart figcaption { display: flex; flex-wrap: wrap; gap: 0 1rem; }
-img { max-width: 100%; height: auto; background: #fff; }
-svg { width: 100%; height: auto; display: block; }
-svg.key { width: 20px; height: 10px; display: inline-block; margin-right: 0.4rem; }
-svg text { font-size: 11px; fill: var(--soft); }
-.x { text-anchor: middle; }
-.y { text-anchor: end; }
-.rule { stroke: var(--rule); }
-[class^="s"] { fill: none; stroke-width: 1.6; filter: brightness(var(--lift)); }
-$colours
-table { border-collapse: collapse; font-size: 0.9rem; }
-th, td { text-align: left; vertical-align: top; padding: 0.2rem 1.5rem 0.2rem 0;
-  border-bottom: 1px solid var(--rule); overflow-wrap: anywhere; }
-th { font-weight: normal; color: var(--soft); min-width: 7rem; }
-details { margin: 1rem 0; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 0.85rem; }
-</style>
-</head>
-<body>
-<h1>$name</h1>
-$warning
-$body
-</body>
-</html>
-""")

@@ -3,9 +3,10 @@
 import logging
 import signal
 import sys
+import time
 import warnings
 from pathlib import Path
-from threading import Event
+from types import FrameType
 
 from curriculum import UserError
 
@@ -26,26 +27,31 @@ Stop it with Ctrl-C."""
 
 
 def serve(log_dir: Path, port: int) -> None:
-    """Serve `log_dir` on localhost until interrupted. Port 0 takes one that is free.
+    """Serve `log_dir` on localhost until Ctrl-C or SIGTERM. Port 0 takes one that is free.
 
     Raises:
         UserError: the port is taken.
     """
+    signal.signal(signal.SIGTERM, _exit)  # Windows ends a process without asking: there it never comes
     url = start(log_dir, port)
     print(f"TensorBoard: {url}\n{WHERE_TO_LOOK}", flush=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    Event().wait()
+    while True:
+        time.sleep(60)  # Ctrl-C ends a sleep on Windows, too; waiting for a threading.Event it would not
 
 
 def start(log_dir: Path, port: int = 0) -> str:
-    """Serve in the background, as long as this process lives. Returns the address."""
+    """Serve in the background, as long as this process lives. Returns the address.
+
+    Raises:
+        UserError: the port is taken.
+    """
     logging.getLogger("tensorboard").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about its own use of pkg_resources
         from tensorboard import program
 
-        board = program.TensorBoard()
-        board.configure(
+        server = program.TensorBoard()
+        server.configure(
             (
                 "tensorboard",
                 f"--logdir={log_dir}",
@@ -56,8 +62,12 @@ def start(log_dir: Path, port: int = 0) -> str:
             )
         )
         try:
-            return board.launch()
+            return server.launch()
         except program.TensorBoardServerException as error:
             raise UserError(
                 f"TensorBoard cannot listen on port {port} ({error.msg}); try --port 0"
             ) from error
+
+
+def _exit(number: int, frame: FrameType | None) -> None:
+    sys.exit(0)

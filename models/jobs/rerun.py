@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from curriculum import UserError
-from curriculum.runs import events
+from curriculum.runs.events import EVENT_FILES, EventLog
 from models.jobs import mnist
 from models.jobs.options import options_of
 from models.records import manifest
@@ -85,10 +85,10 @@ def _differing_curves(one: Path, other: Path) -> list[str]:
 
 def _curves(run: Path) -> dict[str, Curve]:
     """Steps and values as text, in which not-a-number equals itself; empty for a run without a log."""
-    if not any(run.glob(events.EVENT_FILES)):
+    if not any(run.glob(EVENT_FILES)):
         return {}
-    tags = events.tags(run)["scalars"]
-    return {tag: [(point.step, repr(point.value)) for point in events.scalars(run, tag)] for tag in tags}
+    curves = EventLog.read(run).scalars
+    return {tag: [(point.step, repr(point.value)) for point in points] for tag, points in curves.items()}
 
 
 def _where(one: Curve, other: Curve) -> str:

@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 
 from curriculum import UserError
 from curriculum.cli.main import main as curriculum_main
-from curriculum.runs import events
+from curriculum.runs.catalogue import find
+from curriculum.runs.events import EventLog
 from models.jobs import mnist
 from models.jobs.options import Options
 from models.lightning import cli as fit
@@ -59,12 +60,12 @@ def assert_equal_weights(one: str | Path, other: str | Path, atol: float = 0.0) 
 def test_a_run_has_config_checkpoints_and_one_full_log(trained: Path) -> None:
     run = trained
     assert run.parts[-2:] == ("fit", "version_0")
-    assert events.find(run.parents[1]) == [run]
-    tags = events.tags(run)
-    assert {"train_loss", "train_acc", "val_loss", "val_acc", "test_acc", "lr"} <= set(tags["scalars"])
-    assert "hp_metric" not in tags["scalars"]
-    assert {"weights/first_layer", "answers/confusion", "answers/misread"} == set(tags["images"])
-    chosen = events.hparams(run)
+    assert find(run.parents[1]) == [run]
+    log = EventLog.read(run)
+    assert {"train_loss", "train_acc", "val_loss", "val_acc", "test_acc", "lr"} <= log.scalars.keys()
+    assert "hp_metric" not in log.scalars
+    assert {"weights/first_layer", "answers/confusion", "answers/misread"} == log.images.keys()
+    chosen = log.hparams
     assert (chosen["batch_size"], chosen["epochs"], chosen["seed"]) == (64, 2, 0)
     assert yaml.safe_load((run / "config.yaml").read_text())["model"]["sizes"] == [784, 16, 10]
     best, last = sorted((run / "checkpoints").iterdir())
@@ -85,7 +86,7 @@ def test_the_saved_config_repeats_the_run(capfd: pytest.CaptureFixture[str]) -> 
     assert "test_acc" in printed.out
     fit.main(["fit", "--config", "runs/fit/version_0/config.yaml"])
     assert_equal_weights(*(f"runs/fit/version_{n}/checkpoints/last.ckpt" for n in (0, 1)))
-    first, second = (events.final(Path(f"runs/fit/version_{n}")) for n in (0, 1))
+    first, second = (EventLog.read(Path(f"runs/fit/version_{n}")).final() for n in (0, 1))
     assert first == second
 
 
@@ -94,7 +95,7 @@ def test_a_folder_that_has_a_config_may_be_used_again() -> None:
     options = [part for value in logger[1:] for part in (f"--trainer.logger.{value}",)]
     for _ in range(2):
         fit.main(["fit", *SMALL, "--trainer.logger", logger[0], *options, "--trainer.max_epochs", "1"])
-    assert [run.name for run in events.find(Path("runs"))] == ["version_7"]
+    assert [run.name for run in find(Path("runs"))] == ["version_7"]
 
 
 def test_the_engines_give_the_same_run() -> None:
@@ -127,17 +128,17 @@ def test_two_processes_are_one(engine: str, tmp_path: Path) -> None:
     one, two = Path("runs/one/version_0"), Path("runs/two/version_0")
     assert_equal_weights(one / "checkpoints/last.ckpt", two / "checkpoints/last.ckpt", atol=1e-9)
     for tag in ("train_loss", "train_acc", "val_loss", "val_acc", "test_acc", "lr"):
-        expected = events.scalars(one, tag)
-        found = events.scalars(two, tag)
+        expected = EventLog.read(one).scalars[tag]
+        found = EventLog.read(two).scalars[tag]
         assert [point.step for point in found] == [point.step for point in expected], tag
         # Event files hold float32.
         assert [p.value for p in found] == pytest.approx([p.value for p in expected], abs=1e-6), tag
-    assert len(events.find(Path("runs"))) == 2
+    assert len(find(Path("runs"))) == 2
 
 
 def test_a_checkpoint_is_validated_tested_and_used(trained: Path, capfd: pytest.CaptureFixture[str]) -> None:
     checkpoint = str(trained / "checkpoints/last.ckpt")
-    known = events.final(trained)
+    known = EventLog.read(trained).final()
     for command, tag in (("validate", "val_acc"), ("test", "test_acc")):
         capfd.readouterr()
         fit.main([command, "--data.dataset", "digits", "--ckpt_path", checkpoint])
@@ -157,7 +158,7 @@ def test_a_checkpoint_is_validated_tested_and_used(trained: Path, capfd: pytest.
 
 def test_early_stopping_is_an_option() -> None:
     fit.main(["fit", *SMALL, "--trainer.max_epochs", "30", "--model.lr", "2.0", "--patience", "1"])
-    assert len(events.scalars(Path("runs/fit/version_0"), "val_loss")) < 30
+    assert len(EventLog.read(Path("runs/fit/version_0")).scalars["val_loss"]) < 30
 
 
 def test_a_checkpoint_knows_what_pixels_its_network_was_fed() -> None:
@@ -165,7 +166,7 @@ def test_a_checkpoint_knows_what_pixels_its_network_was_fed() -> None:
     run = Path("runs/fit/version_0")
     last = str(run / "checkpoints/last.ckpt")
     fit.main(["test", "--ckpt_path", last, "--data.dataset", "digits"])
-    tested = events.final(Path("runs/test/version_0"))
+    tested = EventLog.read(Path("runs/test/version_0")).final()
     assert tested["test_acc"] == pytest.approx(json.loads((run / "report.json").read_text())["test_acc"])
     with pytest.raises(UserError, match=r'"data.normalize" must be given via "model.normalize"'):
         fit.main(["fit", *SMALL, "--data.normalize", "false"])
@@ -173,7 +174,7 @@ def test_a_checkpoint_knows_what_pixels_its_network_was_fed() -> None:
 
 def test_logging_may_be_switched_off() -> None:
     fit.main(["fit", *SMALL, "--log.level", "off"])
-    assert events.find(Path("runs")) == []
+    assert find(Path("runs")) == []
     assert Path("runs/fit/version_0/config.yaml").exists()
 
 
@@ -187,9 +188,9 @@ TWO_STEPS = (
 def test_recipes_train(path: Path) -> None:
     """Two steps of each: the network, the loss, the distortions and the precision fit together."""
     fit.main(["fit", "--config", path.stem, *TWO_STEPS])
-    (run,) = events.find(Path("runs"))
+    (run,) = find(Path("runs"))
     assert run.parent.name == ("fit" if path.stem == "default" else path.stem)
-    assert "test_acc" in events.final(run)
+    assert "test_acc" in EventLog.read(run).final()
 
 
 def test_the_default_recipe_is_the_default(capsys: pytest.CaptureFixture[str]) -> None:

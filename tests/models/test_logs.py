@@ -11,8 +11,10 @@ import pytest
 import torch
 
 from curriculum import data
-from curriculum.runs import events
-from curriculum.runs import tensorboard as board
+from curriculum.runs import page, tensorboard, terminal
+from curriculum.runs.catalogue import find, resolve, rows
+from curriculum.runs.events import EVENT_FILES, EventLog
+from curriculum.runs.facts import RecordedRun
 from models.jobs import mnist
 from models.jobs.options import ENGINES, Options
 from models.records import log as logs
@@ -43,9 +45,9 @@ def run_of(log_dir: Path, engine: str) -> Path:
 def test_every_engine_writes_the_same_tags_at_the_same_steps(log_dir: Path) -> None:
     steps = {}
     for engine in ENGINES:
-        run = run_of(log_dir, engine)
-        found = [tag for tag in events.tags(run)["scalars"] if tag != "epoch"]  # Lightning counts epochs, too
-        steps[engine] = {tag: [point.step for point in events.scalars(run, tag)] for tag in found}
+        curves = EventLog.read(run_of(log_dir, engine)).scalars
+        curves.pop("epoch", None)  # Lightning counts epochs, too
+        steps[engine] = {tag: [point.step for point in points] for tag, points in curves.items()}
     assert steps["scratch"].keys() == BASIC | PER_LAYER
     assert steps["scratch"] == steps["torch"] == steps["lightning"]
     # 1,197 digits in batches of 64 are 19 steps an epoch.
@@ -58,10 +60,10 @@ def test_every_engine_writes_the_same_tags_at_the_same_steps(log_dir: Path) -> N
 
 
 def test_the_curves_lie_on_top_of_each_other(log_dir: Path) -> None:
+    recorded = [EventLog.read(run_of(log_dir, engine)) for engine in ENGINES]
     for tag in BASIC | PER_LAYER:
         scratch, reference, lightning = (
-            torch.tensor([point.value for point in events.scalars(run_of(log_dir, engine), tag)])
-            for engine in ENGINES
+            torch.tensor([point.value for point in log.scalars[tag]]) for log in recorded
         )
         torch.testing.assert_close(scratch, reference, rtol=1e-3, atol=1e-5, msg=tag)
         torch.testing.assert_close(lightning, reference, rtol=1e-6, atol=1e-7, msg=tag)
@@ -70,7 +72,7 @@ def test_the_curves_lie_on_top_of_each_other(log_dir: Path) -> None:
 def test_numbers_mean_what_their_names_say(log_dir: Path) -> None:
     run, report = run_of(log_dir, "scratch"), {}
     report = json.loads((run / "report.json").read_text())
-    final = events.final(run)
+    final = EventLog.read(run).final()
     assert final["val_acc"] == pytest.approx(report["val_acc"])
     assert final["test_acc"] == pytest.approx(report["test_acc"])
     for name in PARAMETERS:  # plain SGD: the update is lr · gradient
@@ -80,7 +82,7 @@ def test_numbers_mean_what_their_names_say(log_dir: Path) -> None:
 
 
 def _lr_at(run: Path, step: int) -> float:
-    return next(point.value for point in events.scalars(run, "lr") if point.step == step)
+    return next(point.value for point in EventLog.read(run).scalars["lr"] if point.step == step)
 
 
 @pytest.mark.parametrize("level", ["off", "basic"])
@@ -90,29 +92,52 @@ def test_lower_levels_write_less(tmp_path: Path, level: Any) -> None:
         run = run_of(tmp_path, engine)
         assert (run / "report.json").exists()
         if level == "off":
-            assert not list(run.glob(events.EVENT_FILES))
+            assert not list(run.glob(EVENT_FILES))
         else:
-            tags = events.tags(run)
-            assert set(tags["scalars"]) - {"epoch"} == BASIC
-            assert not tags["images"]
-            assert not tags["histograms"]
+            log = EventLog.read(run)
+            assert log.scalars.keys() - {"epoch"} == BASIC
+            assert not log.images
+            assert not log.histograms
 
 
 def test_an_epoch_of_few_batches_still_has_a_training_curve(tmp_path: Path) -> None:
     mnist.run(Options(data="digits", epochs=2, batch_size=400, log="basic", log_dir=tmp_path), quiet)
     for engine in ENGINES:
-        points = events.scalars(run_of(tmp_path, engine), "train_loss")
+        points = EventLog.read(run_of(tmp_path, engine)).scalars["train_loss"]
         assert [point.step for point in points] == [2, 5]  # three batches an epoch, one point each
 
 
 def test_hyperparameters_stay_in_their_run(log_dir: Path) -> None:
     """No second run beside it, no hp_metric, and the results are those of the run."""
-    assert events.find(log_dir) == [run_of(log_dir, engine) for engine in sorted(ENGINES)]
+    assert find(log_dir) == [run_of(log_dir, engine) for engine in sorted(ENGINES)]
     for engine in ENGINES:
-        run = run_of(log_dir, engine)
-        assert "hp_metric" not in events.tags(run)["scalars"]
-        assert events.hparams(run)["lr"] == 0.2
-        assert events.hparams(run)["engine"] == engine
+        log = EventLog.read(run_of(log_dir, engine))
+        assert "hp_metric" not in log.scalars
+        assert log.hparams["lr"] == 0.2
+        assert log.hparams["engine"] == engine
+
+
+# ---------------------------------------------------------------- through `curriculum runs`
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_run_is_listed_and_shown(log_dir: Path, engine: str) -> None:
+    run = resolve(engine, log_dir)
+    assert run == run_of(log_dir, engine)
+    report = json.loads((run / "report.json").read_text())
+    (row,) = (row for row in rows(log_dir) if row["folder"] == report["folder"])
+    assert row["steps"] == 6 * 19
+    assert row["val_acc"] == pytest.approx(report["val_acc"], rel=1e-6)
+    assert row["test_acc"] == pytest.approx(report["test_acc"], rel=1e-6)
+    recorded = RecordedRun.read(run, engine)
+    # Known from report.json, manifest.json and the log: one of each.
+    assert [recorded.facts[name] for name in ("parameters", "threads", "sizes")] == [
+        str(report["parameters"]),
+        str(torch.get_num_threads()),
+        "784–128–64–10",
+    ]
+    assert f"test_acc {report['test_acc']:.2%}" in terminal.show(recorded)
+    assert page.write(recorded).stat().st_size < 2_000_000
 
 
 # ---------------------------------------------------------------- through TensorBoard's own server
@@ -121,7 +146,7 @@ def test_hyperparameters_stay_in_their_run(log_dir: Path) -> None:
 @pytest.fixture(scope="module")
 def address(log_dir: Path) -> str:
     """Where TensorBoard serves, once it has read all: each run's last event is its test accuracy."""
-    url = board.start(log_dir)
+    url = tensorboard.start(log_dir)
     deadline = time.monotonic() + 60
     while sum("test_acc" in tags for tags in ask(url, "scalars/tags").values()) < len(ENGINES):
         assert time.monotonic() < deadline, "TensorBoard does not read the runs"
@@ -193,7 +218,7 @@ def test_hparams_dashboard_has_the_real_results(address: str, log_dir: Path) -> 
     assert len(groups) == 3
     for group in groups:
         values = {metric["name"]["tag"]: metric["value"] for metric in group["metricValues"]}
-        final = events.final(log_dir / group["name"])
+        final = EventLog.read(log_dir / group["name"]).final()
         assert values == {tag: pytest.approx(final[tag]) for tag in logs.METRICS}
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from curriculum.runs import events
+from curriculum.runs.events import EventLog
 from models.jobs import parity
 from models.jobs.options import Options
 from models.jobs.parity import ulps
@@ -88,7 +88,7 @@ def test_tensorboard_gets_the_differences(equal: dict[str, parity.Record]) -> No
     record = equal["scratch"]
     run = record.folder.path
     assert run.parts[-3:] == ("parity", "scratch", "version_0")
-    points = events.scalars(run, "parity/2.weight")
+    points = EventLog.read(run).points("parity/2.weight")
     assert [point.step for point in points] == [9, 19]
     assert max(point.value for point in points) <= record.gaps["weight 2.weight"].absolute
     rows = parity.table([record]).rows

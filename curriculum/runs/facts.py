@@ -1,0 +1,171 @@
+"""What one run's folder tells, as plain values: its log, what was run, how its numbers are written.
+
+The views (`terminal`, `page`) are given a `RecordedRun` and read no file themselves.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from curriculum.runs.events import EventLog, Point
+
+RESULTS = ("train_loss", "val_loss", "val_acc", "test_acc")
+CURVES = ("train_loss", "val_loss", "train_acc", "val_acc", "lr")  # shown first, in this order
+COUNTERS = ("epoch",)  # Lightning writes it; its curve tells nothing
+BREAKS_OFF = "the log breaks off: the run is still going on, or a file is damaged"
+
+REPORT = "report.json"
+MANIFEST = "manifest.json"
+CONFIG = "config.yaml"
+# Of the machine or of the whole command, not of this run.
+LEFT_OUT = ("folder", "log_dir", "data_dir", "engines")
+# The command line and the commit stay in the manifest: a page is mailed to others.
+FROM_MANIFEST = ("data", "data_sha256", "device", "threads", "seed", "options", "versions")
+FROM_CONFIG = {  # where the facts that are in no other file stand in config.yaml
+    "seed_everything": ("seed_everything",),
+    "max_epochs": ("trainer", "max_epochs"),
+    "batch_size": ("data", "batch_size"),
+    "augment": ("data", "augment"),
+    "patience": ("patience",),
+}
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """One run, read once.
+
+    Attributes:
+        folder: where it lies.
+        name: what it is called, for example its path inside the log folder.
+        log: its event files.
+        facts: what was run, name and value as text.
+        config: config.yaml as it stands; empty where there is none.
+    """
+
+    folder: Path
+    name: str
+    log: EventLog
+    facts: dict[str, str]
+    config: str
+
+    @classmethod
+    def read(cls, folder: Path, name: str) -> "RecordedRun":
+        """Read the run in `folder`.
+
+        Raises:
+            UserError: it holds no event that can be read.
+        """
+        log = EventLog.read(folder)
+        return cls(folder, name, log, read_facts(folder, log), _text(folder / CONFIG))
+
+    def results(self) -> dict[str, float]:
+        """The last of each of `RESULTS` that the run has."""
+        final = self.log.final()
+        return {tag: final[tag] for tag in RESULTS if tag in final}
+
+    def curves(self) -> dict[str, list[Point]]:
+        """The curves of more than one point: first the main ones, then in the order of writing."""
+        found = {tag: points for tag, points in self.log.scalars.items() if len(points) > 1}
+        main = [tag for tag in CURVES if tag in found]
+        others = [tag for tag in found if tag not in CURVES + COUNTERS]
+        return {tag: found[tag] for tag in main + others}
+
+
+def number(tag: str, value: float) -> str:
+    """A value as its reader wants it: accuracies in per cent, all else to four digits."""
+    if tag.endswith("_acc") and math.isfinite(value):
+        return f"{value:.2%}"
+    return f"{value:.4g}"
+
+
+# ---------------------------------------------------------------- what was run
+
+
+def read_facts(folder: Path, log: EventLog) -> dict[str, str]:
+    """What was run, from the files beside the log and from the log. The first to name a fact wins.
+
+    A run that goes on has no report yet, and a run of an older version or of somebody's own program no
+    manifest: then the log is what tells of it. A file that cannot be read is a fact, too.
+    """
+    sources = (
+        _parsed(folder / REPORT, json.loads),
+        _from_manifest(_parsed(folder / MANIFEST, json.loads)),
+        _from_config(_parsed(folder / CONFIG, yaml.safe_load)),
+        _from_table(log.texts.get("run", "")),
+        log.hparams,  # last: TensorBoard keeps numbers as floats
+    )
+    known: dict[str, str] = {}
+    for source in sources:
+        for name, value in _flat(source):
+            known.setdefault(name, value)
+    return {name: value for name, value in known.items() if name not in LEFT_OUT}
+
+
+def _parsed(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
+    """A file's dictionary; empty where there is no file, and a note where it is damaged."""
+    try:
+        found = parse(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        found = None
+    return found if isinstance(found, dict) else {path.name: "cannot be read"}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _from_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: manifest[name] for name in (*FROM_MANIFEST, MANIFEST) if name in manifest}
+
+
+def _from_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The plain values of `FROM_CONFIG`."""
+    found = {name: config[name] for name in (CONFIG,) if name in config}
+    for name, place in FROM_CONFIG.items():
+        value: Any = config
+        for key in place:
+            value = value.get(key) if isinstance(value, dict) else None
+        if isinstance(value, int | float | str):
+            found[name] = value
+    return found
+
+
+def _from_table(text: str) -> dict[str, str]:
+    """The rows of the two-column table that `RunLog` writes as text, without its head and the line below."""
+    rows = {}
+    for line in text.splitlines()[2:]:
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 2:
+            rows[cells[0]] = cells[1]
+    return rows
+
+
+def _flat(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Names and values as text, those of inner dictionaries last; None is left out."""
+    inner = [values for values in facts.values() if isinstance(values, dict)]
+    for values in (facts, *inner):
+        for name, value in values.items():
+            if value is None or isinstance(value, dict) or name.startswith("_"):  # Lightning's own notes
+                continue
+            yield name, _readable(value)
+
+
+def _readable(value: Any) -> str:
+    """A value as a run's log writes it: sizes become 784–128–64–10."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list):
+        return "–".join(map(str, value))
+    return str(value)

@@ -1,0 +1,42 @@
+"""TensorBoard is started, and ends when it is asked to. What it shows is in tests/models/test_logs.py."""
+
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from curriculum import UserError
+from curriculum.runs import tensorboard
+
+SERVE = """
+from pathlib import Path
+from curriculum.runs import tensorboard
+tensorboard.start = lambda log_dir, port: "http://localhost:1/"  # the real one takes seconds
+try:
+    tensorboard.serve(Path("runs"), 0)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no signals to one process")
+@pytest.mark.parametrize(("number", "said"), [(signal.SIGINT, "interrupted\n"), (signal.SIGTERM, "")])
+def test_it_serves_until_it_is_told_to_end(number: int, said: str) -> None:
+    with subprocess.Popen([sys.executable, "-c", SERVE], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        for line in process.stdout:
+            if line == "Stop it with Ctrl-C.\n":
+                break
+        process.send_signal(number)
+        assert process.stdout.read() == said
+        assert process.wait(timeout=30) == 0
+
+
+def test_a_port_that_is_taken_is_one_clear_line(log_dir: Path) -> None:
+    with socket.create_server(("localhost", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=f"cannot listen on port {port} .*; try --port 0"):
+            tensorboard.start(log_dir, port)
