@@ -390,5 +390,5 @@ def test_a_killed_download_leaves_nothing_that_is_taken_for_whole(
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert [name for name in files(tmp_path) if not name.startswith("download-")] == [IMAGES]
-    server.spoil.clear()
+    whole_server.spoil.clear()
     assert data.load("mnist", tmp_path).name == "MNIST"
