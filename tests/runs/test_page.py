@@ -153,6 +153,8 @@ def test_the_page_says_results_facts_and_texts(text: str) -> None:
         assert expected in words
     assert any("max_epochs: 3" in word for word in words)
     assert any("TensorBoard: histograms (1)" in word for word in words)
+    assert "val_acc" in words
+    assert "epoch" not in words  # Lightning's count of epochs says nothing
 
 
 def test_what_is_of_the_machine_stays_off_the_page(own: Path) -> None:

@@ -12,8 +12,10 @@ from curriculum import UserError
 from curriculum.runs import tensorboard
 
 SERVE = """
+import signal
 from pathlib import Path
 from curriculum.runs import tensorboard
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 tensorboard.start = lambda log_dir, port: "http://localhost:1/"  # the real one takes seconds
 try:
     tensorboard.serve(Path("runs"), 0)
@@ -27,12 +29,15 @@ except KeyboardInterrupt:
 def test_it_serves_until_it_is_told_to_end(number: int, said: str) -> None:
     with subprocess.Popen([sys.executable, "-c", SERVE], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        for line in process.stdout:
-            if line == "Stop it with Ctrl-C.\n":
-                break
-        process.send_signal(number)
-        assert process.stdout.read() == said
-        assert process.wait(timeout=30) == 0
+        try:
+            for line in process.stdout:
+                if line == "Stop it with Ctrl-C.\n":
+                    break
+            process.send_signal(number)
+            assert process.communicate(timeout=60) == (said, None)
+        finally:
+            process.kill()
+    assert process.returncode == 0
 
 
 def test_a_port_that_is_taken_is_one_clear_line(log_dir: Path) -> None:
