@@ -16,7 +16,7 @@ from curriculum.cli import lessons as lesson_commands
 from curriculum.cli.main import main
 from curriculum.discover import lessons
 from lessons import lesson01_neuron
-from models.jobs.train import Options
+from models.jobs.options import Options
 from tests.support.commands import curriculum, curriculum_here, refused
 
 

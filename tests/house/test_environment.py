@@ -340,10 +340,10 @@ def test_runs_that_begin_at_once_have_folders_of_their_own(tmp_path: Path) -> No
         assert len(found) == len(set(found)) == 8 * 3 + 8 * 1
 
 
-def begin_at_once(root: Path, runs: list[tuple[str, ...]]) -> list[Path]:
+def begin_at_once(root: Path, runs: list[tuple[str, ...]]) -> list[RunFolder]:
     """Begin one run per thread, all in the same moment. Returns every folder that one of them got."""
     barrier = threading.Barrier(len(runs))
-    found: list[Path] = []
+    found: list[RunFolder] = []
 
     def begin(engines: tuple[str, ...]) -> None:
         barrier.wait()

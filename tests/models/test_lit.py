@@ -16,6 +16,7 @@ from lessons.lesson13_mnist import SIZES, first_weights
 from models.lightning.data import MNISTDataModule, ShareOfBatches
 from models.lightning.module import MLPModule
 from models.lightning.trainer import plain_trainer
+from models.networks.augment import Kind
 
 # Batch norm goes with SGD here: the true gradient of a bias before it is 0, and Adam, which divides by a
 # gradient's usual size, makes whole steps of the rounding errors that are left.
@@ -139,9 +140,10 @@ def test_pixels_may_be_left_from_0_to_1() -> None:
         assert module.data is not None
         x, target = module.data.train.x[:20], module.data.train.target[:20]
         batches[normalize], _ = module.on_after_batch_transfer((x, target), 0)
+        unscaled = module.data
     digits = load("digits")
     torch.testing.assert_close(batches[False], batches[True] * digits.std + digits.mean, rtol=0, atol=1e-9)
-    assert torch.equal(module.data.test.x, digits.unscaled().test.x)
+    assert torch.equal(unscaled.test.x, digits.unscaled().test.x)
 
 
 def test_a_network_is_fed_the_pixels_it_was_made_for() -> None:
@@ -159,9 +161,10 @@ def test_augmentation_touches_training_digits_only() -> None:
         def on_validation_batch_start(self, trainer: Any, module: Any, batch: Any, *_: Any) -> None:
             seen.setdefault("val", batch[0])
 
-    for kind in ("none", "elastic"):
+    kinds: tuple[Kind, ...] = ("none", "elastic")
+    for kind in kinds:
         seen.clear()
-        batches = MNISTDataModule("digits", batch_size=1197, augment=kind, seed=0)  # type: ignore[arg-type]
+        batches = MNISTDataModule("digits", batch_size=1197, augment=kind, seed=0)
         with quiet_lightning():
             plain_trainer(1, [Look()]).fit(MLPModule((784, 10)), batches)
         assert batches.data is not None

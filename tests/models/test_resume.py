@@ -1,5 +1,6 @@
 """A run that was stopped, by whatever and whenever, ends with the bits of one that was not."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -40,23 +41,37 @@ class Killed(BaseException):
     """In the place of SIGKILL: nobody catches it to save anything."""
 
 
-def at_step(step: int, act: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let something happen within that step of whichever engine learns, once."""
-    count = 0
+def before_each_step(act: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let something happen at the beginning of every step of whichever engine learns."""
 
-    def counted(method: Any) -> Any:
+    def acting(method: Any) -> Any:
         def inner(*args: Any, **kwargs: Any) -> Any:
-            nonlocal count
-            count += 1
-            if count == step + 1:
-                act()
+            act()
             return method(*args, **kwargs)
 
         return inner
 
-    monkeypatch.setattr(ScratchEngine, "step", counted(ScratchEngine.step))
-    monkeypatch.setattr(TorchEngine, "step", counted(TorchEngine.step))
-    monkeypatch.setattr(MLPModule, "training_step", counted(MLPModule.training_step))
+    monkeypatch.setattr(ScratchEngine, "step", acting(ScratchEngine.step))
+    monkeypatch.setattr(TorchEngine, "step", acting(TorchEngine.step))
+    monkeypatch.setattr(MLPModule, "training_step", acting(MLPModule.training_step))
+
+
+def counted_steps(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """A list that grows with every step."""
+    taken: list[None] = []
+    before_each_step(lambda: taken.append(None), monkeypatch)
+    return taken
+
+
+def at_step(step: int, act: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let something happen within that step, once."""
+    numbers = itertools.count()
+
+    def act_there() -> None:
+        if next(numbers) == step:
+            act()
+
+    before_each_step(act_there, monkeypatch)
 
 
 def kill() -> None:
@@ -85,7 +100,11 @@ def test_a_killed_run_goes_on_to_the_same_bits(
         with pytest.raises(Killed):
             mnist.run(replace(OPTIONS, engine=engine, log_dir=tmp_path), quiet)
     options, folders = mnist.unfinished(tmp_path)
-    (report,) = mnist.run(options, quiet, folders)
+    with monkeypatch.context() as patch:
+        taken = counted_steps(patch)
+        (report,) = mnist.run(options, quiet, folders)
+    saved = step // STEPS * STEPS  # whole epochs are not learned again
+    assert len(taken) == 3 * STEPS - saved
     assert differences(whole[engine], Path(report.folder)) == []
     assert not list(Path(report.folder).glob("*checkpoint*"))
 
@@ -102,18 +121,11 @@ def test_a_stopped_run_loses_no_step(
             mnist.run(replace(OPTIONS, engine=engine, log_dir=tmp_path), quiet)
     assert told.value.code == 128 + signal.SIGTERM
     assert f"{step + 1} steps" in str(told.value)
-    taken = 0
-
-    def count() -> None:
-        nonlocal taken
-        taken += 1
-
     options, folders = mnist.unfinished(tmp_path)
     with monkeypatch.context() as patch:
-        for later in range(3 * STEPS):
-            at_step(later, count, patch)
+        taken = counted_steps(patch)
         (report,) = mnist.run(options, quiet, folders)
-    assert taken == 3 * STEPS - (step + 1)
+    assert len(taken) == 3 * STEPS - (step + 1)
     assert differences(whole[engine], Path(report.folder)) == []
 
 
@@ -213,6 +225,10 @@ def test_a_file_is_written_whole_or_not_at_all(
     files.write_whole(path, b"old" * 1000)
     fsync, put = os.fsync, os.replace
 
+    def cut(number: int) -> None:
+        os.ftruncate(number, 1500)
+        os._exit(9)
+
     def replaced(*names: Any) -> None:
         if moment == "it is written":
             os._exit(9)
@@ -224,7 +240,7 @@ def test_a_file_is_written_whole_or_not_at_all(
     if (child := os.fork()) == 0:
         monkeypatch.setattr(os, "replace", replaced)
         if moment == "half of it is written":
-            monkeypatch.setattr(os, "fsync", lambda number: (os.ftruncate(number, 1500), os._exit(9)))
+            monkeypatch.setattr(os, "fsync", cut)
         files.write_whole(path, b"new" * 1000)
     os.waitpid(child, 0)
     assert fsync is os.fsync
