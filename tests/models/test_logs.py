@@ -15,10 +15,13 @@ from curriculum.runs import page, tensorboard, terminal
 from curriculum.runs.catalogue import find, resolve, rows
 from curriculum.runs.events import EVENT_FILES, EventLog
 from curriculum.runs.facts import RecordedRun
+from lessons.lesson13_mnist import SIZES
 from models.jobs import mnist
 from models.jobs.options import ENGINES, Options
+from models.networks import torch_nn
 from models.records import log as logs
 from models.records import pictures
+from models.records.folder import RunFolder
 from tests.support.training import quiet
 
 BASIC = {"train_loss", "train_acc", "val_loss", "val_acc", "test_acc", "lr"}
@@ -70,11 +73,16 @@ def test_the_curves_lie_on_top_of_each_other(log_dir: Path) -> None:
 
 
 def test_numbers_mean_what_their_names_say(log_dir: Path) -> None:
-    run, report = run_of(log_dir, "scratch"), {}
+    run = run_of(log_dir, "scratch")
     report = json.loads((run / "report.json").read_text())
     final = EventLog.read(run).final()
     assert final["val_acc"] == pytest.approx(report["val_acc"])
     assert final["test_acc"] == pytest.approx(report["test_acc"])
+    network = torch_nn.MLP(SIZES)
+    network.load_state_dict(RunFolder(run).load_weights())
+    train = data.load("digits").train
+    right = (network(train.x).argmax(1) == train.target).float().mean()
+    assert final["train_acc"] == pytest.approx(float(right))
     for name in PARAMETERS:  # plain SGD: the update is lr · gradient
         update = final[f"grad_norm/{name}"] * _lr_at(run, 99)
         # The ratio divides by the weight after the update.

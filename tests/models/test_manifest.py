@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from curriculum import UserError
 from curriculum.data import load
 from models.jobs import mnist
-from models.jobs.options import Options
+from models.jobs.options import Options, options_of
 from models.jobs.rerun import rerun
 from models.lightning import cli as fit
 from models.records import manifest
@@ -37,6 +38,26 @@ def test_a_manifest_says_what_the_run_was_made_of(run: Path) -> None:
     assert {"Python", "torch", "torchvision", "lightning", "tensorboard", "numpy"} == known["versions"].keys()
     assert known["threads"] >= 1
     assert known["options"]["epochs"] == 1
+
+
+def test_every_option_comes_back_from_the_manifest(tmp_path: Path) -> None:
+    options = Options(
+        engine="torch",
+        data="digits",
+        data_dir=Path("a"),
+        epochs=2,
+        batch_size=7,
+        lr=0.5,
+        seed=3,
+        dtype="float64",
+        device="meta",
+        log="off",
+        log_dir=tmp_path,
+        mine=Path("b.py"),
+    )
+    assert not [name for name, value in asdict(Options()).items() if value == getattr(options, name)]
+    manifest.write(tmp_path, "mnist", asdict(options), load("digits"), options.seed, options.device)
+    assert options_of(manifest.read(tmp_path), tmp_path) == options
 
 
 def test_a_run_can_be_repeated_to_the_last_bit(run: Path, tmp_path: Path) -> None:

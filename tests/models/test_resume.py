@@ -1,6 +1,7 @@
 """A run that was stopped, by whatever and whenever, ends with the bits of one that was not."""
 
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -129,17 +130,22 @@ def test_a_stopped_run_loses_no_step(
     assert differences(whole[engine], Path(report.folder)) == []
 
 
+@pytest.mark.parametrize("step", [3 * STEPS + 25, 6 * STEPS + 25], ids=["of torch", "of lightning"])
 def test_engines_that_were_through_do_not_learn_again(
-    whole: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    step: int, whole: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Killed in the second epoch of another engine. The differences are those of a run in peace."""
     with monkeypatch.context() as patch:
-        at_step(3 * STEPS + 25, kill, patch)  # in the second epoch of torch
+        at_step(step, kill, patch)
         with pytest.raises(Killed):
             mnist.run(replace(OPTIONS, log_dir=tmp_path), quiet)
     monkeypatch.setattr(ScratchEngine, "step", kill)
     options, folders = mnist.unfinished(tmp_path)
     for report in mnist.run(options, quiet, folders):
         assert differences(whole[report.engine], Path(report.folder)) == []
+        in_peace = json.loads((whole[report.engine] / "report.json").read_text())
+        assert report.loss_difference == in_peace["loss_difference"]
+        assert report.weight_difference == in_peace["weight_difference"]
 
 
 @pytest.fixture
