@@ -273,6 +273,8 @@ def test_trying_agrees_with_the_backward_of_every_loss_so_far() -> None:
 def test_a_wrong_gradient_is_found() -> None:
     with Case().defaults():
         model, x, target = Linear(4, 3), torch.ones(2, 4), torch.zeros(2, 3)
+        for param in model.params.values():
+            param.fill_(0.5)
         tried, _ = lesson.try_every_weight(model, losses.MSELoss(), x, target)
         _, grads = lesson.loss_and_grads(model, losses.MSELoss(), x, target)
         assert (tried["weight"] - grads["weight"]).abs().max() < 1e-8
