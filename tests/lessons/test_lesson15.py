@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.lines import Line2D
 from PIL import Image
 from sklearn.decomposition import PCA
 from torch import Tensor
@@ -34,6 +35,12 @@ def wiped_accuracy(score: Tensor) -> float:
     data, _, model = lesson.trained()
     wiped = data.val.x.scatter(1, score.topk(20).indices, -data.mean / data.std)
     return 100 * accuracy(model.forward(wiped), data.val.target)
+
+
+def points(line: Line2D) -> dict[str, float]:
+    """What a line of a figure shows above each name of its x axis."""
+    places, values = line.get_data()
+    return {str(place): float(value) for place, value in zip(places, values, strict=True)}
 
 
 @functools.cache
@@ -123,8 +130,7 @@ def test_the_shown_favourites_are_the_most_exciting() -> None:
 @pytest.mark.idea("E15")
 def test_probes_by_layer() -> None:
     data, _, model = lesson.trained()
-    lines = shown(lesson.probes_by_layer).axes[0].lines
-    untrained, trained = (dict(zip(*line.get_data(), strict=True)) for line in lines)
+    untrained, trained = map(points, shown(lesson.probes_by_layer).axes[0].lines)
     assert list(trained) == ["pixels", "layer 1", "layer 2", "logits"]
     assert list(untrained.values()) == sorted(untrained.values(), reverse=True)
     assert all(trained[place] > untrained[place] for place in ("layer 1", "layer 2", "logits"))
