@@ -292,8 +292,8 @@ def another_handwriting() -> Table | str:
 # %% [markdown]
 # A shift by 2 of 28 pixels costs 20 points, one by 4 leaves 30 %. An MLP does not know which pixels are
 # neighbours: a 3 moved by two reaches other weights, and these have not seen it. Turns by 10° cost little,
-# 45° leave 41 %. At home 98 %, abroad 79 %, and some 28 % of the ones. (How much of that is the blur of the
-# small scans, and how much the handwriting, we did not measure.) Lesson 17 tries to mend it.
+# 45° leave 41 %. At home 98 %, abroad 80 %, and a quarter of the ones. (How much of that is the blur of
+# the small scans, and how much the handwriting, we did not measure.) Lesson 17 tries to mend it.
 #
 # ## See it: bigger is better, and costs more
 #
