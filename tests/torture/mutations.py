@@ -197,8 +197,8 @@ def main() -> int:
 
 # ---------------------------------------------------------------- the harness: pairs, demonstrations, lessons
 
-# Left out: NaN let through by the check for finite numbers (no comparison with NaN holds); lessons unsorted (most
-# disks list them in order); a demo of another lesson taken for this one's (none imports one).
+# Left out: lessons that are not sorted (it depends on the disk); a demo of another lesson taken for this one's
+# (none imports one).
 PAIR = "tests/kit/test_pair.py"
 HARNESS = (
     Mutation(
@@ -421,8 +421,8 @@ HARNESS = (
 
 # ---------------------------------------------------------------- the grader
 
-# Left out: the watch on the time not called off after the verdict (the process ends at once); what torch prints
-# while it is imported left in the learner's output (it prints nothing).
+# Left out: the watch on the time not called off after the verdict (the process ends at once); what torch says
+# while it is imported left in the learner's output (it says nothing).
 JUDGE, GRADE, EXERCISES = (f"tests/grader/test_{name}.py" for name in ("judge", "grade", "exercises"))
 GRADER = (
     Mutation(
@@ -605,8 +605,8 @@ GRADER = (
 
 # ---------------------------------------------------------------- the data, and files
 
-# Left out: the deviation over n − 1 pixels instead of n (n is 938,448); the parts not moved to the device (the
-# tests' is the CPU); the size of a file not looked at (a test would fill the memory).
+# Left out: the deviation over n − 1 pixels instead of n (n is 938,448); the parts not moved to the device (in
+# the tests it is the CPU); the size of a file not looked at (a test would fill the memory).
 KIT_DATA = "tests/kit/test_data.py"
 DATA = (
     Mutation(
