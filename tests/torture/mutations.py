@@ -197,8 +197,8 @@ def main() -> int:
 
 # ---------------------------------------------------------------- the harness: pairs, demonstrations, lessons
 
-# Left out: lessons that are not sorted (the disk may sort them); a demo of another lesson taken for this one's
-# (none imports one).
+# Left out: lessons that are not sorted (the disk may sort them); a demo of another lesson taken for this
+# one's (none imports one).
 PAIR = "tests/kit/test_pair.py"
 HARNESS = (
     Mutation(
