@@ -422,7 +422,8 @@ HARNESS = (
 # ---------------------------------------------------------------- the grader
 
 # Left out: the watch on the time not called off after the verdict (the process ends at once); what torch says
-# while it is imported left in the learner's output (it says nothing).
+# while it is imported left in the learner's output (it says nothing). No limit of memory at all would be caught,
+# and fill the machine on the way.
 JUDGE, GRADE, EXERCISES = (f"tests/grader/test_{name}.py" for name in ("judge", "grade", "exercises"))
 GRADER = (
     Mutation(
@@ -530,11 +531,11 @@ GRADER = (
         JUDGE,
     ),
     Mutation(
-        "child_without_limits",
-        "A learner's code may take all the memory of the machine.",
+        "child_twice_the_memory",
+        "A learner's code may take twice the memory that is said.",
         "curriculum/grader/child.py",
-        "resource.setrlimit(resource.RLIMIT_AS, (allowed, allowed))",
-        "pass",
+        "allowed = pages * resource.getpagesize() + MEMORY",
+        "allowed = pages * resource.getpagesize() + 2 * MEMORY",
         f"{GRADE} -k 'misbehaviour_of_a_process and huge'",
     ),
     Mutation(
