@@ -422,8 +422,8 @@ HARNESS = (
 # ---------------------------------------------------------------- the grader
 
 # Left out: the watch on the time not called off after the verdict (the process ends at once); what torch says
-# while it is imported left in the learner's output (it says nothing). No limit of memory at all would be caught,
-# and fill the machine on the way.
+# while it is imported left in the learner's output (it says nothing). No limit of memory at all would be
+# caught, and fill the machine on the way.
 JUDGE, GRADE, EXERCISES = (f"tests/grader/test_{name}.py" for name in ("judge", "grade", "exercises"))
 GRADER = (
     Mutation(
