@@ -20,8 +20,13 @@ IN_USE = 10_000  # digits per batch where nothing is learned
 class ShareOfBatches(Batches):
     """One process's part of every batch: every `world`-th digit, beginning with number `rank`.
 
+    Gives x (share of the batch, pixels) and target (share of the batch,), int64.
+
     `progress` says which pass this is, and how many of its batches a run had before it was stopped. Seed and
     pass decide the order, so there is nothing else to remember.
+
+    Raises:
+        UserError: the last batch has fewer digits than there are processes.
     """
 
     def __init__(
@@ -34,7 +39,9 @@ class ShareOfBatches(Batches):
         progress: Callable[[], tuple[int, int]] | None = None,
     ) -> None:
         super().__init__(split, batch_size, generator)
-        self.rank, self.world, self.progress = rank, world, progress
+        self.rank = rank
+        self.world = world
+        self.progress = progress
         self._drawn = 0
         smallest = len(split.x) % batch_size or batch_size
         if smallest < world:
@@ -49,11 +56,10 @@ class ShareOfBatches(Batches):
             next(super().__iter__())  # draws the order of a pass that a stopped run has had
         self._drawn = passes + 1
         for x, target in itertools.islice(super().__iter__(), skip, None):
-            yield (
-                (x, target)
-                if self.world == 1
-                else (x[self.rank :: self.world], target[self.rank :: self.world])
-            )
+            if self.world == 1:
+                yield x, target
+            else:
+                yield x[self.rank :: self.world], target[self.rank :: self.world]
 
     def state_dict(self) -> dict[str, Any]:
         """Lightning warns about a loader without this. There is nothing to keep."""
@@ -75,6 +81,8 @@ class MNISTDataModule(L.LightningDataModule):
         normalize: standardise pixels by the mean and standard deviation of the training digits; else they go
             from 0 to 1, and black is 0.
         seed: decides the order of the training digits and their distortions; `None`: the seed of the run.
+
+    `setup` raises `UserError` where the digits cannot be had, or where there are too few for a batch.
     """
 
     def __init__(
@@ -88,8 +96,12 @@ class MNISTDataModule(L.LightningDataModule):
         seed: int | None = None,
     ) -> None:
         super().__init__()
-        self.dataset, self.data_dir, self.batch_size = dataset, data_dir, batch_size
-        self.kind, self.val_count, self.normalize = augment, val_count, normalize
+        self.dataset = dataset
+        self.data_dir = data_dir
+        self.batch_size = batch_size
+        self.kind = augment
+        self.val_count = val_count
+        self.normalize = normalize
         self.seed = torch.initial_seed() if seed is None else seed
         self.data: Data | None = None
         self.augment: Augment | None = None
@@ -141,7 +153,8 @@ class MNISTDataModule(L.LightningDataModule):
         generator: torch.Generator | None = None,
         progress: Callable[[], tuple[int, int]] | None = None,
     ) -> Batches:
-        rank, world = (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        rank = self.trainer.global_rank if self.trainer else 0
+        world = self.trainer.world_size if self.trainer else 1
         return ShareOfBatches(getattr(self.data, part), batch_size, generator, rank, world, progress)
 
     def _progress(self) -> tuple[int, int]:

@@ -110,7 +110,8 @@ class MLPModule(L.LightningModule):
         self.criterion_by_hand: Any = CrossEntropyLoss(label_smoothing=label_smoothing)
         if loss in LOSSES:
             by_torch, by_hand = LOSSES[loss]
-            self.criterion, self.criterion_by_hand = by_torch(), by_hand()
+            self.criterion = by_torch()
+            self.criterion_by_hand = by_hand()
         self.val_accuracy = MulticlassAccuracy(sizes[-1], average="micro")
         self.test_accuracy = MulticlassAccuracy(sizes[-1], average="micro")
         self.example_input_array = torch.zeros(1, sizes[0])

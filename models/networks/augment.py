@@ -109,7 +109,9 @@ def affine_maps(
     ranges = unit.new_tensor([degrees, shear, scale, scale, translate, translate])
     low, high = ranges.unsqueeze(-1).unbind(1)  # (6, 1) each
     angle, lean, scale_x, scale_y, right, down = low + (high - low) * unit  # (batch,) each
-    cos, sin, tan = angle.deg2rad().cos(), angle.deg2rad().sin(), lean.deg2rad().tan()
+    cos = angle.deg2rad().cos()
+    sin = angle.deg2rad().sin()
+    tan = lean.deg2rad().tan()
     # The picture is stretched, sheared, turned, shifted. The way back undoes this from the last to the first.
     # stretch⁻¹ shear⁻¹ · turn⁻¹ = [1/scale_x  −tan/scale_x] · [cos  −sin]
     #                              [0             1/scale_y]   [sin   cos]
@@ -136,7 +138,8 @@ def displacements(
     """
     count, height, width = images.shape
     noise = _uniform(generator, count, 2, height, width).to(images.device).mul_(2).sub_(1)
-    down, across = (_smoothing(size, sigma).to(images.device) for size in (height, width))
+    down = _smoothing(height, sigma).to(images.device)
+    across = _smoothing(width, sigma).to(images.device)
     return (alpha * down) @ (noise @ across.T)
 
 
