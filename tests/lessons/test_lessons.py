@@ -21,7 +21,7 @@ from curriculum.pair import Case, compare
 from curriculum.table import Table
 from tests.support.lessons import run_pairs, shown
 
-SOURCE_LINES = (100, 380)
+FEWEST_LINES = 100  # no cap: a limit squeezes the code
 
 
 def prose(lesson: Lesson) -> str:
@@ -129,8 +129,7 @@ def test_lesson_has_its_parts(lesson: Lesson) -> None:
     for part in ("## From scratch", "## They agree", "## Where PyTorch differs"):
         assert part in text, f"'{part}' is missing"
     assert "__main__" not in lesson.path.read_text(encoding="utf-8")
-    low, high = SOURCE_LINES
-    assert low <= len(lesson.path.read_text(encoding="utf-8").splitlines()) <= high
+    assert len(lesson.path.read_text(encoding="utf-8").splitlines()) >= FEWEST_LINES
 
 
 def test_lesson_imports_only_lessons_before_it(lesson: Lesson) -> None:
