@@ -25,7 +25,7 @@ def curriculum(*arguments: str, cwd: Path, **environment: str) -> subprocess.Com
     """Run a command in a process of its own."""
     command = [sys.executable, "-m", "curriculum", *arguments]
     variables = clean_environment() | environment
-    return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=170)
+    return subprocess.run(command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=600)
 
 
 def curriculum_here(*arguments: str, encoding: str = "utf-8") -> subprocess.CompletedProcess[str]:
