@@ -355,7 +355,7 @@ def test_a_rate_of_01_is_near_the_edge_for_sgd() -> None:
     low, middle, high = sorted(shares[0.1])
     assert low < 0.8 < 0.9 < middle <= high
     recorded("lesson10", "SGD with rate 0.1, the worst of three starts", low, room=0.05)
-    assert max(shares[0.316228] + shares[1.0]) < 0.15
+    assert max(shares[0.316228] + shares[1.0]) < 0.25
     assert max(shares, key=lambda lr: sum(shares[lr])) == 0.031623
 
 
