@@ -318,11 +318,11 @@ def which_rate() -> Figure:
 
 
 # %% [markdown]
-# Adam's 0.001 is good from all three starts. SGD's 0.1 is an edge: two starts read over 90 %, one only 70 %;
-# at 0.3 none reads a quarter. With momentum 0.01 is best, 0.1 too much. The finder comes within
-# a factor of 3 of the best. This is one small data set and one network. What speaks for Adam's
-# default: multiply the loss by 1,000, and Adam walks on as before, while SGD's rates are all
-# 1,000 times too large.
+# Adam's 0.001 is good from all three starts. SGD's 0.1 is an edge: two starts read 90 % or
+# so, one only 70 %; at 0.3 none reads a quarter. With momentum 0.01 is best, 0.1 too much.
+# The finder comes within a factor of 3 of the best. This is one small data set and one
+# network. What speaks for Adam's default: multiply the loss by 1,000, and Adam walks on as
+# before, while SGD's rates are all 1,000 times too large.
 #
 # ## They agree
 #

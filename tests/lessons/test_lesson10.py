@@ -353,7 +353,7 @@ def test_a_rate_of_0001_is_good_for_adam() -> None:
 def test_a_rate_of_01_is_near_the_edge_for_sgd() -> None:
     shares = sweep("SGD")
     low, middle, high = sorted(shares[0.1])
-    assert low < 0.8 < 0.9 < middle <= high
+    assert low < 0.8 < 0.87 < middle <= high
     recorded("lesson10", "SGD with rate 0.1, the worst of three starts", low, room=0.05)
     assert max(shares[0.316228] + shares[1.0]) < 0.25
     assert max(shares, key=lambda lr: sum(shares[lr])) == 0.031623
@@ -363,7 +363,7 @@ def test_a_rate_of_01_is_near_the_edge_for_sgd() -> None:
 def test_a_rate_of_001_is_best_with_momentum_and_01_too_much() -> None:
     shares = sweep("momentum 0.9")
     assert max(shares, key=lambda lr: sum(shares[lr])) == 0.01
-    assert max(shares[0.1]) < 0.8
+    assert max(shares[0.1]) < min(shares[0.01]) - 0.1
 
 
 @pytest.mark.idea("E9")
