@@ -160,6 +160,14 @@ def test_early_stopping_is_an_option() -> None:
     assert len(EventLog.read(Path("runs/fit/version_0")).scalars["val_loss"]) < 30
 
 
+def test_patience_goes_on_while_the_loss_falls() -> None:
+    """It is the loss that is waited for: here the accuracy rises."""
+    fit.main(["fit", *SMALL, "--trainer.max_epochs", "5", "--model.lr", "0.05", "--patience", "1"])
+    curves = EventLog.read(Path("runs/fit/version_0")).scalars
+    assert len(curves["val_loss"]) == 5
+    assert curves["val_acc"][4].value > curves["val_acc"][0].value
+
+
 def test_a_checkpoint_knows_what_pixels_its_network_was_fed() -> None:
     fit.main(["fit", *SMALL, "--model.normalize", "false"])
     run = Path("runs/fit/version_0")

@@ -71,6 +71,16 @@ def test_both_engines_learn_the_same(number: int) -> None:
     assert float(measured["val_loss"]) == pytest.approx(float(expected["val_loss"]), abs=1e-9)
 
 
+def test_max_norm_shortens_the_weights_of_hidden_neurons_only() -> None:
+    number = next(number for number, options in enumerate(OPTIONS) if "max_norm" in options)
+    module, _ = trained("torch", number)
+    bound = OPTIONS[number]["max_norm"]
+    *hidden, last = [weight.norm(dim=1) for weight in module.weights().values() if weight.dim() == 2]
+    for lengths in hidden:
+        assert lengths.max().item() == pytest.approx(bound)
+    assert last.max() > bound
+
+
 def test_an_option_changes_the_run() -> None:
     """Else the test above could compare two runs that both ignore it."""
     finals = [next(trained("torch", number)[0].parameters()).sum().item() for number in range(len(OPTIONS))]
@@ -126,6 +136,8 @@ def test_the_last_training_digits_may_be_kept_back() -> None:
     assert [len(part.x) for part in (module.data.train, module.data.val, module.data.test)] == [1400, 97, 300]
     whole = load("digits")
     assert torch.equal(module.data.val.x, whole.val.x[-97:])
+    assert torch.equal(module.data.train.x, torch.cat([whole.train.x, whole.val.x[:-97]]))
+    assert torch.equal(module.data.train.target, torch.cat([whole.train.target, whole.val.target[:-97]]))
     with pytest.raises(UserError, match="expected 1 to 1,496"):
         MNISTDataModule("digits", val_count=1497).setup("fit")
 

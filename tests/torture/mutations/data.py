@@ -37,7 +37,7 @@ MUTATIONS = (
         file="curriculum/data.py",
         find="train = Split(x[:-val_count], target[:-val_count])",
         put="train = Split(x[val_count:], target[val_count:])",
-        tests="tests/kit/test_data.py tests/models/test_lit.py -k 'data or kept_back'",
+        tests="tests/models/test_lit.py -k kept_back",
     ),
     Mutation(
         name="data_half_is_none",
@@ -71,7 +71,7 @@ MUTATIONS = (
         file="curriculum/mnist_files.py",
         find="for mirror in MNIST.mirrors]",
         put="for mirror in MNIST.mirrors[:1]]",
-        tests="tests/kit/test_data.py",
+        tests="tests/kit/test_data.py -k next_is_asked",
     ),
     Mutation(
         name="data_timeout_stays",
@@ -79,7 +79,7 @@ MUTATIONS = (
         file="curriculum/mnist_files.py",
         find="socket.setdefaulttimeout(before)",
         put="socket.setdefaulttimeout(before or TIMEOUT)",
-        tests="tests/kit/test_data.py",
+        tests="tests/kit/test_data.py -k their_timeout",
     ),
     Mutation(
         name="data_labels_in_old_order",
@@ -87,7 +87,7 @@ MUTATIONS = (
         file="curriculum/data.py",
         find="target=target[order],",
         put="target=target,",
-        tests="tests/kit/test_data.py",
+        tests="tests/kit/test_data.py -k belong_together",
     ),
     Mutation(
         name="data_centred_sideways",
@@ -111,7 +111,7 @@ MUTATIONS = (
         file="curriculum/mnist_files.py",
         find="Path(os.path.expanduser(place))",
         put="Path(place)",
-        tests="tests/kit/test_data.py",
+        tests="tests/kit/test_data.py -k at_home",
     ),
     Mutation(
         name="files_without_fsync",

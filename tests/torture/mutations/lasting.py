@@ -37,7 +37,7 @@ MUTATIONS = (
         file="models/records/manifest.py",
         find='"threads": torch.get_num_threads(),',
         put='"threads": 1,',
-        tests="tests/models/test_manifest.py",
+        tests="tests/models/test_manifest.py -k threads",
     ),
     Mutation(
         name="mnist_oldest_goes_on",
@@ -69,7 +69,7 @@ MUTATIONS = (
         file="models/jobs/mnist.py",
         find="        folders[report.engine].finish(",
         put=("        folders[report.engine].drop_checkpoints()\n        folders[report.engine].finish("),
-        tests="tests/models/test_resume.py -k 'not a_fit'",
+        tests="tests/models/test_resume.py -k between_two_reports",
     ),
     Mutation(
         name="mnist_log_dir_of_the_first",
@@ -77,7 +77,7 @@ MUTATIONS = (
         file="models/jobs/options.py",
         find='    options["log_dir"] = log_dir\n',
         put="",
-        tests="tests/models/test_manifest.py",
+        tests="tests/models/test_manifest.py -k named_now",
     ),
     Mutation(
         name="mnist_two_of_twenty",
@@ -85,7 +85,7 @@ MUTATIONS = (
         file="models/jobs/report.py",
         find="state.losses[:20], reference.losses[:20]",
         put="state.losses[:2], reference.losses[:2]",
-        tests="tests/models/test_models.py",
+        tests="tests/models/test_models.py -k first_20_losses",
     ),
     Mutation(
         name="train_log_behind_weights",
@@ -93,7 +93,7 @@ MUTATIONS = (
         file="models/jobs/loop.py",
         find="        self.log.flush()\n",
         put="",
-        tests="tests/models/test_resume.py",
+        tests="tests/models/test_resume.py -k on_the_disk",
     ),
     Mutation(
         name="train_seconds_forgotten",
@@ -101,7 +101,7 @@ MUTATIONS = (
         file="models/jobs/loop.py",
         find="self._seconds_before + time.perf_counter() - self._begin",
         put="time.perf_counter() - self._begin",
-        tests="tests/models/test_resume.py",
+        tests="tests/models/test_resume.py -k seconds_of_a_run",
     ),
     Mutation(
         name="train_from_the_start",
@@ -128,7 +128,7 @@ MUTATIONS = (
         file="models/jobs/loop.py",
         find=('        if self.training.engine == "mine":\n            return  # what'),
         put=("        if not self.training.engine:\n            return  # what"),
-        tests="tests/models/test_resume.py tests/models/test_mine.py",
+        tests="tests/models/test_mine.py -k begins_anew",
     ),
     Mutation(
         name="train_through_learns_again",
@@ -144,7 +144,7 @@ MUTATIONS = (
         file="models/jobs/rerun.py",
         find="for tag in sorted(ours.keys() | theirs.keys())",
         put="for tag in sorted(ours.keys())",
-        tests="tests/models/test_manifest.py",
+        tests="tests/models/test_manifest.py -k one_run_alone",
     ),
     Mutation(
         name="parity_nan_is_equal",
@@ -192,7 +192,7 @@ MUTATIONS = (
         file="models/lightning/cli.py",
         find='EarlyStopping("val_loss", patience=config.patience)',
         put='EarlyStopping("val_acc", patience=config.patience)',
-        tests="tests/models/test_fit.py -k early_stopping",
+        tests="tests/models/test_fit.py -k patience",
     ),
     Mutation(
         name="fit_keeps_the_worst",
@@ -216,7 +216,7 @@ MUTATIONS = (
         file="models/lightning/module.py",
         find="for weight in matrices[:-1]:",
         put="for weight in matrices:",
-        tests="tests/models/test_lit.py",
+        tests="tests/models/test_lit.py -k max_norm",
     ),
     Mutation(
         name="fit_shares_unweighed",

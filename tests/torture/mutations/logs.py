@@ -29,7 +29,7 @@ MUTATIONS = (
         file="models/records/log.py",
         find=("x = self.data.train.x[:SAMPLE]\n            target = self.data.train.target[:SAMPLE]"),
         put=("x = self.data.train.x[:LOOK]\n            target = self.data.train.target[:LOOK]"),
-        tests="tests/models/test_logs.py",
+        tests="tests/models/test_logs.py -k numbers_mean",
     ),
     Mutation(
         name="log_dead_digits",
@@ -39,7 +39,7 @@ MUTATIONS = (
         file="models/records/log.py",
         find="(value.amax(0) == value.amin(0))",
         put="(value.amax(1) == value.amin(1))",
-        tests="tests/models/test_logs.py",
+        tests="tests/models/test_logs.py -k is_dead",
     ),
     Mutation(
         name="log_one_curve_for_all",
@@ -55,7 +55,7 @@ MUTATIONS = (
         file="models/records/pictures.py",
         find="argsort(descending=True)",
         put="argsort()",
-        tests="tests/models/test_logs.py",
+        tests="tests/models/test_logs.py -k surest",
     ),
     Mutation(
         name="log_confusion_transposed",
@@ -202,6 +202,6 @@ MUTATIONS = (
         file="curriculum/runs/tensorboard.py",
         find="scalars=100000",
         put="scalars=1000",
-        tests="tests/models/test_logs.py",
+        tests="tests/runs/test_tensorboard.py",
     ),
 )
