@@ -78,6 +78,15 @@ def test_a_run_has_config_checkpoints_and_one_full_log(trained: Path) -> None:
         }
 
 
+def test_the_best_checkpoint_is_of_the_epoch_that_read_most() -> None:
+    fit.main(["fit", *SMALL, "--model.lr", "0.3"])
+    run = Path("runs/fit/version_0")
+    accuracies = [point.value for point in EventLog.read(run).scalars["val_acc"]]
+    assert max(accuracies) > min(accuracies)
+    (best,) = (run / "checkpoints").glob("epoch=*")
+    assert best.name.startswith(f"epoch={accuracies.index(max(accuracies))}-")
+
+
 def test_the_saved_config_repeats_the_run(capfd: pytest.CaptureFixture[str]) -> None:
     fit.main(["fit", *SMALL, "--model.dropout", "0.2", "--data.augment", "affine"])
     printed = capfd.readouterr()

@@ -158,6 +158,23 @@ def test_pixels_may_be_left_from_0_to_1() -> None:
     assert torch.equal(unscaled.test.x, digits.unscaled().test.x)
 
 
+def test_each_step_and_each_process_draws_its_own_distortions() -> None:
+    """And the same again, so that a run which goes on sees what it would have seen."""
+    drawn = []
+    for step, rank in ((3, 0), (4, 0), (3, 1), (3, 0)):
+        module = MNISTDataModule("digits", augment="affine", seed=0)
+        module.trainer = SimpleNamespace(training=True, global_step=step, global_rank=rank)  # type: ignore[assignment]
+        module.setup("fit")
+        assert module.data is not None
+        batch = (module.data.train.x[:5], module.data.train.target[:5])
+        x, _ = module.on_after_batch_transfer(batch, 0)
+        drawn.append(x)
+    first, other_step, other_process, again = drawn
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other_step)
+    assert not torch.equal(first, other_process)
+
+
 def test_a_network_is_fed_the_pixels_it_was_made_for() -> None:
     with quiet_lightning(), pytest.raises(UserError, match="normalize is True, that of its data False"):
         plain_trainer(1, []).fit(MLPModule(), MNISTDataModule("digits", normalize=False))

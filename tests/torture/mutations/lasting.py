@@ -200,7 +200,7 @@ MUTATIONS = (
         file="models/lightning/cli.py",
         find='"checkpoint.mode": "max"',
         put='"checkpoint.mode": "min"',
-        tests="tests/models/test_fit.py -k 'a_run_has or a_checkpoint or default'",
+        tests="tests/models/test_fit.py -k best_checkpoint",
     ),
     Mutation(
         name="fit_same_distortions",
@@ -208,7 +208,7 @@ MUTATIONS = (
         file="models/lightning/data.py",
         find='f"{self.seed} {self.trainer.global_step} {self.trainer.global_rank}"',
         put='f"{self.seed} {self.trainer.global_rank}"',
-        tests="tests/models/test_lit.py tests/models/test_resume.py -k 'augmentation or a_fit_goes_on'",
+        tests="tests/models/test_lit.py -k own_distortions",
     ),
     Mutation(
         name="fit_output_layer_shortened",
