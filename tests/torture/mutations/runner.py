@@ -132,7 +132,9 @@ def copy_of_the_checkout() -> Iterator[Path]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=(mutations.__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.torture.mutations", description=(mutations.__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these mutations, or areas")
     parser.add_argument("--list", action="store_true", help="print the mutations and end")
     parser.add_argument(
@@ -140,17 +142,10 @@ def main() -> int:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="append each finding, one a line")
     options = parser.parse_args()
-    everything = [(area, mutation) for area, found in mutations.AREAS.items() for mutation in found]
-    chosen = [
-        (area, mutation)
-        for area, mutation in everything
-        if not options.only or {area, mutation.name} & {*options.only}
-    ]
-    if unknown := {*(options.only or ())} - {
-        *mutations.AREAS,
-        *(mutation.name for _, mutation in everything),
-    }:
-        parser.error(f"there is no {', '.join(sorted(unknown))} (see: --list)")
+    try:
+        chosen = choose(options.only)
+    except ValueError as error:
+        parser.error(str(error))
     if options.list:
         for area, mutation in chosen:
             print(f"{area:<9} {mutation.name:<32} {mutation.breaks}")
@@ -170,3 +165,18 @@ def main() -> int:
     for (area, result), count in counts.items():
         print(f"{area}: {count} {result}")
     return int(any(result != "caught" for _, result in counts))
+
+
+def choose(names: list[str] | None) -> list[tuple[str, Mutation]]:
+    """The mutations of these names or areas, each with its area; all where no names are given.
+
+    Raises:
+        ValueError: there is no mutation and no area of one of the names.
+    """
+    everything = [(area, mutation) for area, found in mutations.AREAS.items() for mutation in found]
+    if names is None:
+        return everything
+    unknown = set(names) - mutations.AREAS.keys() - {mutation.name for _, mutation in everything}
+    if unknown:
+        raise ValueError(f"there is no {', '.join(sorted(unknown))} (see: --list)")
+    return [(area, mutation) for area, mutation in everything if {area, mutation.name} & set(names)]
