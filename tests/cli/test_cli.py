@@ -1,6 +1,7 @@
 """The command line as its user meets it: its output, its exit code. One real process for each group."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -121,6 +122,17 @@ def test_compare_goes_on_where_a_side_raises(here: Path, monkeypatch: pytest.Mon
 
 
 # ---------------------------------------------------------------- training
+
+
+@pytest.mark.parametrize(("set_by_user", "used"), [(None, "1"), ("3", "3")])
+def test_one_thread_where_nothing_else_is_set(
+    here: Path, set_by_user: str | None, used: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", set_by_user or "")  # put back in the end, whatever comes
+    if set_by_user is None:
+        monkeypatch.delenv("OMP_NUM_THREADS")
+    assert curriculum_here("list").returncode == 0
+    assert os.environ["OMP_NUM_THREADS"] == used
 
 
 def test_mnist_json_is_json_alone(here: Path) -> None:

@@ -44,6 +44,14 @@ def test_a_class_is_graded(house: Path) -> None:
         list(grade_class(house / "nowhere"))
 
 
+def test_the_most_frequent_mistake_is_told_first(house: Path) -> None:
+    """Not the first that was met; what has no name is not counted."""
+    exercise = select_one("01a")
+    bugs = ["sign", "factor", "factor", ""]
+    grades = [Grade(exercise, Verdict("mistake", "it looks like …", bug=bug)) for bug in bugs]
+    assert class_mistakes(grades) == ["2 × 01a: factor", "1 × 01a: sign"]
+
+
 def test_the_rows_are_json_and_the_junit_file_is_xml(house: Path) -> None:
     exercise = select_one("01a")
     good = Grade(exercise, Verdict("passed", "passed"))

@@ -18,7 +18,7 @@ from curriculum.grader.finite_differences import finite_difference
 from curriculum.grader.shrink import VALUES, Whole
 from curriculum.grader.trials import try_out
 from curriculum.grader.verdict import Verdict
-from curriculum.pair import Case, Pair, Results, layer_pair, loss_pair
+from curriculum.pair import Case, Pair, Results, function_pair, layer_pair, loss_pair
 from lessons.lesson03_activations import ReLU
 from lessons.lesson04_layers import Linear
 from lessons.lesson05_losses import MSELoss
@@ -53,6 +53,18 @@ def test_the_right_ones_pass() -> None:
     assert verdict(Linear).passed
     assert verdict(ReLU, relu_pair).passed
     assert verdict(MSELoss, mse_pair).passed
+
+
+def with_dropout(x: Tensor) -> Tensor:
+    """As an answer and torch would draw it, each for itself."""
+    return x * (torch.rand(x.shape) < 0.5)
+
+
+def test_both_sides_draw_the_same_numbers() -> None:
+    def pair(answer: Any) -> Pair:
+        return function_pair("dropout", answer, with_dropout, lambda case: case.tensor("x", 5, 4))
+
+    assert verdict(with_dropout, pair).passed
 
 
 class ByTorch(ReLU):

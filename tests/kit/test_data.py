@@ -8,6 +8,7 @@ import io
 import os
 import shutil
 import signal
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,6 +80,15 @@ def test_digits_look_like_mnist(digits: Data) -> None:
         assert (centre - 13.5).abs().max() <= 1.0
 
 
+def test_pictures_and_their_labels_belong_together(digits: Data) -> None:
+    """By the nearest mean picture of ten most digits are read right; by chance it would be a tenth."""
+    train = digits.train
+    val = digits.val
+    means = torch.stack([train.x[train.target == digit].mean(0) for digit in range(10)])
+    answers = torch.cdist(val.x, means).argmin(1)
+    assert (answers == val.target).float().mean() > 0.8
+
+
 def test_standardised_with_the_training_part_only(digits: Data) -> None:
     assert digits.train.x.mean().abs() < 1e-5
     assert digits.train.x.std() == pytest.approx(1, abs=1e-4)
@@ -137,6 +147,17 @@ def test_places_are_searched_in_order(tmp_path: Path, offline: Path, monkeypatch
         found, missing = mnist_files.locate(explicit if place == explicit else None)
         assert found == expected / "MNIST" / "raw"
         assert len(missing) == 3
+
+
+def test_a_place_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No shell has made a folder's name of the ~ in an environment file."""
+    raw = tmp_path / "own" / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    (raw / IMAGES).write_bytes(b"")
+    for variable in ("HOME", "USERPROFILE"):  # Windows has the second
+        monkeypatch.setenv(variable, str(tmp_path))
+    monkeypatch.setenv("PATH_DATASETS", "~/own")
+    assert mnist_files.locate()[0] == raw
 
 
 # ---------------------------------------------------------------- damaged files
@@ -292,6 +313,22 @@ def test_a_download_goes_on_where_it_stopped(server: Server, offline: Path) -> N
     server.asked.clear()
     assert data.load("mnist").name == "MNIST"
     assert not any(name.startswith("train") for name in server.asked)
+
+
+def test_where_one_server_fails_the_next_is_asked(
+    server: Server, small: Path, offline: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Server(small) as broken:
+        broken.spoil = dict.fromkeys(broken.files, 503)
+        monkeypatch.setattr(MNIST, "mirrors", [broken.url, server.url])
+        assert data.load("mnist").name == "MNIST"
+        assert set(broken.asked) == set(server.asked) == set(broken.files)
+
+
+def test_a_download_leaves_other_connections_their_timeout(server: Server, offline: Path) -> None:
+    before = socket.getdefaulttimeout()
+    data.load("mnist")
+    assert socket.getdefaulttimeout() == before
 
 
 @pytest.mark.parametrize(

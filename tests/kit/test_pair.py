@@ -233,6 +233,29 @@ def counts_classes_and_cheats(prediction: Tensor, target: Tensor) -> Tensor:
     return F.one_hot(target, 3) - F.softmax(prediction, 1)
 
 
+class FinishedPieces(ReLU):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.softmax(torch.sigmoid(x)) + torch.log_softmax(x, 1)
+
+    def softmax(self, x: Tensor) -> Tensor:
+        return torch.softmax(x, 1)
+
+
+class OwnSoftmax(ReLU):
+    """A class may have a method of such a name, and call it."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.softmax(x)
+
+    def softmax(self, x: Tensor) -> Tensor:
+        return x.exp() / x.exp().sum(1, keepdim=True)
+
+
+def test_the_source_check_names_torchs_finished_pieces() -> None:
+    assert forbidden_names(FinishedPieces) == ["log_softmax", "sigmoid", "softmax"]
+    assert forbidden_names(OwnSoftmax) == []
+
+
 def test_the_source_check_names_what_is_not_from_scratch() -> None:
     assert forbidden_names(AutogradCheat) == ["enable_grad", "requires_grad_"]
     assert forbidden_names(ModeCheat) == ["autograd", "inference_mode", "relu", "requires_grad_"]
@@ -247,14 +270,29 @@ class TooFar(SGD):
         super().step(grads)
 
 
-def test_an_optimizer_that_drifts_is_caught() -> None:
-    def pair(make: type) -> Pair:
-        return optimizer_pair(
-            "sgd", lambda params: make(params, 0.1), lambda params: torch.optim.SGD(params, 0.1)
-        )
+class FirstGradientForEver(SGD):
+    """Seen only where each step has a gradient of its own."""
 
-    assert problems(pair(SGD)) == {}
-    assert "weight_after_10" in problems(pair(TooFar))
+    def step(self, grads: dict[str, Tensor]) -> None:
+        self.first = getattr(self, "first", grads)
+        super().step(self.first)
+
+
+def sgd_pair(make: type) -> Pair:
+    return optimizer_pair(
+        "sgd", lambda params: make(params, 0.1), lambda params: torch.optim.SGD(params, 0.1)
+    )
+
+
+def test_an_optimizer_that_drifts_is_caught() -> None:
+    assert problems(sgd_pair(SGD)) == {}
+    assert "weight_after_10" in problems(sgd_pair(TooFar))
+
+
+def test_an_optimizer_that_remembers_too_much_is_caught() -> None:
+    found = problems(sgd_pair(FirstGradientForEver))
+    assert "weight_after_1" not in found
+    assert "weight_after_10" in found
 
 
 def test_a_training_run_of_another_length_is_caught() -> None:
@@ -271,6 +309,21 @@ def test_what_is_not_finite_is_caught(wrong: float) -> None:
     assert problems(pair) == {"output": "not finite"}
 
 
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_what_is_finite_on_one_side_only_is_caught(wrong: float) -> None:
+    """An infinite number is infinitely far from it, but so is the bound that is relative to it."""
+
+    def broken(x: Tensor) -> Tensor:
+        return x * 0 + wrong
+
+    def right(x: Tensor) -> Tensor:
+        return x
+
+    for sides in ((broken, right), (right, broken)):
+        pair = function_pair("nan", *sides, lambda case: case.tensor("x", 3))
+        assert problems(pair) == {"output": "not finite"}
+
+
 def test_another_dtype_is_caught() -> None:
     """Even where every value is equal."""
     pair = function_pair("dtype", lambda x: x.round().float(), torch.round, lambda case: case.tensor("x", 5))
@@ -283,10 +336,11 @@ def test_another_shape_is_caught() -> None:
     assert problems(pair) == {"output": "shape (1, 5) instead of (5,)"}
 
 
-def test_the_bound_is_tight() -> None:
-    """A relative error of one in a hundred million is too much in float64."""
-    pair = function_pair("close", lambda x: x * (1 + 1e-8), lambda x: x, lambda case: case.tensor("x", 50))
-    assert problems(pair) == {"output": "values differ"}
+@pytest.mark.parametrize(("dtype", "error"), [(torch.float64, 1e-8), (torch.float32, 1e-3)])
+def test_the_bound_is_tight(dtype: torch.dtype, error: float) -> None:
+    """A relative error of 1e-8 is too much in float64, and one of 1e-3 in float32."""
+    pair = function_pair("close", lambda x: x * (1 + error), lambda x: x, lambda case: case.tensor("x", 50))
+    assert problems(pair, Case(dtype=dtype)) == {"output": "values differ"}
 
 
 def test_a_case_exposes_kinks_ties_and_large_values() -> None:
@@ -318,4 +372,10 @@ def test_what_one_side_does_to_a_tensor_does_not_reach_the_other() -> None:
 
 def test_float32_is_one_option_away() -> None:
     assert problems(linear_pair(Linear), Case(dtype=torch.float32)) == {}
-    assert torch.get_default_dtype() == torch.float32
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_comparison_leaves_the_default_dtype_as_it_was(dtype: torch.dtype) -> None:
+    before = torch.get_default_dtype()
+    compare(relu_pair(ReLU), Case(dtype=dtype))
+    assert torch.get_default_dtype() == before

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from curriculum.data import load
+from lessons.lesson09_training import accuracy
 from lessons.lesson13_mnist import SIZES, first_weights
 from lessons.lesson19_speed import FastMLP
 from models.jobs import bench, bench_tables
@@ -88,6 +89,16 @@ def test_a_race_is_a_real_run() -> None:
     assert one.val_acc > 0.9
     assert one.seed != other.seed
     assert one.seconds > 0
+
+
+def test_every_seed_of_a_race_has_its_own_start() -> None:
+    """Without an epoch, what is read is read with the first weights."""
+    data = load("digits")
+    for seed in (0, 1):
+        model = FastMLP(SIZES)
+        model.load_state_dict(first_weights(SIZES, seed))
+        expected = accuracy(model.forward(data.val.x), data.val.target)
+        assert bench.race(data, Recipe(0.9, 32, 0, lr=0.2, warm=0.2), seed).val_acc == expected
 
 
 def test_documented_examples() -> None:

@@ -78,6 +78,15 @@ def test_a_run_has_config_checkpoints_and_one_full_log(trained: Path) -> None:
         }
 
 
+def test_the_best_checkpoint_is_of_the_epoch_that_read_most() -> None:
+    fit.main(["fit", *SMALL, "--model.lr", "0.3"])
+    run = Path("runs/fit/version_0")
+    accuracies = [point.value for point in EventLog.read(run).scalars["val_acc"]]
+    assert max(accuracies) > min(accuracies)
+    (best,) = (run / "checkpoints").glob("epoch=*")
+    assert best.name.startswith(f"epoch={accuracies.index(max(accuracies))}-")
+
+
 def test_the_saved_config_repeats_the_run(capfd: pytest.CaptureFixture[str]) -> None:
     fit.main(["fit", *SMALL, "--model.dropout", "0.2", "--data.augment", "affine"])
     printed = capfd.readouterr()
@@ -158,6 +167,14 @@ def test_a_checkpoint_is_validated_tested_and_used(trained: Path, capfd: pytest.
 def test_early_stopping_is_an_option() -> None:
     fit.main(["fit", *SMALL, "--trainer.max_epochs", "30", "--model.lr", "2.0", "--patience", "1"])
     assert len(EventLog.read(Path("runs/fit/version_0")).scalars["val_loss"]) < 30
+
+
+def test_patience_goes_on_while_the_loss_falls() -> None:
+    """It is the loss that is waited for: here the accuracy rises."""
+    fit.main(["fit", *SMALL, "--trainer.max_epochs", "5", "--model.lr", "0.05", "--patience", "1"])
+    curves = EventLog.read(Path("runs/fit/version_0")).scalars
+    assert len(curves["val_loss"]) == 5
+    assert curves["val_acc"][4].value > curves["val_acc"][0].value
 
 
 def test_a_checkpoint_knows_what_pixels_its_network_was_fed() -> None:

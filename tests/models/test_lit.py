@@ -71,6 +71,16 @@ def test_both_engines_learn_the_same(number: int) -> None:
     assert float(measured["val_loss"]) == pytest.approx(float(expected["val_loss"]), abs=1e-9)
 
 
+def test_max_norm_shortens_the_weights_of_hidden_neurons_only() -> None:
+    number = next(number for number, options in enumerate(OPTIONS) if "max_norm" in options)
+    module, _ = trained("torch", number)
+    bound = OPTIONS[number]["max_norm"]
+    *hidden, last = [weight.norm(dim=1) for weight in module.weights().values() if weight.dim() == 2]
+    for lengths in hidden:
+        assert lengths.max().item() == pytest.approx(bound)
+    assert last.max() > bound
+
+
 def test_an_option_changes_the_run() -> None:
     """Else the test above could compare two runs that both ignore it."""
     finals = [next(trained("torch", number)[0].parameters()).sum().item() for number in range(len(OPTIONS))]
@@ -126,6 +136,8 @@ def test_the_last_training_digits_may_be_kept_back() -> None:
     assert [len(part.x) for part in (module.data.train, module.data.val, module.data.test)] == [1400, 97, 300]
     whole = load("digits")
     assert torch.equal(module.data.val.x, whole.val.x[-97:])
+    assert torch.equal(module.data.train.x, torch.cat([whole.train.x, whole.val.x[:-97]]))
+    assert torch.equal(module.data.train.target, torch.cat([whole.train.target, whole.val.target[:-97]]))
     with pytest.raises(UserError, match="expected 1 to 1,496"):
         MNISTDataModule("digits", val_count=1497).setup("fit")
 
@@ -144,6 +156,23 @@ def test_pixels_may_be_left_from_0_to_1() -> None:
     digits = load("digits")
     torch.testing.assert_close(batches[False], batches[True] * digits.std + digits.mean, rtol=0, atol=1e-9)
     assert torch.equal(unscaled.test.x, digits.unscaled().test.x)
+
+
+def test_each_step_and_each_process_draws_its_own_distortions() -> None:
+    """And the same again, so that a run which goes on sees what it would have seen."""
+    drawn = []
+    for step, rank in ((3, 0), (4, 0), (3, 1), (3, 0)):
+        module = MNISTDataModule("digits", augment="affine", seed=0)
+        module.trainer = SimpleNamespace(training=True, global_step=step, global_rank=rank)  # type: ignore[assignment]
+        module.setup("fit")
+        assert module.data is not None
+        batch = (module.data.train.x[:5], module.data.train.target[:5])
+        x, _ = module.on_after_batch_transfer(batch, 0)
+        drawn.append(x)
+    first, other_step, other_process, again = drawn
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other_step)
+    assert not torch.equal(first, other_process)
 
 
 def test_a_network_is_fed_the_pixels_it_was_made_for() -> None:

@@ -9,16 +9,18 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils.tensorboard import SummaryWriter
 
 from curriculum import data
 from curriculum.runs import page, tensorboard, terminal
 from curriculum.runs.catalogue import find, resolve, rows
 from curriculum.runs.events import EVENT_FILES, EventLog
 from curriculum.runs.facts import RecordedRun
-from lessons.lesson13_mnist import SIZES
+from lessons.lesson13_mnist import SIZES, first_weights
 from models.jobs import mnist
 from models.jobs.options import ENGINES, Options
 from models.networks import torch_nn
+from models.networks.engine import make_engine
 from models.records import log as logs
 from models.records import pictures
 from models.records.folder import RunFolder
@@ -230,7 +232,36 @@ def test_hparams_dashboard_has_the_real_results(address: str, log_dir: Path) -> 
         assert values == {tag: pytest.approx(final[tag]) for tag in logs.METRICS}
 
 
+# ---------------------------------------------------------------- units
+
+
+def test_a_unit_that_answers_all_digits_alike_is_dead(tmp_path: Path) -> None:
+    """Not a digit that all units answer alike: none of these is."""
+    digits = data.load("digits")
+    start = first_weights(SIZES, 0)
+    start["0.weight"][:32] = 0.0  # a quarter of the first layer's 128 units
+    start["0.bias"][32:] = 10.0  # all others answer to every digit
+    with SummaryWriter(str(tmp_path)) as writer:
+        run = logs.RunLog(writer, "full", digits, {})
+        engine = make_engine("torch", SIZES, start)
+        engine.step(digits.train.x[:8], digits.train.target[:8], 0.0)  # for its gradients
+        run.after_epoch(0, engine)
+    assert EventLog.read(tmp_path).final()["dead_units/1.ReLU"] == 0.25
+
+
 # ---------------------------------------------------------------- pictures
+
+
+def test_the_misread_digits_that_are_shown_are_the_surest() -> None:
+    """Worst first; a right answer, however sure, is not among them."""
+    digits = data.load("digits")
+    target = torch.zeros(len(digits.val.x), dtype=torch.int64)
+    logits = 9.0 * torch.nn.functional.one_hot(target, 10)
+    for number in range(1, 31):  # 30 misread, the later ones with more confidence
+        logits[number] = 0.0
+        logits[number, number % 9 + 1] = 1.0 + number / 10
+    axes = pictures.misread(logits, target, digits, count=4).axes
+    assert [axis.get_title() for axis in axes] == ["4, is 0", "3, is 0", "2, is 0", "1, is 0"]
 
 
 def test_the_confusion_matrix_counts_mistakes() -> None:

@@ -1,6 +1,7 @@
 """What a run was made of, and the same run again."""
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -8,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from torch.utils.tensorboard import SummaryWriter
 
 from curriculum import UserError
 from curriculum.data import load
 from models.jobs import mnist
 from models.jobs.options import Options, options_of
-from models.jobs.rerun import rerun
+from models.jobs.rerun import differences, rerun
 from models.lightning import cli as fit
 from models.records import manifest
 from tests.support.training import quiet
@@ -38,6 +41,31 @@ def test_a_manifest_says_what_the_run_was_made_of(run: Path) -> None:
     assert {"Python", "torch", "torchvision", "lightning", "tensorboard", "numpy"} == known["versions"].keys()
     assert known["threads"] >= 1
     assert known["options"]["epochs"] == 1
+
+
+def test_a_manifest_tells_how_many_threads_the_run_had(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other threads add up in another order, which changes the last bits."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    manifest.write(tmp_path, "mnist", {}, load("digits"), seed=0, device="cpu")
+    assert manifest.read(tmp_path)["threads"] == 3
+
+
+def test_a_run_again_goes_to_the_folder_that_is_named_now(run: Path, tmp_path: Path) -> None:
+    known = manifest.read(run)
+    assert known["options"]["log_dir"] == str(tmp_path)
+    assert options_of(known, tmp_path / "other").log_dir == tmp_path / "other"
+
+
+def test_a_curve_of_one_run_alone_is_a_difference(run: Path, tmp_path: Path) -> None:
+    """Whichever of the two has it."""
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    with SummaryWriter(str(other), filename_suffix=".more") as writer:
+        writer.add_scalar("more", 1.0, 0)
+    assert differences(run, other) == ["the curve more, 0 points and 1"]
+    assert differences(other, run) == ["the curve more, 1 points and 0"]
 
 
 def test_every_option_comes_back_from_the_manifest(tmp_path: Path) -> None:

@@ -1,16 +1,19 @@
 """The final project: the learner's own pieces in the main job."""
 
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from curriculum import UserError
+from curriculum import Stopped, UserError
 from curriculum.discover import FOLDER
 from models.jobs import mnist
 from models.jobs.options import Options
 from models.jobs.report import Report
+from models.jobs.rerun import differences
+from models.networks.mine import MineEngine
 from tests.support.training import quiet
 
 PROJECT = FOLDER / "exercises" / "final_project.py"
@@ -38,6 +41,28 @@ def test_as_it_stands_it_is_the_engine_from_scratch(tmp_path: Path) -> None:
     mine = train(PROJECT, tmp_path, log="full")
     assert (mine.val_acc, mine.test_acc) == (scratch.val_acc, scratch.test_acc)
     assert mine.engine == "mine"
+
+
+def test_a_run_that_was_stopped_begins_anew(tmp_path: Path) -> None:
+    """What the learner's optimiser remembers is not known: weights without it would be another run."""
+    seen: list[str] = []
+    whole = train(PROJECT, tmp_path / "whole")
+
+    def stopped_in_the_second_epoch(engine: MineEngine, *batch: Any) -> Any:
+        seen.append("step")
+        if len(seen) == 25:
+            signal.raise_signal(signal.SIGTERM)
+        return step(engine, *batch)
+
+    step = MineEngine.step
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MineEngine, "step", stopped_in_the_second_epoch)
+        with pytest.raises(Stopped, match="so this begins the run anew: curriculum mnist --resume"):
+            train(PROJECT, tmp_path)
+    options, folders = mnist.unfinished(tmp_path)
+    assert not folders["mine"].checkpoint.exists()
+    (report,) = mnist.run(options, quiet, folders)
+    assert differences(Path(whole.folder), Path(report.folder)) == []
 
 
 def test_every_piece_may_be_swapped(tmp_path: Path) -> None:

@@ -12,10 +12,12 @@ from lessons.lesson13_mnist import SIZES, first_weights
 from lessons.lesson14_lightning import Batches
 from models.jobs import mnist
 from models.jobs.options import ENGINES, Options
-from models.jobs.report import Report
+from models.jobs.report import Report, make_reports
 from models.lightning.data import MNISTDataModule
 from models.lightning.module import MLPModule
 from models.networks import scratch, torch_nn
+from models.records.checkpoint import TrainingState
+from models.records.folder import RunFolder
 from tests.support.training import beginning_of, quiet
 
 
@@ -112,6 +114,23 @@ def test_an_epoch_of_mnist_in_float32(mnist_dir: Path, tmp_path: Path) -> None:
         assert report.loss_difference_first_20 is not None
         assert report.loss_difference_first_20 <= 1e-5
         assert report.val_acc > 0.94
+
+
+def test_differences_are_the_largest_of_all_and_of_the_first_20_losses(tmp_path: Path) -> None:
+    losses = torch.zeros(30)
+    losses[2], losses[19], losses[20] = 0.1, 0.3, 0.7
+    weights = {"0.weight": torch.ones(2, 2), "0.bias": torch.ones(2)}
+    moved = weights | {"0.bias": torch.tensor([1.0, 1.5])}
+    states = {
+        "scratch": TrainingState(losses, moved, val_acc=0.5, seconds=1.0, test_acc=0.5),
+        "torch": TrainingState(torch.zeros(30), weights, val_acc=0.5, seconds=1.0, test_acc=0.5),
+    }
+    folders = {engine: RunFolder(tmp_path / engine) for engine in states}
+    scratch, reference = make_reports(states, data.load("digits"), Options(), folders)
+    assert scratch.loss_difference_first_20 == pytest.approx(0.3)
+    assert scratch.loss_difference == pytest.approx(0.7)
+    assert scratch.weight_difference == 0.5
+    assert reference.loss_difference == reference.weight_difference == 0.0
 
 
 def test_one_engine_alone_has_nothing_to_differ_from(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from curriculum import Stopped, UserError, files
+from curriculum.runs.events import EventLog
 from models.jobs import mnist
 from models.jobs.options import Options
 from models.jobs.rerun import differences
@@ -24,6 +25,7 @@ from models.lightning.module import MLPModule
 from models.networks.scratch import ScratchEngine
 from models.networks.torch_nn import TorchEngine
 from models.records import checkpoint
+from models.records.folder import RunFolder
 from models.records.log import truncate_log
 from models.records.stop import Stop
 from tests.support.commands import curriculum
@@ -146,6 +148,59 @@ def test_engines_that_were_through_do_not_learn_again(
         in_peace = json.loads((whole[report.engine] / "report.json").read_text())
         assert report.loss_difference == in_peace["loss_difference"]
         assert report.weight_difference == in_peace["weight_difference"]
+
+
+def test_a_kill_between_two_reports_leaves_a_run_that_goes_on(
+    whole: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = RunFolder.finish
+
+    def killed_at_the_second(folder: RunFolder, *results: Any) -> None:
+        if folder.path.parent.name == "torch":
+            raise Killed
+        finish(folder, *results)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "finish", killed_at_the_second)
+        with pytest.raises(Killed):
+            mnist.run(replace(OPTIONS, log_dir=tmp_path), quiet)
+    monkeypatch.setattr(ScratchEngine, "step", kill)  # all were through: nothing is learned again
+    monkeypatch.setattr(TorchEngine, "step", kill)
+    options, folders = mnist.unfinished(tmp_path)
+    for report in mnist.run(options, quiet, folders):
+        assert differences(whole[report.engine], Path(report.folder)) == []
+
+
+def test_the_log_on_the_disk_is_as_far_as_the_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a kill would lose points of the curves that no run writes again."""
+    seen: dict[str, list[int]] = {}
+
+    def look() -> None:
+        log = EventLog.read(tmp_path / "mnist/scratch/version_0")
+        seen.update({tag: [point.step for point in points] for tag, points in log.scalars.items()})
+
+    at_step(STEPS, look, monkeypatch)  # the checkpoint of the first epoch is written
+    mnist.run(replace(OPTIONS, engine="scratch", epochs=2, log_dir=tmp_path), quiet)
+    assert seen["val_acc"] == [STEPS - 1]
+    assert seen["train_loss"] == [9]
+
+
+def test_the_seconds_of_a_run_that_went_on_are_all_of_its_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        at_step(STEPS, kill, patch)
+        with pytest.raises(Killed):
+            mnist.run(replace(OPTIONS, engine="scratch", log_dir=tmp_path), quiet)
+    options, folders = mnist.unfinished(tmp_path)
+    path = folders["scratch"].checkpoint
+    state = checkpoint.load_state(path)
+    assert state is not None
+    checkpoint.save_state(path, replace(state, seconds=1000.0))
+    (report,) = mnist.run(options, quiet, folders)
+    assert 1000 < report.train_seconds < 2000
 
 
 @pytest.fixture

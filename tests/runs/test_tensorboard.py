@@ -1,12 +1,18 @@
 """TensorBoard is started, and ends when it is asked to. What it shows is in tests/models/test_logs.py."""
 
+import contextlib
+import json
 import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
+from torch.utils.tensorboard import SummaryWriter
 
 from curriculum import UserError
 from curriculum.runs import tensorboard
@@ -38,6 +44,25 @@ def test_it_serves_until_it_is_told_to_end(number: int, said: str) -> None:
         finally:
             process.kill()
     assert process.returncode == 0
+
+
+def test_every_point_of_a_long_curve_is_served(tmp_path: Path) -> None:
+    """TensorBoard by itself would draw 1,000 of them by lot."""
+    with SummaryWriter(str(tmp_path / "long")) as writer:
+        for step in range(1500):
+            writer.add_scalar("curve", 0.0, step)
+    address = f"{tensorboard.start(tmp_path)}data/plugin/scalars/scalars?run=long&tag=curve"
+    deadline = time.monotonic() + 60
+    points: list[object] = []
+    while not points:
+        assert time.monotonic() < deadline, "TensorBoard does not read the run"
+        with (
+            contextlib.suppress(HTTPError),
+            urlopen(address, timeout=60) as answer,
+        ):  # not found until it is read
+            points = json.load(answer)
+        time.sleep(0.1)
+    assert len(points) == 1500
 
 
 def test_a_port_that_is_taken_is_one_clear_line(log_dir: Path) -> None:
