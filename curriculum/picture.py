@@ -1,9 +1,9 @@
 """A picture of handwriting, prepared as MNIST's digits were: ink alone, in a 20×20 box, centred by mass.
 
-MNIST's makers scaled each digit into 20×20 pixels, its sides in proportion, and pasted it into 28×28 so that
-its centre of mass lies in the middle (LeCun, Cortes and Burges, "The MNIST database"). A photograph has paper,
-shadows and a pen of any width besides; what comes before the box takes them away. A network that has seen only
-MNIST reads what looks like MNIST, so each step is kept, to be looked at.
+MNIST's makers scaled each digit into 20×20 pixels, its sides in proportion, and pasted it into 28×28 so
+that its centre of mass lies in the middle (LeCun, Cortes and Burges, "The MNIST database"). A photograph
+has paper, shadows and a pen of any width besides; what comes before the box takes them away. A network that
+has seen only MNIST reads what looks like MNIST, so each step is kept, to be looked at.
 """
 
 import warnings
@@ -180,18 +180,26 @@ def find_ink(grey: Picture) -> tuple[Picture, float]:
     coarse = _paper(grey)
     paper = _as_large_as(grey, coarse)
     sheet = _as_large_as(grey, _sheet(coarse)) > 0.99
-    lighter = np.where(sheet, ndimage.gaussian_filter(grey, 0.7) - paper, 0)
-    chalk = (lighter**3).sum() > 0  # ink is little of a picture, and far from the paper
+    lighter = ndimage.gaussian_filter(grey, 0.7) - paper
+    chalk = (lighter[sheet] ** 3).sum() > 0  # ink is little of a picture, and far from the paper
     # Ink takes away a share of the light, so that it is fainter in a shadow; chalk adds to it.
     ink = lighter if chalk else -lighter / np.maximum(paper, 0.05)
     grain = 1.4826 * np.median(np.abs(ink - np.median(ink)))  # a standard deviation, but for ink
     faintest = max(NOISE * grain, FAINT)
+    ink = np.where(_beside(sheet, ink > faintest), 0, ink)
     if np.quantile(ink, 1 - LITTLE) < faintest:
         return np.zeros_like(ink), 0.5
     threshold = max(_otsu(ink[ink > NOISE * grain]), NOISE * grain)
     # The middle of the strokes becomes 1.
     full = np.median(ink[ink > threshold])
     return (ink / full).clip(0, 1), min(0.5, threshold / full)
+
+
+def _beside(sheet: Mask, dark: Mask) -> Mask:
+    """What is no sheet, and all that is dark and hangs together with it: the corners of a table."""
+    if sheet.all():
+        return ~sheet
+    return ~sheet | ndimage.binary_propagation(ndimage.binary_dilation(~sheet, iterations=3), mask=dark)
 
 
 def _paper(grey: Picture) -> Picture:
@@ -204,15 +212,18 @@ def _paper(grey: Picture) -> Picture:
 
 
 def _sheet(paper: Picture) -> Picture:
-    """1 where the sheet lies, else 0: the largest part of the picture without a steep step in its light.
+    """1 where the sheet lies, else 0: the larger part where a steep step in the light parts the picture.
 
-    A shadow's edge is no such step; a table's beside the sheet is.
+    A shadow's edge is no such step; a table's beside the sheet is. What the sheet encloses is a thick pen's.
     """
-    slope = ndimage.gaussian_gradient_magnitude(np.log(np.maximum(paper, 0.02)), 1)
-    parts, count = ndimage.label(ndimage.binary_dilation(slope > STEEP, iterations=2) == 0)
-    if count == 0:
+    light = np.log(np.maximum(paper, 0.02))
+    steep = ndimage.gaussian_gradient_magnitude(light, 1) > STEEP
+    if not steep.any():
         return np.ones_like(paper)
-    return (parts == 1 + np.bincount(parts.ravel())[1:].argmax()).astype(np.float32)
+    lighter = light > np.median(light[steep])
+    sheet = lighter if lighter.mean() > 0.5 else ~lighter
+    sheet &= ~ndimage.binary_dilation(steep)
+    return ndimage.binary_fill_holes(sheet).astype(np.float32)
 
 
 def _as_large_as(grey: Picture, coarse: Picture) -> Picture:

@@ -3,13 +3,16 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from curriculum import UserError
 from curriculum.cli.options import RUNS, AsJson, DataDir, LogDir
+
+if TYPE_CHECKING:
+    from curriculum.picture import Prepared
 
 
 def read(
@@ -22,8 +25,8 @@ def read(
     log_dir: LogDir = RUNS,
     as_json: AsJson = False,
 ) -> None:
-    """Read digits on your own pictures, and show what the network sees. Exit code 2 where one cannot be read."""
-    from curriculum.picture import Prepared, read_picture
+    """Read the digits on your own pictures. Exit code 2 where a picture cannot be read."""
+    from curriculum.picture import read_picture  # takes a moment to import
 
     found: dict[Path, list[Prepared]] = {}
     for path in pictures:
@@ -37,7 +40,9 @@ def read(
         raise typer.Exit(2)
 
 
-def _read(found: dict, run: str | None, data_dir: Path | None, log_dir: Path, as_json: bool) -> None:
+def _read(
+    found: "dict[Path, list[Prepared]]", run: str | None, data_dir: Path | None, log_dir: Path, as_json: bool
+) -> None:
     from models.jobs import read
 
     say = Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print

@@ -34,9 +34,8 @@ def html(readings: list[Reading], network: str) -> str:
 def _symbol(symbol: Symbol) -> str:
     kind = ' class="warning"' if symbol.is_strange else ""
     figures = [_figure(name, picture) for name, picture in zip(STAGES, stages(symbol), strict=True)]
-    return (
-        f'<p{kind}>{escape(symbol.verdict)}</p>\n<div class="stages">{"".join(figures)}{_bars(symbol)}</div>'
-    )
+    shown = "".join([*figures, _bars(symbol)])
+    return f'<p{kind}>{escape(symbol.verdict)}</p>\n<div class="stages">{shown}</div>'
 
 
 def _figure(name: str, picture: Picture) -> str:
