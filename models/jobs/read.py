@@ -76,8 +76,8 @@ def run(
     reader = best_at_hand(run, log_dir, data_dir, say)
     if reader.data.name == OFFLINE_DIGITS:
         say(
-            "the network has seen nothing but small scans of 8×8 pixels, so it will misread more; "
-            "a better one: curriculum mnist --data mnist"
+            "the network has learned from scans of 8×8 pixels only: such a one read 43 of 60 drawn "
+            "photographs, and took 55 for strange; a better one: curriculum mnist --data mnist"
         )
     readings = read(pictures, reader)
     folder = RunFolder.create(log_dir, (JOB,))[JOB].path

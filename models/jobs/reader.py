@@ -139,19 +139,24 @@ def _forward(folder: RunFolder, options: dict[str, Any]) -> Callable[[Tensor], T
     return model
 
 
-@torch.inference_mode()
 def trained_here(log_dir: Path, data_dir: Path | None, say: Say) -> Reader:
-    """Lesson 19's `FastMLP` after some seconds of training; nothing is kept.
+    """A network after some seconds of training; nothing is kept.
 
     Raises:
         UserError: MNIST is there, but cannot be read.
     """
     data = load("auto", data_dir)
     say(f"no finished run in {log_dir}: training a network on {data.name}, some seconds …")
+    return Reader("FastMLP of lesson 19, trained for this", trained(data).forward, data)
+
+
+@torch.inference_mode()
+def trained(data: Data) -> FastMLP:
+    """Lesson 19's network after about `STEPS` steps."""
     model = FastMLP(SIZES)
     model.load_state_dict(first_weights(SIZES, seed=0))
     epochs = round(STEPS / -(-len(data.train.x) // BATCH_SIZE))
     generator = torch.Generator().manual_seed(0)
     for _ in learn(model.step, data.train, epochs, BATCH_SIZE, LR, generator):
         pass
-    return Reader("FastMLP of lesson 19, trained for this", model.forward, data)
+    return model
