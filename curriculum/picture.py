@@ -127,7 +127,7 @@ def prepare(image: Image.Image) -> list[Prepared]:
         As many as there are; none where the picture is empty.
     """
     scale = min(1.0, LONGEST / max(image.size))
-    size = tuple(max(1, round(side * scale)) for side in image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     grey = np.asarray(image.resize(size, Image.Resampling.BOX), dtype=np.float64) / 255
     ink, threshold = find_ink(grey)
     masks = symbols(ink > threshold)

@@ -83,7 +83,7 @@ class Reading:
 
 def percent(share: float) -> str:
     """With one digit behind the point, and never 100 % of what is not certain."""
-    return f"{min(100 * share, 99.9):.1f} %"
+    return f"{min(100 * share, 99.9):.1f}%"
 
 
 def picture(pixels: Picture, unicode: bool) -> list[str]:
@@ -96,11 +96,11 @@ def picture(pixels: Picture, unicode: bool) -> list[str]:
 
 def bars(symbol: Symbol, width: int, unicode: bool) -> list[str]:
     """Ten lines: the digit, its bar, its probability. The longest bar is 100 %."""
-    beside = width - SIDE - len("  0   99.9 %")
-    below = width - len("0   99.9 %")
+    beside = width - SIDE - len("  0  99.9%")
+    below = width - len("0  99.9%")
     longest = min(BAR, beside if beside >= LEAST_BAR else max(1, below))
     return [
-        f"{digit} {bar(share, longest, unicode):<{longest}} {percent(share):>6}"
+        f"{digit} {bar(share, longest, unicode):<{longest}} {percent(share):>5}"
         for digit, share in enumerate(symbol.probabilities)
     ]
 

@@ -221,7 +221,7 @@ def test_it_fits_the_terminal(width: int, unicode: bool) -> None:
 
 def test_the_verdict_in_words() -> None:
     shares = [0.0, 0.2, 0.7, 0.1, *6 * [0.0]]
-    assert symbol_of(shares).verdict == "2 (70.0 %), second guess 1 (20.0 %)"
+    assert symbol_of(shares).verdict == "2 (70.0%), second guess 1 (20.0%)"
     assert symbol_of(shares, True).verdict.endswith(": this may be no digit")
     assert Reading(Path("a"), [symbol_of(shares), symbol_of(shares, True)]).answers == "2 2?"
 

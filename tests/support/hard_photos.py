@@ -97,7 +97,8 @@ def at_border(strokes: list[Stroke], seed: int) -> Image.Image:
     side = int(rng.integers(4))
     edges = [0, 0, 480, 480]
     edges[side] = int((columns.min() + 2, rows.min() + 2, columns.max() - 2, rows.max() - 2)[side])
-    return image.crop(tuple(edges))
+    left, top, right, bottom = edges
+    return image.crop((left, top, right, bottom))
 
 
 def filled(strokes: list[Stroke], seed: int) -> Image.Image:

@@ -4,6 +4,8 @@ Three people's ten digits, and drawings of what is no digit, as strokes through 
 varies paper, ink, pen, shadow, rotation, size, place and noise, all from one seed.
 """
 
+# ruff: noqa: E501 (a drawing is a line)
+
 from dataclasses import dataclass
 
 import numpy as np
