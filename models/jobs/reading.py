@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from curriculum.picture import SIDE, Picture, Prepared
-from curriculum.runs.catalogue import printable
+from curriculum.runs.terminal import printable
 
 STRANGE = "this may be no digit"
 INK = 0.4  # from which on a pixel counts as ink in the terminal

@@ -18,7 +18,8 @@ from curriculum.data import Data
 
 NEAREST = 3  # the third nearest: one odd training digit vouches for nobody
 CALIBRATION = 1_000  # validation digits
-WEIGHTS = (2.0, 1.0)  # of the distance, and of the logits
+WEIGHT = 2.0  # of the distance, beside that of the logits
+LEAST = -2.0  # standard deviations: more certainty does not count
 TYPICAL = 0.92  # the share of validation digits that counts as digits
 
 
@@ -48,18 +49,22 @@ class Novelty:
         numbers = _numbers(logits(pictures), pictures, examples)
         mean = numbers.mean(0)
         std = numbers.std(0)
-        limit = _weighted((numbers - mean) / std).quantile(TYPICAL).item()
+        limit = _together((numbers - mean) / std).quantile(TYPICAL).item()
         return cls(logits, examples, mean, std, limit)
 
     def scores(self, pictures: Tensor) -> Tensor:
         """(count,): 0 for the mean validation digit, larger for what is stranger."""
         numbers = _numbers(self.logits(pictures), pictures, self.examples)
-        return _weighted((numbers - self.mean) / self.std)
+        return _together((numbers - self.mean) / self.std)
 
 
-def _weighted(numbers: Tensor) -> Tensor:
-    """(count, 2) → (count,)"""
-    return numbers @ torch.tensor(WEIGHTS, dtype=numbers.dtype)
+def _together(numbers: Tensor) -> Tensor:
+    """(count, 2), in standard deviations → (count,).
+
+    Large logits are usual, larger ones prove nothing: a picture full of noise has the largest.
+    """
+    distance, energy = numbers.unbind(1)
+    return WEIGHT * distance + energy.clamp(min=LEAST)
 
 
 def _numbers(logits: Tensor, pictures: Tensor, examples: list[Tensor]) -> Tensor:

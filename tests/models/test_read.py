@@ -14,7 +14,7 @@ from PIL import Image
 from curriculum import UserError
 from curriculum.data import load
 from curriculum.picture import Prepared, prepare
-from curriculum.runs import events
+from curriculum.runs.events import EventLog
 from models.jobs import read, read_page
 from models.jobs.reader import Reader, best_at_hand, of_run, trained
 from models.jobs.reading import Reading, Symbol
@@ -167,7 +167,7 @@ def test_read(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.stdout.count("second guess") == 2
     assert "8×8 pixels only" in done.stderr
     folder = Path("runs/read/version_0")
-    assert events.tags(folder)["images"] == ["read"]
+    assert list(EventLog.read(folder).images) == ["read"]
     assert (folder / "read.png").read_bytes().startswith(b"\x89PNG")
     page = (folder / "read.html").read_text(encoding="utf-8")
     assert page.count("<figure>") == 8
