@@ -367,4 +367,6 @@ PAIRS = [
 # What does a published accuracy mean? Little, without the model, the split, the seeds and the way the best
 # epoch was chosen. Ours are: 50,000 training digits, last epoch, test set once.
 #
+# To have your own handwriting read, photograph it and type `curriculum read PHOTO`.
+#
 # Next: lesson 14 lets Lightning run the loop, and looks at the runs in TensorBoard.

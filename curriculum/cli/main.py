@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import typer
 
 from curriculum import Stopped, UserError
-from curriculum.cli import exercises, lessons, runs, training
+from curriculum.cli import exercises, lessons, read, runs, training
 from curriculum.cli.options import RUNS, DataDir, LogDir
 
 app = typer.Typer(
@@ -51,6 +51,7 @@ app.command("fit", **PASSED_ON)(training.fit)
 app.command("validate", **PASSED_ON)(training.validate)
 app.command("test", **PASSED_ON)(training.test)
 app.command("predict", **PASSED_ON)(training.predict)
+app.command("read")(read.read)
 app.command("notebooks")(lessons.notebooks)
 app.command("start")(exercises.start)
 app.command("exercises")(exercises.list_exercises)

@@ -1,5 +1,6 @@
 """A run's folder: what lies in it, which one is next, and which one was stopped."""
 
+import contextlib
 import errno
 import json
 import os
@@ -56,6 +57,21 @@ class RunFolder:
         folders = [cls(path.parent) for path in root.glob(f"*/{VERSION}*/{manifest.NAME}")]
         stopped = [folder for folder in folders if not folder.is_finished and folder.manifest["job"] == job]
         return max(stopped, key=cls._begun, default=None)
+
+    @classmethod
+    def finished(cls, root: Path) -> list["RunFolder"]:
+        """The finished runs anywhere below `root`, the one that began last first.
+
+        What other programs have left there, and what cannot be read, is passed over.
+        """
+        found = []
+        for path in root.rglob(manifest.NAME):
+            folder = cls(path.parent)
+            with contextlib.suppress(UserError):
+                if folder.is_finished and folder.weights.exists():
+                    found.append((folder._begun(), folder))
+        found.sort(key=lambda pair: pair[0], reverse=True)
+        return [folder for _, folder in found]
 
     def _begun(self) -> tuple[str, list[str | int]]:
         """When it began, for sorting. Runs older than that entry count by their number, before the others.

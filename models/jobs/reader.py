@@ -1,0 +1,162 @@
+"""The network that reads a user's pictures: a run's, or one that is trained on the spot."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from curriculum import UserError
+from curriculum.data import OFFLINE_DIGITS, Data, load
+from curriculum.runs import catalogue
+from lessons.lesson09_training import accuracy
+from lessons.lesson13_mnist import SIZES, first_weights, learn
+from lessons.lesson19_speed import FastMLP
+from models.networks import torch_nn
+from models.networks.engine import make_engine
+from models.records.folder import RunFolder
+
+LEARNED = {"MNIST": "mnist", OFFLINE_DIGITS: "digits"}  # a manifest's words, and those of `load`
+SHAPE = (
+    "sizes",
+    "activation",
+    "dropout",
+    "input_dropout",
+    "batch_norm",
+)  # what a network of `fit` is made of
+# The recipe of lesson 19 that reaches 98.0 % of MNIST's validation digits: four epochs.
+BATCH_SIZE = 48
+STEPS = 4_000
+LR = 0.3
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A network that has learned to read digits, and what it has learned from.
+
+    name: its run's folder, or where else it comes from.
+    forward: pixels as the network was fed (count, 784) → logits (count, 10).
+    data: its pixels are on the scale that the network was fed.
+    """
+
+    name: str
+    forward: Callable[[Tensor], Tensor]
+    data: Data
+
+    @torch.inference_mode()
+    def logits(self, pictures: Tensor) -> Tensor:
+        """pictures: (count, 784), pixels from 0 to 1 → (count, 10)."""
+        return self.forward((pictures - self.data.mean) / self.data.std)
+
+    @torch.inference_mode()
+    def val_acc(self) -> float:
+        """The share of validation digits that it reads right."""
+        return accuracy(self.forward(self.data.val.x), self.data.val.target)
+
+
+def best_at_hand(run: str | None, log_dir: Path, data_dir: Path | None, say: Say) -> Reader:
+    """The network of `run`; else of the newest finished run in `log_dir`; else one that is trained here.
+
+    Args:
+        run: a folder, or a part of its name, as `curriculum runs show` takes it.
+        data_dir: where to look for MNIST first.
+        say: gets lines for the user.
+
+    Raises:
+        UserError: the run, or the data that it learned from, cannot be used.
+    """
+    if run is not None:
+        return of_run(_resolve(run, log_dir), data_dir)
+    for folder in RunFolder.finished(log_dir):
+        try:
+            return of_run(folder, data_dir)
+        except UnfitError as error:
+            say(f"passed over: {error}")
+    return trained_here(log_dir, data_dir, say)
+
+
+class UnfitError(UserError):
+    """A run whose network cannot read digits of 28×28 pixels."""
+
+
+def _resolve(run: str, log_dir: Path) -> RunFolder:
+    """A run without logs, too, where its folder is given whole."""
+    for path in (Path(run), log_dir / run):
+        if RunFolder(path).weights.exists():
+            return RunFolder(path)
+    folder = RunFolder(catalogue.resolve(run, log_dir))
+    if not folder.is_finished:
+        raise UserError(f"{folder.path} is not finished, so it has no weights; expected a finished run")
+    return folder
+
+
+def of_run(folder: RunFolder, data_dir: Path | None) -> Reader:
+    """The network of a finished run of `mnist` or `fit`, and the data that it learned from.
+
+    Raises:
+        UserError: its files, or its data, cannot be read; as `UnfitError`: it is no network for digits.
+    """
+    known = folder.manifest
+    learned = LEARNED.get(known.get("data", ""))
+    if learned is None:
+        raise UnfitError(f"{folder.path} learned {known.get('data')}; expected {' or '.join(LEARNED)}")
+    forward = _forward(folder, known["options"])
+    data = load(learned, data_dir or _folder_of(known["options"]))
+    if not known["options"].get("normalize", True):
+        data = data.unscaled()
+    return Reader(str(folder.path), forward, data)
+
+
+def _folder_of(options: dict[str, Any]) -> Path | None:
+    """Where the run found its data, if that is still there."""
+    folder = options.get("data_dir")
+    return Path(folder) if folder and Path(folder).is_dir() else None
+
+
+def _forward(folder: RunFolder, options: dict[str, Any]) -> Callable[[Tensor], Tensor]:
+    """The run's network, (count, 784) → (count, 10). Raises `UnfitError` where it is another kind."""
+    weights = folder.load_weights()
+    if options.get("engine") == "mine":
+        try:
+            return make_engine("mine", SIZES, weights, Path(options["mine"])).logits
+        except UserError as error:
+            raise UnfitError(f"{folder.path} has pieces of its own: {error}") from error
+    shape = {"sizes": SIZES} | {name: options[name] for name in SHAPE if name in options}
+    first, *_, last = shape["sizes"]
+    if (first, last) != (SIZES[0], SIZES[-1]):
+        raise UnfitError(f"{folder.path} takes {first} pixels and knows {last} classes; expected 784 and 10")
+    model = torch_nn.MLP(**shape).eval()
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise UnfitError(
+            f"{folder.weights} does not fit what the run's manifest says; expected both as the run wrote them"
+        ) from error
+    return model
+
+
+def trained_here(log_dir: Path, data_dir: Path | None, say: Say) -> Reader:
+    """A network after some seconds of training; nothing is kept.
+
+    Raises:
+        UserError: MNIST is there, but cannot be read.
+    """
+    data = load("auto", data_dir)
+    say(f"no finished run in {log_dir}: training a network on {data.name}, some seconds …")
+    return Reader("FastMLP of lesson 19, trained for this", trained(data).forward, data)
+
+
+@torch.inference_mode()
+def trained(data: Data) -> FastMLP:
+    """Lesson 19's network after about `STEPS` steps."""
+    model = FastMLP(SIZES)
+    model.load_state_dict(first_weights(SIZES, seed=0))
+    epochs = round(STEPS / -(-len(data.train.x) // BATCH_SIZE))
+    generator = torch.Generator().manual_seed(0)
+    for _ in learn(model.step, data.train, epochs, BATCH_SIZE, LR, generator):
+        pass
+    return model
