@@ -208,7 +208,7 @@ def _paper(grey: Picture) -> Picture:
     scale = COARSE / max(grey.shape)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     coarse = Image.fromarray(grey.astype(np.float32)).resize(size, Image.Resampling.BOX)
-    return ndimage.median_filter(np.asarray(coarse), WINDOW, mode="mirror")
+    return ndimage.median_filter(np.asarray(coarse), WINDOW, mode="nearest")
 
 
 def _sheet(paper: Picture) -> Picture:
