@@ -1,6 +1,7 @@
-"""Digits as tensors in memory: MNIST, or offline scikit-learn's handwritten digits in the same shape.
+"""Pictures as tensors in memory: MNIST, offline scikit-learn's digits in the same shape, or your own.
 
-The files of MNIST are found, downloaded and checked in `curriculum/mnist_files.py`.
+The files of MNIST are found, downloaded and checked in `curriculum/mnist_files.py`; a data set of one's own
+is read in `curriculum/own_data.py`.
 """
 
 import hashlib
@@ -8,21 +9,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from curriculum import UserError, mnist_files
+from curriculum import UserError, mnist_files, own_data
 from curriculum.mnist_files import DownloadError
 
+NAMES = ("auto", "mnist", "digits")  # of data sets; all else is a path
+DIGITS = tuple("0123456789")
 OFFLINE_DIGITS = "scikit-learn digits"
 VAL_COUNT = 10_000  # of MNIST's 60,000 training digits, the last ones
+SIXTH = 6  # of one's own pictures every sixth is for validation, and another one for the test
 
 
 class Split(NamedTuple):
     """One part of a data set.
 
     x: (count, 784) pixels in the default dtype: standardised, or from 0 to 1 (see `Data.unscaled`).
-    target: (count,) digits 0 to 9 as int64.
+    target: (count,) the numbers of the classes as int64; of digits 0 to 9.
     """
 
     x: Tensor
@@ -35,6 +40,9 @@ class Data:
 
     `mean` and `std` are those of the training pixels on the scale 0 to 1; x = (pixel − mean) / std. Pixels
     that were left on that scale have 0 and 1.
+
+    classes: their names, in the order of their numbers.
+    remarks: what was done to the data, or looks odd, in one line each.
     """
 
     name: str
@@ -45,6 +53,8 @@ class Data:
     std: float
     source: str
     sha256: str
+    classes: tuple[str, ...] = DIGITS
+    remarks: tuple[str, ...] = ()
 
     def images(self, x: Tensor) -> Tensor:
         """Rows of pixels (count, 784) → pictures (count, 28, 28) from 0 to 1."""
@@ -84,15 +94,18 @@ class Data:
 
 
 def load(which: str = "auto", data_dir: Path | None = None) -> Data:
-    """MNIST ("mnist"), the offline digits ("digits"), or MNIST where it can be had ("auto").
+    """MNIST ("mnist"), the offline digits ("digits"), MNIST where it can be had ("auto"), or a path.
 
     x has the default dtype. The offline digits are split 1,197/300/300, MNIST 50,000/10,000/10,000: the
-    last 10,000 training digits are the validation part.
+    last 10,000 training digits are the validation part. Of the data set at a path a random sixth of the
+    training part is for validation, and a random sixth of all for the test where it has no test part.
 
     Raises:
         UserError: a file is damaged or cannot be read; or, for "mnist" or where only some of the files are
-            there, it cannot be downloaded.
+            there, it cannot be downloaded; or what lies at the path is no data set.
     """
+    if which not in NAMES:
+        return _own(Path(which))
     if which == "digits":
         return _digits("chosen")
     folder, missing = mnist_files.locate(data_dir)
@@ -118,6 +131,42 @@ def _mnist(folder: Path) -> Data:
         sizes=(len(train_target) - VAL_COUNT, VAL_COUNT, len(test_target)),
         source=str(folder),
         sha256=hashlib.sha256("".join(mnist_files.SHA256.values()).encode()).hexdigest(),
+    )
+
+
+def _own(path: Path) -> Data:
+    """The data set at a path, shuffled (seed 0), with a validation part and a test part."""
+    if not path.expanduser().exists():
+        raise UserError(f"there is no {path}; expected {', '.join(NAMES)}, or the path of {own_data.KINDS}")
+    found = own_data.read(path)
+    images = torch.from_numpy(np.concatenate([found.images, found.test_images]))
+    target = torch.from_numpy(np.concatenate([found.target, found.test_target]))
+    order = torch.randperm(len(found.target), generator=torch.Generator().manual_seed(0))
+    test_count = len(found.test_target)
+    remarks = found.remarks
+    if test_count == 0:
+        test_count = len(target) // SIXTH
+        remarks += (f"without a test part: a random sixth, {test_count:,} pictures, is for the test",)
+    else:
+        order = torch.cat([order, torch.arange(len(found.target), len(target))])
+    rest = len(target) - test_count
+    sizes = (rest - rest // SIXTH, rest // SIXTH, test_count)
+    if min(sizes) == 0:
+        raise UserError(
+            f"{path} has {len(found.target):,} pictures to train; expected {2 * SIXTH} or more, "
+            "a sixth of which is for validation"
+        )
+    if found.images.min() == found.images.max():
+        raise UserError(f"{path}: all pictures are of one shade; expected something on them")
+    return _split(
+        name=found.name,
+        images=images[order],
+        target=target[order],
+        sizes=sizes,
+        source=str(path),
+        sha256=found.sha256,
+        classes=found.classes,
+        remarks=remarks,
     )
 
 
@@ -179,7 +228,14 @@ def _margins(ink: Tensor) -> list[int]:
 
 
 def _split(
-    name: str, images: Tensor, target: Tensor, sizes: tuple[int, int, int], source: str, sha256: str
+    name: str,
+    images: Tensor,
+    target: Tensor,
+    sizes: tuple[int, int, int],
+    source: str,
+    sha256: str,
+    classes: tuple[str, ...] = DIGITS,
+    remarks: tuple[str, ...] = (),
 ) -> Data:
     """Standardise with the mean and deviation of the training part only; cut into three parts.
 
@@ -187,10 +243,23 @@ def _split(
         images: (count, 28, 28) as uint8.
         target: (count,) as int64.
         sizes: digits to train, to validate, to test; `count` in all.
+        classes: names of the classes.
+        remarks: what there is to say about the data.
     """
     pixels = images[: sizes[0]].to(torch.float64) / 255
     mean = pixels.mean().item()
     std = pixels.std(correction=0).item()
     x = ((images.view(len(images), 784) / 255 - mean) / std).to(torch.get_default_dtype())
     train, val, test = map(Split, x.split(sizes), target.split(sizes))
-    return Data(name=name, train=train, val=val, test=test, mean=mean, std=std, source=source, sha256=sha256)
+    return Data(
+        name=name,
+        train=train,
+        val=val,
+        test=test,
+        mean=mean,
+        std=std,
+        source=source,
+        sha256=sha256,
+        classes=classes,
+        remarks=remarks,
+    )

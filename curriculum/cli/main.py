@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import typer
 
 from curriculum import Stopped, UserError
-from curriculum.cli import exercises, lessons, read, runs, training
+from curriculum.cli import data, exercises, lessons, read, runs, training
 from curriculum.cli.options import RUNS, DataDir, LogDir
 
 app = typer.Typer(
@@ -52,6 +52,7 @@ app.command("validate", **PASSED_ON)(training.validate)
 app.command("test", **PASSED_ON)(training.test)
 app.command("predict", **PASSED_ON)(training.predict)
 app.command("read")(read.read)
+app.command("data")(data.data)
 app.command("notebooks")(lessons.notebooks)
 app.command("start")(exercises.start)
 app.command("exercises")(exercises.list_exercises)
