@@ -109,7 +109,11 @@ def load(which: str = "auto", data_dir: Path | None = None) -> Data:
     if which == "digits":
         return _digits("chosen")
     folder, missing = mnist_files.locate(data_dir)
+    if len(missing) == len(mnist_files.SHA256) and data_dir:
+        mnist_files.refuse_other_data(data_dir)
     if missing:
+        for name in mnist_files.SHA256.keys() - missing:
+            mnist_files.read(folder / name)  # nothing is downloaded beside another data set
         try:
             mnist_files.download(folder, missing)
         except DownloadError as error:

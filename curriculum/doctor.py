@@ -265,8 +265,11 @@ def _mnist(data_dir: Path | None) -> Iterator[Finding]:
     damaged = [name for name in mnist_files.damaged(folder) if name not in missing]
     if damaged:
         files = " ".join(_quoted(str(folder / name)) for name in damaged)
-        mend = f"{'del' if WINDOWS else 'rm -r'} {files}, then: curriculum mnist"
-        yield Finding("MNIST", f"damaged in {folder}: {', '.join(damaged)}", mend)
+        if folder.is_relative_to(mnist_files.CACHE):
+            mend = f"{'del' if WINDOWS else 'rm -r'} {files}, then: curriculum mnist"
+        else:
+            mend = f"move {files} elsewhere, or use them: curriculum mnist --data {_quoted(str(folder))}"
+        yield Finding("MNIST", f"damaged or not MNIST's in {folder}: {', '.join(damaged)}", mend)
     elif not missing:
         yield Finding("MNIST", f"{folder}, whole")
     elif len(missing) < len(mnist_files.SHA256):

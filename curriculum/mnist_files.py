@@ -1,17 +1,19 @@
 """MNIST's four files: where they are looked for, how they are downloaded, and how they are checked.
 
 MNIST is looked for in `--data-dir`, then in `$PATH_DATASETS`, then in the user's cache, in torchvision's
-layout (`MNIST/raw/`). What is missing is downloaded. The SHA-256 of what was read is checked: of the tensors
-that are trained on, not of a file that may change in between.
+layout (`MNIST/raw/`), packed by gzip or not. What is missing is downloaded. The SHA-256 of what was read is
+checked: of the tensors that are trained on, not of a file that may change in between.
 """
 
 import contextlib
 import errno
+import gzip
 import hashlib
 import io
 import os
 import socket
 import tempfile
+import zlib
 from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
@@ -20,7 +22,7 @@ import platformdirs
 import torch
 from torch import Tensor
 
-from curriculum import UserError
+from curriculum import UserError, own_data
 
 # SHA-256 of the four files, unpacked, as LeCun, Cortes and Burges published them.
 SHA256 = {
@@ -61,10 +63,31 @@ def locate(data_dir: Path | None = None) -> tuple[Path, list[str]]:
         places = [CACHE]
     folders = [Path(os.path.expanduser(place)) / "MNIST" / "raw" for place in places]
     for folder in folders:
-        missing = [name for name in SHA256 if not _is_there(folder / name)]
+        missing = [name for name in SHA256 if not _is_there(as_found(folder / name))]
         if len(missing) < len(SHA256):
             return folder, missing
     return folders[-1], list(SHA256)
+
+
+def as_found(path: Path) -> Path:
+    """The file itself, or where only that is there the one packed by gzip."""
+    packed = path.with_name(f"{path.name}.gz")
+    return packed if not os.path.lexists(path) and os.path.isfile(packed) else path
+
+
+def refuse_other_data(data_dir: Path) -> None:
+    """A data set in a folder that was named for MNIST, and is laid out in another way.
+
+    Raises:
+        UserError: there is one; it says how to use it.
+    """
+    place = Path(os.path.expanduser(data_dir))
+    for folder in (place / "MNIST" / "raw", place):
+        if own_data.holds_idx(folder):
+            raise UserError(
+                f"{folder} holds a data set, but not MNIST's four files in MNIST/raw; "
+                f"to use it: --data {folder}"
+            )
 
 
 def _is_there(path: Path) -> bool:
@@ -85,7 +108,7 @@ def _is_there(path: Path) -> bool:
 
 
 def read(path: Path) -> Tensor:
-    """One of the four files, read by torchvision and proven.
+    """One of the four files, read by torchvision (where it is packed, by `own_data`) and proven.
 
     Returns:
         Pictures (count, 28, 28) as uint8, or digits (count,) as int64.
@@ -93,12 +116,13 @@ def read(path: Path) -> Tensor:
     Raises:
         UserError: the file cannot be read, or what was read is not MNIST's byte by byte.
     """
+    path = as_found(path)
     try:
         tensor = _parse(path)
     except OSError as error:
         raise _unusable(path, f"cannot be read ({error.strerror or error})") from error
-    if tensor is None or _sha256_of_tensor(tensor) != SHA256[path.name]:
-        raise _unusable(path, "is damaged or not MNIST's (its SHA-256 is wrong)")
+    if tensor is None or _sha256_of_tensor(tensor) != SHA256[path.name.removesuffix(".gz")]:
+        raise _not_mnist(path)
     return tensor
 
 
@@ -112,6 +136,8 @@ def _parse(path: Path) -> Tensor | None:
         raise _unusable(path, "cannot be read (it is not a file)")
     if path.stat().st_size > LARGEST:
         return None
+    if path.suffix == ".gz":
+        return _unpack(path)
     reader = read_image_file if "images" in path.name else read_label_file
     try:
         return reader(str(path))
@@ -119,9 +145,34 @@ def _parse(path: Path) -> Tensor | None:
         return None
 
 
+def _unpack(path: Path) -> Tensor | None:
+    """As torchvision gives it: pictures as uint8, labels as int64."""
+    try:
+        values = torch.from_numpy(own_data.read_idx(path).copy())
+    except UserError:
+        return None
+    return values if values.dim() == 3 else values.long()
+
+
+def _not_mnist(path: Path) -> UserError:
+    """The file is another one than MNIST's: it belongs to another data set, or to none."""
+    folder = path.parent
+    try:
+        found = own_data.read(folder)
+    except UserError:
+        return _unusable(path, "is damaged or not MNIST's (its SHA-256 is wrong)")
+    return _unusable(
+        path,
+        f"is not MNIST's (its SHA-256 is wrong): {folder} holds {len(found.images):,} pictures to train, "
+        f"in {len(found.classes)} classes, which --data {folder} takes",
+    )
+
+
 def _unusable(path: Path, problem: str) -> UserError:
+    """Only what was downloaded into our own cache may be deleted; the rest is the user's."""
+    away = "delete it" if path.is_relative_to(CACHE) else "move it elsewhere"
     return UserError(
-        f"{path} {problem}; delete it and run again to download it anew, "
+        f"{path} {problem}; {away} and run again to download it anew, "
         "or choose with --data-dir DIR or --data digits"
     )
 
@@ -139,16 +190,16 @@ def _sha256_of_tensor(tensor: Tensor) -> str:
 
 def damaged(folder: Path) -> list[str]:
     """The files in `folder` that cannot be read, or are not MNIST's byte by byte."""
-    return [name for name, sha256 in SHA256.items() if _sha256_of_file(folder / name) != sha256]
+    return [name for name, sha256 in SHA256.items() if _sha256_of_file(as_found(folder / name)) != sha256]
 
 
 def _sha256_of_file(path: Path) -> str:
     """Empty where it cannot be MNIST's. A pipe is not opened: that would wait for a writer."""
     try:
         if path.is_file() and path.stat().st_size <= LARGEST:
-            with path.open("rb") as file:
+            with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+    except (OSError, EOFError, zlib.error):
         pass
     return ""
 

@@ -249,7 +249,15 @@ def _parts(source: Path) -> Iterator[tuple[str, Part]]:
 def _with_idx(folder: Path) -> list[Path]:
     """The folder, or torchvision's `raw` in it or one level below, as far as they hold IDX files."""
     places = (folder, folder / "raw", *sorted(folder.glob("*/raw")))
-    return [place for place in places if any(IDX_NAME.fullmatch(path.name) for path in _files(place))]
+    return [place for place in places if holds_idx(place)]
+
+
+def holds_idx(folder: Path) -> bool:
+    """Whether files with the names of IDX files lie in a folder; False where it may not be looked into."""
+    try:
+        return any(IDX_NAME.fullmatch(path.name) for path in _files(folder))
+    except OSError:
+        return False
 
 
 def _folder(folder: Path) -> Iterator[tuple[str, Part]]:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from curriculum import UserError
+
 
 class Dtype(StrEnum):
     float32 = "float32"
@@ -22,6 +24,13 @@ RUNS = Path("runs")
 EXERCISES = Path("exercises")
 
 Data = Annotated[DataChoice, typer.Option(help="auto takes MNIST where it can be had.")]
+AnyData = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME|PATH",
+        help="auto (MNIST where it can be had), mnist, digits, or your own: see curriculum data.",
+    ),
+]
 DataDir = Annotated[
     Path | None, typer.Option(help="Folder that holds MNIST/raw, or that it is downloaded to.")
 ]
@@ -31,3 +40,17 @@ Seed = Annotated[
 Device = Annotated[str, typer.Option(help="Where to compute: cpu, cuda, …")]
 LogDir = Annotated[Path, typer.Option(help="Folder for TensorBoard logs and figures.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def data_set(named: str) -> str:
+    """A name that `--data` takes as it is, a path whole, so that it is found again from elsewhere.
+
+    Raises:
+        UserError: it is neither.
+    """
+    if named in list(DataChoice):
+        return named
+    path = Path(named).expanduser()
+    if not path.exists():
+        raise UserError(f"there is no {named}; expected {', '.join(DataChoice)}, or the path of your data")
+    return str(path.resolve())

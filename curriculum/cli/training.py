@@ -10,7 +10,19 @@ import typer
 from rich.console import Console
 
 from curriculum import UserError
-from curriculum.cli.options import RUNS, AsJson, Data, DataChoice, DataDir, Device, Dtype, LogDir, Seed
+from curriculum.cli.options import (
+    RUNS,
+    AnyData,
+    AsJson,
+    Data,
+    DataChoice,
+    DataDir,
+    Device,
+    Dtype,
+    LogDir,
+    Seed,
+    data_set,
+)
 
 
 class Engine(StrEnum):
@@ -43,7 +55,7 @@ Precision = Annotated[Dtype, typer.Option(help="Precision.")]
 def mnist(
     context: typer.Context,
     engine: Annotated[Engine, typer.Option(help="Which engines to train.")] = Engine.all,
-    data: Data = DataChoice.auto,
+    data: AnyData = "auto",
     data_dir: DataDir = None,
     epochs: Epochs = 15,
     batch_size: BatchSize = 64,
@@ -59,8 +71,9 @@ def mnist(
     as_json: Annotated[bool, typer.Option("--json", help="Print the reports as JSON.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that was stopped.")] = False,
 ) -> None:
-    """Train 784–128–64–10 from scratch, with torch.nn and with Lightning, and compare them."""
+    """Train 784–128–64–10 (or as many as your data has classes) from scratch, with torch.nn and Lightning."""
     _check_lr(lr)
+    data = data_set(data)
     if resume:
         _refuse_others(context, ("resume", "log_dir", "as_json"))
     from models.jobs.mnist import run, unfinished
@@ -74,7 +87,7 @@ def mnist(
     else:
         options = Options(
             engine=engine.value,
-            data=data.value,
+            data=data,
             data_dir=data_dir,
             epochs=epochs,
             batch_size=batch_size,
@@ -92,7 +105,9 @@ def mnist(
         return
     say("")
     Console().print(table(reports))
-    say(f"\nweights, results and logs: {', '.join(report.folder for report in reports)}")
+    first = reports[0]
+    say(f"\nmeasured on: {first.data} ({first.data_source}), SHA-256 {first.data_sha256}")
+    say(f"weights, results and logs: {', '.join(report.folder for report in reports)}")
     say(f"look at the curves:        curriculum tensorboard --log-dir {log_dir}")
 
 

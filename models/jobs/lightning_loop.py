@@ -3,8 +3,8 @@
 import torch
 from lightning.pytorch.callbacks import LearningRateMonitor
 
-from lessons.lesson13_mnist import SIZES
 from models.jobs.loop import Training
+from models.jobs.options import sizes_for
 from models.lightning.checkpoint import KeepLast, last_step
 from models.lightning.data import MNISTDataModule
 from models.lightning.log import LogRun, LossRecorder, logger_of_run
@@ -23,7 +23,7 @@ def run_lightning(training: Training) -> TrainingState:
     """
     options = training.options
     folder = training.folder
-    module = MLPModule(SIZES, lr=options.lr)
+    module = MLPModule(sizes_for(training.data), lr=options.lr)
     module.model.load_state_dict(training.start)
     digits = MNISTDataModule(batch_size=options.batch_size, seed=options.seed)
     digits.data = training.data
@@ -31,7 +31,7 @@ def run_lightning(training: Training) -> TrainingState:
     checkpoint = folder.lightning_checkpoint if folder.lightning_checkpoint.exists() else None
     truncate_log(folder.path, last_step(checkpoint) if checkpoint else 0)
     recorder = LossRecorder(training.on_step)
-    log = LogRun(options.log, options.hparams("lightning"))
+    log = LogRun(options.log, options.hparams("lightning", training.data))
     keep = KeepLast(
         folder.lightning_checkpoint, training.stop, lambda steps, path: training.how_to_go_on(steps)
     )

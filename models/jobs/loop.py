@@ -11,8 +11,8 @@ from torch import Tensor
 from curriculum import UserError
 from curriculum.data import Data
 from lessons.lesson09_training import accuracy
-from lessons.lesson13_mnist import SIZES, Step, learn
-from models.jobs.options import Options
+from lessons.lesson13_mnist import Step, learn
+from models.jobs.options import Options, sizes_for
 from models.networks.engine import LoopEngine, first_nonfinite_layer, make_engine
 from models.records.checkpoint import TrainingState, load_state, save_state
 from models.records.folder import RunFolder
@@ -87,7 +87,11 @@ class Loop:
         every = min(EVERY, self.training.steps_per_epoch)
         with event_writer(folder, options.log) as writer:
             self.log = RunLog(
-                writer, options.log, self.training.data, options.hparams(self.training.engine), every
+                writer,
+                options.log,
+                self.training.data,
+                options.hparams(self.training.engine, self.training.data),
+                every,
             )
             self.log.start(self.engine)
             self._begin = time.perf_counter()
@@ -195,7 +199,8 @@ class Loop:
         The step that showed it has spoilt all weights. So the steps since the last checkpoint are taken
         again: the same seed gives the same batches and the same bits.
         """
-        engine = make_engine(self.training.engine, SIZES, self.training.start, self.training.options.mine)
+        training = self.training
+        engine = make_engine(training.engine, sizes_for(training.data), training.start, training.options.mine)
         again = Loop(self.training, engine)
         again._restore_checkpoint()
         watched = WatchedStep(engine)

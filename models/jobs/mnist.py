@@ -19,9 +19,9 @@ from torch import Tensor
 from curriculum import UserError
 from curriculum.data import Data, load
 from curriculum.device import usable
-from lessons.lesson13_mnist import SIZES, first_weights
+from lessons.lesson13_mnist import first_weights
 from models.jobs.loop import Training
-from models.jobs.options import Options, options_of
+from models.jobs.options import Options, options_of, sizes_for
 from models.jobs.report import Report, make_reports
 from models.jobs.train import train
 from models.networks.engine import LoopEngine, make_engine
@@ -50,13 +50,18 @@ def run(
             f"data: {data.name}, {len(data.train.x):,} to train, {len(data.val.x):,} to validate, "
             f"{len(data.test.x):,} to test ({data.source})"
         )
+        for remark in data.remarks:
+            say(f"note: {remark}")
         if options.batch_size > len(data.train.x):
             raise UserError(
                 f"--batch-size {options.batch_size} is more than the {len(data.train.x):,} examples"
             )
-        start = {name: value.to(device) for name, value in first_weights(SIZES, options.seed).items()}
+        for folder in (folders or {}).values():
+            manifest.refuse_other_data(folder.manifest, data.sha256)
+        sizes = sizes_for(data)
+        start = {name: value.to(device) for name, value in first_weights(sizes, options.seed).items()}
         with device:
-            engines = _make_engines(options, start)  # a file that cannot be used is refused here
+            engines = _make_engines(options, sizes, start)  # a file that cannot be used is refused here
         if folders is None:
             folders = _begin(options, data)
         steps = options.epochs * options.steps_per_epoch(len(data.train.x))
@@ -107,10 +112,12 @@ def default_dtype(name: str) -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
-def _make_engines(options: Options, start: dict[str, Tensor]) -> dict[str, LoopEngine]:
+def _make_engines(
+    options: Options, sizes: tuple[int, ...], start: dict[str, Tensor]
+) -> dict[str, LoopEngine]:
     """Those that a plain loop drives, by name; Lightning makes its own."""
     names = [name for name in options.engines if name != "lightning"]
-    return {name: make_engine(name, SIZES, start, options.mine) for name in names}
+    return {name: make_engine(name, sizes, start, options.mine) for name in names}
 
 
 def _begin(options: Options, data: Data) -> dict[str, RunFolder]:

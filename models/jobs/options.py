@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from curriculum.data import Data
 from lessons.lesson13_mnist import SIZES
 from models.records.log import Level
 
@@ -16,6 +17,7 @@ class Options:
     """What the command line says.
 
     engine: one of `ENGINES`, "all" of them, or "mine", the pieces of the file `mine`.
+    data: a name or a path, as `curriculum.data.load` takes it.
     dtype: "float32" or "float64".
     """
 
@@ -41,11 +43,11 @@ class Options:
         """How many batches so many training digits make, the last perhaps a smaller one."""
         return -(-digits // self.batch_size)
 
-    def hparams(self, engine: str) -> dict[str, Any]:
-        """What was chosen, by the names that TensorBoard shows."""
+    def hparams(self, engine: str, data: Data) -> dict[str, Any]:
+        """What was chosen to learn `data`, by the names that TensorBoard shows."""
         return {
             "engine": engine,
-            "sizes": SIZES,
+            "sizes": sizes_for(data),
             "epochs": self.epochs,
             "batch_size": self.batch_size,
             "lr": self.lr,
@@ -53,6 +55,11 @@ class Options:
             "dtype": self.dtype,
             "device": self.device,
         }
+
+
+def sizes_for(data: Data) -> tuple[int, ...]:
+    """The network's layers: lesson 13's, with an output for each class."""
+    return (*SIZES[:-1], len(data.classes))
 
 
 def options_of(manifest: dict[str, Any], log_dir: Path) -> Options:

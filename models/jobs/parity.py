@@ -162,7 +162,7 @@ class Follow(L.Callback):
         self.writers = [SummaryWriter(str(record.folder.path)) for record in self.records]
         data = trainer.datamodule.data
         for record, writer in zip(self.records, self.writers, strict=True):
-            RunLog(writer, "basic", data, self.options.hparams(record.engine)).start(self.scratch)
+            RunLog(writer, "basic", data, self.options.hparams(record.engine, data)).start(self.scratch)
 
     def on_train_batch_start(self, trainer: Any, *_: Any) -> None:
         self.lr = trainer.optimizers[0].param_groups[0]["lr"]

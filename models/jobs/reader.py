@@ -106,6 +106,8 @@ def of_run(folder: RunFolder, data_dir: Path | None) -> Reader:
         raise UnfitError(f"{folder.path} learned {known.get('data')}; expected {' or '.join(LEARNED)}")
     forward = _forward(folder, known["options"])
     data = load(learned, data_dir or _folder_of(known["options"]))
+    if known.get("data_sha256", data.sha256) != data.sha256:  # one's own may have the same name
+        raise UnfitError(f"{folder.path} learned another {data.name} than the one that is found")
     if not known["options"].get("normalize", True):
         data = data.unscaled()
     return Reader(str(folder.path), forward, data)

@@ -8,8 +8,7 @@ from torch import Tensor
 
 from curriculum.data import Data
 from curriculum.table import Table
-from lessons.lesson13_mnist import SIZES
-from models.jobs.options import Options
+from models.jobs.options import Options, sizes_for
 from models.records.checkpoint import TrainingState
 from models.records.folder import RunFolder
 from models.records.versions import versions
@@ -24,6 +23,8 @@ class Report:
     engine: str
     data: str
     data_sha256: str
+    data_source: str
+    sizes: tuple[int, ...]
     parameters: int
     epochs: int
     train_seconds: float
@@ -49,6 +50,8 @@ def make_reports(
             engine=engine,
             data=data.name,
             data_sha256=data.sha256,
+            data_source=data.source,
+            sizes=sizes_for(data),
             parameters=sum(weight.numel() for weight in state.weights.values()),
             epochs=options.epochs,
             train_seconds=state.seconds,
@@ -85,7 +88,7 @@ def _largest(ours: Tensor, theirs: Tensor) -> float:
 def table(reports: list[Report]) -> Table:
     """The reports side by side."""
     first = reports[0]
-    network = "–".join(map(str, SIZES))
+    network = "–".join(map(str, first.sizes))
     title = (
         f"{first.data} · {network}, {first.parameters:,} parameters · "
         f"{first.epochs} epochs · {first.options['dtype']} · seed {first.options['seed']}\n"

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 
 from curriculum import UserError
+from curriculum.data import NAMES, load
 from curriculum.runs.events import EVENT_FILES, EventLog
 from models.jobs import mnist
 from models.jobs.options import options_of
@@ -22,7 +24,8 @@ def rerun(run: Path, log_dir: Path, say: Callable[[str], None]) -> list[str]:
     """Do a run again, as its manifest says; returns what differs, an empty list where all is identical.
 
     Raises:
-        UserError: the run is not finished, or its manifest or its weights cannot be read.
+        UserError: the run is not finished, its manifest, weights or data cannot be read, or a data set of
+            one's own has changed.
     """
     folder = RunFolder(run)
     known = folder.manifest
@@ -30,12 +33,23 @@ def rerun(run: Path, log_dir: Path, say: Callable[[str], None]) -> list[str]:
         raise UserError(f"{run} is not finished; go on with it first: curriculum {known['job']} --resume")
     folder.load_weights()  # what cannot be compared is said before the training, not after
     torch.set_num_threads(known["threads"])
+    _refuse_other_data_of_ones_own(folder)
     again = _mnist(known, log_dir, say) if known["job"] == "mnist" else _fit(run, log_dir)
     say(f"compared: {run} and {again}")
     found = differences(run, again)
     if found:
         found += changes(known, manifest.read(again))
     return found
+
+
+def _refuse_other_data_of_ones_own(folder: RunFolder) -> None:
+    known = folder.manifest
+    which = known["options"].get("data")
+    if known["job"] == "fit":
+        config = yaml.safe_load(folder.config.read_text(encoding="utf-8")) if folder.config.exists() else {}
+        which = config.get("data", {}).get("dataset")
+    if which and which not in NAMES:
+        manifest.refuse_other_data(known, load(which).sha256)
 
 
 def _mnist(known: dict[str, Any], log_dir: Path, say: Callable[[str], None]) -> Path:

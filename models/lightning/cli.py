@@ -14,9 +14,11 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 
 from curriculum import UserError
+from curriculum.data import NAMES, load
 from curriculum.files import sweep
 from curriculum.quiet import quiet_lightning
 from curriculum.table import Table
+from lessons.lesson13_mnist import SIZES
 from models.lightning import refusals
 from models.lightning.arguments import complete
 from models.lightning.checkpoint import KeepLast, SafeCheckpoints, last_step
@@ -24,6 +26,7 @@ from models.lightning.data import MNISTDataModule
 from models.lightning.log import LogRun, logger_of_new_run, logger_of_run
 from models.lightning.module import MLPModule
 from models.lightning.trainer import TRAINER_DEFAULTS, ManifestWriter, PredictionWriter
+from models.records import manifest
 from models.records.folder import RunFolder
 from models.records.log import truncate_log
 from models.records.stop import Stop
@@ -122,11 +125,24 @@ class DigitsCLI(LightningCLI):
         refusals.refuse_no_network(self.subcommand, config)
         refusals.refuse_half_precision_on_a_cpu(config)
         refusals.refuse_foreign_places(config, Path(config.resume).parents[1] if config.resume else None)
+        self._take_own_data(config)
         if self.subcommand in ("validate", "test"):
             config.verbose = False  # the same numbers follow, with what they were measured on
         if config.resume:
             self.save_config_callback = None  # the run's config.yaml is that of its beginning
             sweep(RunFolder(Path(config.resume)).fit_checkpoint.parent)
+
+    def _take_own_data(self, config: Any) -> None:
+        """A data set at a path: found again from any folder, and the default network has its classes."""
+        if config.data.dataset in NAMES:
+            return
+        config.data.dataset = str(Path(config.data.dataset).expanduser().resolve())
+        own = load(config.data.dataset)
+        if config.resume:
+            manifest.refuse_other_data(RunFolder(Path(config.resume)).manifest, own.sha256)
+        is_default = tuple(config.model.sizes) == SIZES if self.subcommand == "fit" else False
+        if is_default and not refusals.stands_on_the_command_line("model.sizes"):
+            config.model.sizes = (*SIZES[:-1], len(own.classes))
 
     # ------------------------------------------------------------ what they make
 
@@ -210,6 +226,7 @@ class DigitsCLI(LightningCLI):
             "engine": self.model.hparams["engine"],
             "data": data.name,
             "data_sha256": data.sha256,
+            "data_source": data.source,
             "parameters": sum(param.numel() for param in self.model.parameters()),
         }
 
@@ -221,6 +238,8 @@ class DigitsCLI(LightningCLI):
         title = f"{self.datamodule.data.name} · {network} · engine {self.model.hparams['engine']}"
         say = Console(highlight=False, soft_wrap=True).print
         say(Table(tuple(results), [tuple(results.values())], title))
+        data = self.datamodule.data
+        say(f"measured on:              {data.name} ({data.source}), SHA-256 {data.sha256}")
         say(f"config, weights and logs: {folder}")
         say(f"look at the curves:       curriculum tensorboard --log-dir {self._config.log_dir}")
 

@@ -69,15 +69,16 @@ class ShareOfBatches(Batches):
 
 
 class MNISTDataModule(L.LightningDataModule):
-    """MNIST, or the offline digits, in memory.
+    """MNIST, the offline digits, or one's own pictures, in memory.
 
     Args:
-        dataset: "auto" takes MNIST where it can be had, else scikit-learn's digits.
+        dataset: "mnist", "digits" (scikit-learn's), "auto", which takes MNIST where it can be had, or the
+            path of a data set of your own (see: curriculum data).
         data_dir: where to look for MNIST first.
         batch_size: training digits per step, over all processes. Validation and test take 10,000 at once.
         augment: distort training digits, each anew in every epoch.
         val_count: how many of the training digits are kept for validation, the last ones. `None` means
-            10,000 of MNIST's 60,000, 300 of the offline digits' 1,497.
+            10,000 of MNIST's 60,000, 300 of the offline digits' 1,497, a sixth of your own.
         normalize: standardise pixels by the mean and standard deviation of the training digits; else they go
             from 0 to 1, and black is 0.
         seed: decides the order of the training digits and their distortions; `None`: the seed of the run.
@@ -87,7 +88,7 @@ class MNISTDataModule(L.LightningDataModule):
 
     def __init__(
         self,
-        dataset: Literal["auto", "mnist", "digits"] = "auto",
+        dataset: str = "auto",
         data_dir: Path | None = None,
         batch_size: int = 64,
         augment: Literal["none", "affine", "elastic"] = "none",
@@ -113,7 +114,7 @@ class MNISTDataModule(L.LightningDataModule):
                 self.data = self.data.resplit(self.val_count)
             if not self.normalize:
                 self.data = self.data.unscaled()
-        if not 1 <= self.batch_size <= len(self.data.train.x):
+        if stage == "fit" and not 1 <= self.batch_size <= len(self.data.train.x):
             most = len(self.data.train.x)
             raise UserError(
                 f"data.batch_size is {self.batch_size}; expected 1 to {most:,}, the digits to train"

@@ -11,6 +11,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics.classification import MulticlassAccuracy
 
 from curriculum import UserError
+from curriculum.data import DIGITS
 from lessons.lesson05_losses import CrossEntropyLoss
 from lessons.lesson09_training import linear_decay
 from lessons.lesson10_optimizers import cosine, one_cycle
@@ -122,10 +123,14 @@ class MLPModule(L.LightningModule):
         if not isinstance(digits, MNISTDataModule):
             return
         first, *_, last = self.hparams["sizes"]
-        if (first, last) != (784, 10):
+        data = digits.data
+        assert data is not None  # its `setup` comes first
+        classes = len(data.classes)
+        if (first, last) != (784, classes):
+            kind = "digits" if data.classes == DIGITS else f"classes of {data.name}"
             raise UserError(
                 f"model.sizes begins with {first} and ends with {last}; "
-                "expected 784 pixels and 10 digits, for example [784, 128, 64, 10]"
+                f"expected 784 pixels and {classes} {kind}, for example [784, 128, 64, {classes}]"
             )
         ours = self.hparams["normalize"]
         if digits.normalize != ours:
@@ -190,7 +195,7 @@ class MLPModule(L.LightningModule):
         self.log("test_acc", self.test_accuracy, on_epoch=True, batch_size=len(x))
 
     def predict_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        """x: (batch, sizes[0]) → (batch, 2): the digit that was read and its probability."""
+        """x: (batch, sizes[0]) → (batch, 2): the number of the class that was read, and its probability."""
         probability, digit = self(batch[0]).softmax(1).max(1)
         return torch.stack([digit.to(probability.dtype), probability], 1)
 

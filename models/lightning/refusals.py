@@ -70,14 +70,14 @@ def refuse_foreign_places(config: Any, log_dir: Path | None) -> None:
     Raises:
         UserError: a folder or a name leads outside.
     """
-    chosen = Path(config.log_dir) if _stands_on_the_command_line("log_dir") else Path("runs")
+    chosen = Path(config.log_dir) if stands_on_the_command_line("log_dir") else Path("runs")
     root = (log_dir or chosen).resolve()
     for option, value in _leaves(config.as_dict()):
         is_folder = option.endswith(PLACES)
         is_name = option.endswith(NAMES)
         if not isinstance(value, str | Path) or not (is_folder or is_name):
             continue
-        if _stands_on_the_command_line(option):
+        if stands_on_the_command_line(option):
             continue
         place = Path(value) if is_folder else root / value
         if not place.resolve().is_relative_to(root):
@@ -87,7 +87,8 @@ def refuse_foreign_places(config: Any, log_dir: Path | None) -> None:
             )
 
 
-def _stands_on_the_command_line(option: str) -> bool:
+def stands_on_the_command_line(option: str) -> bool:
+    """Whether the user has given an option there, and not a configuration file."""
     return any(word.partition("=")[0] == f"--{option}" for word in sys.argv)
 
 

@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from curriculum.data import DIGITS
 from models.lightning.checkpoint import SafeCheckpoints
 from models.records import manifest
 from models.records.log import EVERY
@@ -66,7 +67,7 @@ class ManifestWriter(Callback):
 
 
 class PredictionWriter(Callback):
-    """Writes `predictions.csv`: the number of the picture, the digit that was read, its probability."""
+    """Writes `predictions.csv`: the picture's number, the digit or class that was read, its probability."""
 
     def __init__(self) -> None:
         self.predictions: list[Tensor] = []
@@ -79,9 +80,10 @@ class PredictionWriter(Callback):
         if not trainer.is_global_zero:
             return
         rows = torch.cat(self.predictions).tolist()
+        data = trainer.datamodule.data
         with path.open("w", newline="", encoding="utf-8") as file:
             lines = csv.writer(file)
-            lines.writerow(("index", "digit", "probability"))
-            for index, (digit, probability) in enumerate(rows):
-                lines.writerow((index, int(digit), f"{probability:.4f}"))
-        print(f"{len(rows):,} digits read: {path}")
+            lines.writerow(("index", "digit" if data.classes == DIGITS else "class", "probability"))
+            for index, (number, probability) in enumerate(rows):
+                lines.writerow((index, data.classes[int(number)], f"{probability:.4f}"))
+        print(f"{len(rows):,} digits read, of {data.name} ({data.source}): {path}")

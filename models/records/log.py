@@ -148,8 +148,9 @@ class RunLog:
             target = self.data.val.target.cpu()
             *_, hidden, logits = [x, *engine.outputs(x).values()]  # without a hidden layer, x is the map
             pictures = 1 - self.data.images(x[:LOOK])[:, None]
-            self.writer.add_embedding(hidden[:LOOK], target[:LOOK].tolist(), pictures, step)
-            confused = confusion(logits.cpu(), target)
+            names = [self.data.classes[number] for number in target[:LOOK].tolist()]
+            self.writer.add_embedding(hidden[:LOOK], names, pictures, step)
+            confused = confusion(logits.cpu(), target, self.data.classes)
             self.writer.add_figure("answers/confusion", confused, step, close=False)
             worst = misread(logits.cpu(), target, self.data)
             self.writer.add_figure("answers/misread", worst, step, close=False)
@@ -172,8 +173,8 @@ class RunLog:
         logits = _logits(engine, self.data.val.x)
         target = self.data.val.target.cpu()
         probabilities = logits.softmax(1)
-        for digit in range(logits.shape[1]):
-            self.writer.add_pr_curve(f"pr/{digit}", target == digit, probabilities[:, digit], step)
+        for number, name in enumerate(self.data.classes):
+            self.writer.add_pr_curve(f"pr/{name}", target == number, probabilities[:, number], step)
         first = next(iter(engine.weights().values()))
         self.writer.add_image("weights/first_layer", first_layer(first), step)
 
@@ -184,6 +185,7 @@ def describe(data: Data) -> dict[str, Any]:
     return {
         "data": data.name,
         "data_sha256": data.sha256,
+        "classes": len(data.classes),
         "digits to train / validate / test": counts,
         "dtype": str(torch.get_default_dtype()).removeprefix("torch."),
         "threads": torch.get_num_threads(),
@@ -229,12 +231,12 @@ class ByHand(nn.Module):
         self.function = function
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: (batch, 784) → (batch, 10)."""
+        """x: (batch, 784) → (batch, classes)."""
         return self.function(x)
 
 
 def _logits(engine: Engine, x: Tensor) -> Tensor:
-    """x: (batch, 784) → (batch, 10), on the CPU."""
+    """x: (batch, 784) → (batch, classes), on the CPU."""
     *_, logits = engine.outputs(x).values()
     return logits.cpu()
 

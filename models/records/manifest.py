@@ -39,6 +39,7 @@ def write(folder: Path, job: str, options: dict[str, Any], data: Data, seed: int
         "seed": seed,
         "data": data.name,
         "data_sha256": data.sha256,
+        "data_source": data.source,
         "device": device,
         "threads": torch.get_num_threads(),
         "deterministic algorithms only": torch.are_deterministic_algorithms_enabled(),
@@ -70,6 +71,20 @@ def read(run: Path) -> dict[str, Any]:
         if not isinstance(known.get(name), kind):
             raise UserError(f"{run / NAME} does not tell the run's {name}; expected it as the run wrote it")
     return known
+
+
+def refuse_other_data(known: dict[str, Any], sha256: str) -> None:
+    """`known`: a run's manifest; `sha256`: of the data that lies at the same place now.
+
+    Raises:
+        UserError: the run learned from other data.
+    """
+    before = known.get("data_sha256", sha256)
+    if before != sha256:
+        raise UserError(
+            f"the run learned from {known.get('data')} with the SHA-256 {before}, "
+            f"and what lies there now has {sha256}; bring the same data back, or begin a new run"
+        )
 
 
 def _git(*arguments: str) -> str | None:

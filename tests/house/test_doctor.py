@@ -216,7 +216,7 @@ def raw(mnist_dir: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def test_mnist_whole_damaged_and_incomplete(raw: Path) -> None:
+def test_mnist_whole_damaged_and_incomplete(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     labels = raw / "t10k-labels-idx1-ubyte"
     assert not wrong(list(doctor._mnist(raw.parents[1])))
     labels.unlink()
@@ -225,7 +225,10 @@ def test_mnist_whole_damaged_and_incomplete(raw: Path) -> None:
     assert finding.mend == f"connect, then: curriculum mnist --data-dir {raw.parents[1]}"
     labels.write_bytes(b"0" * 10_008)
     (finding,) = wrong(list(doctor._mnist(raw.parents[1])))
-    assert finding.found == f"damaged in {raw}: {labels.name}"
+    assert finding.found == f"damaged or not MNIST's in {raw}: {labels.name}"
+    assert finding.mend == f"move {labels} elsewhere, or use them: curriculum mnist --data {raw}"
+    monkeypatch.setattr(mnist_files, "CACHE", raw.parents[1])  # only what we have fetched ourselves may go
+    (finding,) = wrong(list(doctor._mnist(raw.parents[1])))
     assert finding.mend == f"rm -r {labels}, then: curriculum mnist"
 
 

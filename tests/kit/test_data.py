@@ -33,6 +33,7 @@ from tests.support.mnist import (
     download,
     write_small_files,
 )
+from tests.support.own_data import write_idx
 
 
 @pytest.fixture(scope="module")
@@ -177,10 +178,83 @@ def raw(small: Path, tmp_path: Path) -> Path:
 @pytest.mark.parametrize("name", [IMAGES, LABELS])
 def test_a_damaged_file_is_refused_and_left_alone(raw: Path, fault: str, name: str) -> None:
     FAULTS[fault](raw / name)
-    with pytest.raises(UserError, match=f"{name} .*delete it and run again"):
+    with pytest.raises(UserError, match=f"{name} .*move it elsewhere and run again"):
         data.load("auto", raw.parents[1])
     assert (raw / name).is_symlink() or (raw / name).exists()
     assert mnist_files.damaged(raw) == [name]
+
+
+def packed(raw: Path) -> None:
+    for name in NAMES:
+        (raw / f"{name}.gz").write_bytes(gzip.compress((raw / name).read_bytes(), 1))
+        (raw / name).unlink()
+
+
+def test_packed_files_alone_are_read_and_proven(raw: Path) -> None:
+    plain = data.load("mnist", raw.parents[1])
+    packed(raw)
+    small = data.load("auto", raw.parents[1])
+    assert (small.name, small.sha256) == ("MNIST", plain.sha256)
+    for ours, theirs in zip(
+        (small.train, small.val, small.test), (plain.train, plain.val, plain.test), strict=True
+    ):
+        assert torch.equal(ours.x, theirs.x)
+        assert torch.equal(ours.target, theirs.target)
+    assert mnist_files.damaged(raw) == []
+
+
+@pytest.mark.parametrize("name", [IMAGES, LABELS])
+def test_a_packed_file_that_is_cut_off_is_refused(raw: Path, name: str) -> None:
+    packed(raw)
+    path = raw / f"{name}.gz"
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(UserError, match=rf"{name}.gz is damaged or not MNIST's .*move it elsewhere"):
+        data.load("auto", raw.parents[1])
+    assert mnist_files.damaged(raw) == [name]
+
+
+@pytest.mark.parametrize("names", ["{part}-{what}-idx{n}-ubyte", "{part}-{what}-idx{n}-ubyte.gz"])
+@pytest.mark.parametrize("which", ["auto", "mnist"])
+def test_own_digits_in_the_place_of_mnist_are_not_called_damaged(
+    tmp_path: Path, which: str, names: str
+) -> None:
+    """And are not silently replaced by others."""
+    folder = write_idx(tmp_path / "MNIST" / "raw", names)
+    with pytest.raises(
+        UserError, match=r"holds 60 pictures to train, in 3 classes, which --data .*raw takes"
+    ) as error:
+        data.load(which, tmp_path)
+    assert "damaged" not in str(error.value)
+    assert "delete" not in str(error.value)
+    assert data.load(str(folder)).classes == ("0", "1", "2")
+
+
+@pytest.mark.parametrize("place", ["MNIST/raw", "."])
+@pytest.mark.parametrize("names", ["{part}-{what}.idx{n}-ubyte", "own-{part}-{what}-idx{n}-ubyte.gz"])
+def test_own_digits_of_other_names_are_not_passed_over(
+    tmp_path: Path, offline: Path, place: str, names: str
+) -> None:
+    write_idx(tmp_path / place, names)
+    with pytest.raises(UserError, match=r"holds a data set, but not MNIST's four files .*to use it: --data"):
+        data.load("auto", tmp_path)
+
+
+def test_nothing_is_downloaded_beside_another_data_set(tmp_path: Path, server: Server) -> None:
+    folder = write_idx(tmp_path / "MNIST" / "raw")
+    for name in NAMES[2:]:
+        (folder / name).unlink()
+    with pytest.raises(UserError, match="is not MNIST's"):
+        data.load("auto", tmp_path)
+    assert server.asked == []
+
+
+def test_only_in_our_cache_may_a_file_be_deleted(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    FAULTS["empty"](raw / IMAGES)
+    with pytest.raises(UserError, match="move it elsewhere and run again"):
+        data.load("auto", raw.parents[1])
+    monkeypatch.setattr(mnist_files, "CACHE", raw.parents[1])
+    with pytest.raises(UserError, match="delete it and run again"):
+        data.load("auto", raw.parents[1])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -209,7 +283,7 @@ def test_a_file_changed_while_it_is_read_is_refused(
         return builtins.open(path, mode)
 
     monkeypatch.setattr(reader, "open", open_after_the_change, raising=False)
-    with pytest.raises(UserError, match=f"{name} is damaged"):
+    with pytest.raises(UserError, match=f"{name} is not MNIST's"):
         data.load("auto", raw.parents[1])
 
 

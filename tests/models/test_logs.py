@@ -267,7 +267,7 @@ def test_the_misread_digits_that_are_shown_are_the_surest() -> None:
 def test_the_confusion_matrix_counts_mistakes() -> None:
     target = torch.tensor([3, 3, 3, 5, 5])
     logits = torch.nn.functional.one_hot(torch.tensor([3, 5, 5, 5, 5]), 10).float()
-    axis = pictures.confusion(logits, target).axes[0]
+    axis = pictures.confusion(logits, target, data.DIGITS).axes[0]
     assert [(text.get_position(), text.get_text()) for text in axis.texts] == [((5, 3), "2")]
     assert axis.get_title() == "2 of 5 misread"
 

@@ -1,0 +1,215 @@
+"""One's own pictures, learned by every engine: as many outputs as classes, and every result says of what."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from curriculum import UserError
+from curriculum.data import load
+from curriculum.runs.events import EventLog
+from models.jobs import mnist
+from models.jobs.options import Options
+from models.jobs.rerun import rerun
+from models.lightning import cli as fit
+from models.networks.torch_nn import TorchEngine
+from models.records import manifest, pictures
+from tests.support.commands import curriculum_here, refused
+from tests.support.own_data import COUNT, KINDS, write_folders, write_npz
+from tests.support.own_data import pictures as drawn
+from tests.support.training import quiet
+
+NAMED = ("$a_b$", "cats & dogs", "ä b")  # what figures, tags and tables could stumble over
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """Pictures in folders, with names that are no digits."""
+    folder = write_folders(tmp_path / "own")
+    for part in ("train", "test"):
+        for number, name in enumerate(NAMED):
+            (folder / part / str(number)).rename(folder / part / name)
+    return folder
+
+
+def options(own: Path, **changes: Any) -> Options:
+    return replace(Options(data=str(own), epochs=3, batch_size=10, engine="torch", log="basic"), **changes)
+
+
+# ---------------------------------------------------------------- curriculum mnist
+
+
+def test_three_engines_learn_it_and_say_what_it_was(own: Path) -> None:
+    done = curriculum_here("mnist", "--data", "own", "--epochs", "3", "--batch-size", "10")
+    assert done.returncode == 0, done.stderr
+    sha256 = load(str(own)).sha256
+    assert f"data: own, 50 to train, 10 to validate, 20 to test ({own})" in done.stdout
+    assert "784–128–64–3" in done.stdout
+    assert f"measured on: own ({own}), SHA-256 {sha256}" in done.stdout
+    for engine in ("scratch", "torch", "lightning"):
+        folder = Path("runs/mnist") / engine / "version_0"
+        report, known = (json.loads((folder / name).read_text()) for name in ("report.json", manifest.NAME))
+        for facts in (report, known):
+            assert (facts["data"], facts["data_sha256"], facts["data_source"]) == ("own", sha256, str(own))
+        assert report["test_acc"] == 1.0
+        assert report["sizes"] == [784, 128, 64, 3]
+        assert known["options"]["data"] == str(own)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_can_be_learned(kind: str, tmp_path: Path) -> None:
+    (report,) = mnist.run(options(KINDS[kind](tmp_path / "bars"), log="off"), quiet)
+    assert report.val_acc == report.test_acc == 1.0
+
+
+def test_the_log_follows_the_classes(own: Path) -> None:
+    (report,) = mnist.run(options(own, log="full", epochs=1), quiet)
+    (labels,) = Path(report.folder).rglob("metadata.tsv")
+    assert set(labels.read_text(encoding="utf-8").split("\n")) <= {*NAMED, ""}
+    text = b"".join(path.read_bytes() for path in Path(report.folder).glob("events*"))
+    for tag in [*(f"pr/{name}".encode() for name in NAMED), b"answers/confusion"]:
+        assert tag in text
+    assert b"pr/3" not in text
+
+
+def test_a_confusion_matrix_bears_the_names_of_many_classes() -> None:
+    import torch
+
+    names = [f"$x^{number}" for number in range(47)]
+    figure = pictures.confusion(torch.eye(47), torch.arange(47).flip(0), names)
+    assert figure.axes[0].get_xticklabels()[46].get_text() == r"\$x^46"
+    figure.savefig("figure.png")
+
+
+def test_what_is_no_data_is_refused_at_once(own: Path, tmp_path: Path) -> None:
+    assert "there is no nosuch; expected auto, mnist, digits, or the path" in refused(
+        curriculum_here("mnist", "--data", "nosuch")
+    )
+    (own / "train" / "x").mkdir()
+    assert "holds no picture" in refused(curriculum_here("mnist", "--data", "own"))
+
+
+# ---------------------------------------------------------------- the same data again
+
+
+def change(path: Path) -> None:
+    images, labels = drawn(COUNT, 5)
+    np.savez(path, x_train=images, y_train=labels)
+
+
+def test_a_stopped_run_goes_on_with_the_same_data_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = write_npz(tmp_path / "own")
+    as_it_was = own.read_bytes()
+    step = TorchEngine.step
+    taken = []
+
+    def killed_at_the_seventh(*args: Any) -> Any:
+        taken.append(None)
+        if len(taken) == 7:
+            raise KeyboardInterrupt
+        return step(*args)
+
+    monkeypatch.setattr(TorchEngine, "step", killed_at_the_seventh)
+    with pytest.raises(KeyboardInterrupt):
+        mnist.run(options(own), quiet)
+    monkeypatch.setattr(TorchEngine, "step", step)
+    change(own)
+    with pytest.raises(UserError, match=r"the run learned from own .*bring the same data back"):
+        mnist.run(mnist.unfinished(Path("runs"))[0], quiet, mnist.unfinished(Path("runs"))[1])
+    own.write_bytes(as_it_was)
+    monkeypatch.chdir(tmp_path / "own")
+    stopped, folders = mnist.unfinished(tmp_path / "runs")
+    (report,) = mnist.run(stopped, quiet, folders)
+    assert report.test_acc == 1.0
+
+
+@pytest.mark.parametrize("job", ["mnist", "fit"])
+def test_a_run_is_done_again_with_the_same_data_alone(job: str, tmp_path: Path) -> None:
+    own = write_npz(tmp_path / "own")
+    if job == "mnist":
+        (report,) = mnist.run(options(own), quiet)
+        run = Path(report.folder)
+    else:
+        found = fit.main(["fit", *FIT, "--data.dataset", "own/own.npz"])
+        assert found is not None
+        run = found
+    assert rerun(run, Path("runs"), quiet) == []
+    change(own)
+    with pytest.raises(UserError, match="the run learned from own with the SHA-256"):
+        rerun(run, Path("runs"), quiet)
+
+
+# ---------------------------------------------------------------- curriculum fit
+
+FIT = (
+    "--data.batch_size=10", "--trainer.max_epochs=3", "--trainer.enable_progress_bar=false",
+    "--log.level=basic",
+)  # fmt: skip
+
+
+def test_fit_has_an_output_for_each_class(own: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    run = fit.main(["fit", *FIT, "--data.dataset", "own"])
+    assert run is not None
+    said = capfd.readouterr().out
+    sha256 = load(str(own)).sha256
+    assert "784–128–64–3" in said
+    assert f"own ({own}), SHA-256 {sha256}" in said
+    report = json.loads((run / "report.json").read_text())
+    assert (report["data_sha256"], report["data_source"], report["test_acc"]) == (sha256, str(own), 1.0)
+    assert EventLog.read(run).final()["test_acc"] == 1.0
+    checkpoint = str(run / "checkpoints/last.ckpt")
+    fit.main(["test", "--data.dataset", "own", "--ckpt_path", checkpoint])
+    assert "100.00%" in capfd.readouterr().out
+    fit.main(["predict", "--data.dataset", "own", "--ckpt_path", checkpoint])
+    assert f"20 digits read, of own ({own})" in capfd.readouterr().out
+    lines = Path("runs/predict/version_0/predictions.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "index,class,probability"
+    answers = [line.split(",")[1] for line in lines[1:]]
+    assert answers == [name for name, count in zip(NAMED, (7, 7, 6), strict=True) for _ in range(count)]
+
+
+@pytest.mark.parametrize("sizes", ["[784,20,3]", "[784,3]"])
+def test_sizes_that_fit_are_kept(own: Path, sizes: str) -> None:
+    run = fit.main(["fit", *FIT, "--data.dataset", "own", f"--model.sizes={sizes}"])
+    assert run is not None
+    assert manifest.read(run)["options"]["sizes"] == json.loads(sizes)
+
+
+@pytest.mark.parametrize("more", [["--model.sizes=[784,128,64,10]"], ["--config", "nielsen_30"]])
+def test_sizes_that_do_not_fit_are_one_line(own: Path, more: list[str]) -> None:
+    with pytest.raises(UserError, match=r"ends with 10; expected 784 pixels and 3 classes of own"):
+        fit.main(["fit", *FIT, "--data.dataset", "own", *more])
+
+
+def test_a_network_of_other_classes_is_refused(own: Path) -> None:
+    run = fit.main(["fit", *FIT, "--data.dataset", "own"])
+    assert run is not None
+    checkpoint = str(run / "checkpoints/last.ckpt")
+    with pytest.raises(UserError, match="ends with 3; expected 784 pixels and 10 digits"):
+        fit.main(["test", "--data.dataset", "digits", "--ckpt_path", checkpoint])
+
+
+def test_fit_refuses_what_is_no_data() -> None:
+    with pytest.raises(UserError, match=r"there is no .*nosuch; expected auto, mnist, digits"):
+        fit.main(["fit", *FIT, "--data.dataset", "nosuch"])
+
+
+def test_predict_reads_no_other_digits_than_those_that_lie_there(own: Path) -> None:
+    """The data of `--data.data_dir` are used, or named; never silently others."""
+    run = fit.main(["fit", *FIT, "--data.dataset", "digits"])
+    assert run is not None
+    KINDS["IDX, packed"](Path("there/MNIST/raw"))
+    with pytest.raises(
+        UserError, match=r"60 pictures to train, in 3 classes, which --data .*there/MNIST/raw takes"
+    ):
+        fit.main(["predict", "--data.data_dir", "there", "--ckpt_path", str(run / "checkpoints/last.ckpt")])
