@@ -87,7 +87,9 @@ class EventLog:
             raise UserError(f"cannot read the run {run} ({error.strerror})") from error
         log = reader.finished()
         if not log.wall_time:
-            raise UserError(f"no event in {run} can be read, its files are empty or damaged; delete it")
+            raise UserError(
+                f"no event in {run} can be read, its files are empty or damaged; move it elsewhere"
+            )
         return log
 
     def points(self, tag: str) -> list[Point]:

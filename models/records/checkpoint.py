@@ -114,11 +114,11 @@ def load(path: Path) -> Checkpoint:
         raise UserError(f"cannot read {path} ({error.strerror}); expected a checkpoint") from error
     except safetensors.SafetensorError as error:
         raise UserError(
-            f"{path} is damaged or no checkpoint of ours ({error}); delete it to begin anew"
+            f"{path} is damaged or no checkpoint of ours ({error}); move it elsewhere to begin anew"
         ) from error
     if header.get("sha256") != _digest(tensors, header.get("facts", "")):
         raise UserError(
-            f"{path} is damaged or no checkpoint of ours (wrong checksum); delete it to begin anew"
+            f"{path} is damaged or no checkpoint of ours (wrong checksum); move it elsewhere to begin anew"
         )
     return Checkpoint(tensors, json.loads(header["facts"]))
 

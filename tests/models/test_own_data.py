@@ -111,7 +111,7 @@ def test_a_stopped_run_goes_on_with_the_same_data_alone(
     own = write_npz(tmp_path / "own")
     as_it_was = own.read_bytes()
     step = TorchEngine.step
-    taken = []
+    taken: list[None] = []
 
     def killed_at_the_seventh(*args: Any) -> Any:
         taken.append(None)

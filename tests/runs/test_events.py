@@ -192,7 +192,7 @@ def test_the_checksum_is_tensorboards() -> None:
 @pytest.mark.parametrize("content", [b"", b"nothing of the kind" * 50])
 def test_files_without_an_event_are_one_clear_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "events.out.tfevents.1").write_bytes(content)
-    with pytest.raises(UserError, match="empty or damaged; delete it"):
+    with pytest.raises(UserError, match="empty or damaged; move it elsewhere"):
         EventLog.read(tmp_path)
 
 
