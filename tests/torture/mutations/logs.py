@@ -45,8 +45,8 @@ MUTATIONS = (
         name="log_one_curve_for_all",
         breaks="All precision-recall curves are drawn from the probability of a 0.",
         file="models/records/log.py",
-        find="target == digit, probabilities[:, digit], step)",
-        put="target == digit, probabilities[:, 0], step)",
+        find="target == number, probabilities[:, number], step)",
+        put="target == number, probabilities[:, 0], step)",
         tests="tests/models/test_logs.py",
     ),
     Mutation(
