@@ -354,6 +354,11 @@ def test_a_sixth_is_for_validation_and_the_pixels_are_standardised(tmp_path: Pat
     assert len(rows) == COUNT  # no picture twice, none lost
 
 
+def test_what_comes_class_by_class_is_shuffled(tmp_path: Path) -> None:
+    own = data.load(str(write_folders(tmp_path)))
+    assert own.train.target.unique().tolist() == own.val.target.unique().tolist() == [0, 1, 2]
+
+
 def test_without_a_test_part_a_sixth_is_for_the_test_and_is_said(tmp_path: Path) -> None:
     own = data.load(str(of_npz()(tmp_path)))
     assert [len(part.x) for part in (own.train, own.val, own.test)] == [42, 8, 10]
