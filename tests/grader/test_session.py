@@ -115,10 +115,12 @@ def test_watch_says_what_each_save_is_worth(mine: Path, monkeypatch: pytest.Monk
 
 
 WATCH = """
+import signal
 import sys
 from pathlib import Path
 from curriculum import discover
 from curriculum.grader.session import Session
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 discover.FOLDER = Path(sys.argv[1])
 Session(Path(sys.argv[2])).watch()
 """
