@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 # Two processes of one thread each: the lessons are too small for more threads to help.
-TESTS := -m pytest -n 2 --dist loadgroup
+TESTS := -m pytest -n 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python $(TESTS)
 
 # PyTorch's own index has builds without CUDA; PyPI's for Linux bring its libraries with or without a GPU.
@@ -61,7 +61,7 @@ coverage: $(STAMP)
 # The tests of the lessons as other CPUs compute: without vector instructions, with AVX2, with one thread and two.
 # CPUS=--extremes runs two of the six settings, CPUS=--record makes tests/lessons/recorded.json anew.
 test-cpus: $(STAMP)
-	$(BIN)/python -m tests.support.cpus $(CPUS) -- -n 2 --dist loadgroup tests/lessons
+	$(BIN)/python -m tests.support.cpus $(CPUS) -- -n 2 tests/lessons
 
 # Kills, faults and drawn inputs by the thousand; its figures stand in CONTRIBUTING.md. An hour or more.
 torture: $(STAMP)

@@ -7,6 +7,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,11 +18,23 @@ from curriculum.discover import lessons
 # Once more, for where a plugin has imported torch already.
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 LESSONS = lessons()
+LESSON = re.compile(r"lesson\d\d")  # in the name of a test
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """pytest-xdist has this marker. Without it all tests run in one process anyway."""
-    config.addinivalue_line("markers", "xdist_group(name): tests that stay in one process")
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist; without it all tests run in one process anyway
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests of one lesson, and else of one file, stay in one process: what they share is made once.
+
+    xdist's own groups do the same by a mark; with pytest 9.2 they (3.8.0) do nothing.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByLesson(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            lesson = LESSON.search(nodeid)
+            return lesson[0] if lesson else nodeid.partition("::")[0]
+
+    return ByLesson(config, log)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -36,12 +49,10 @@ LONG = ("lesson12", "lesson16", "lesson17", "lesson18")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of one lesson stay in one process, so that what they share is trained once."""
     for item in items:
-        if lesson := re.search(r"lesson\d\d", item.nodeid):
-            item.add_marker(pytest.mark.xdist_group(lesson[0]))
-            if lesson[0] in LONG and "test_demos_show_something" in item.nodeid:
-                item.add_marker(pytest.mark.slow)
+        lesson = LESSON.search(item.nodeid)
+        if lesson and lesson[0] in LONG and "test_demos_show_something" in item.nodeid:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)

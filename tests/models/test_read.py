@@ -66,6 +66,7 @@ def test_sixty_photographs_by_the_recorded_network(digits: list[Photo]) -> None:
     assert right >= 57
 
 
+@pytest.mark.slow
 def test_photographs_of_digits_and_of_none(mnist_dir: Path, digits: list[Photo], others: list[Photo]) -> None:
     data = load("mnist", mnist_dir)
     by = Reader("for tests", trained(data).forward, data)
