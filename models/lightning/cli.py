@@ -46,7 +46,8 @@ def main(arguments: list[str]) -> Path | None:
     command, *rest = arguments
     # LightningCLI reads it, and so does the second process of DDP.
     sys.argv[1:] = [command, *complete(rest)]
-    if loopback := _loopback_interface():
+    loopback = _loopback_interface()
+    if loopback:
         # gloo, which carries the messages between processes on CPUs, would look up this machine's name.
         os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback)
     if torch.cuda.is_available():

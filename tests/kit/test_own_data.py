@@ -96,7 +96,7 @@ def test_emnist_is_put_upright(tmp_path: Path) -> None:
     assert own_data.UPRIGHT in found.remarks
 
 
-def test_mnist_itself_has_nothing_odd_but_its_twins(mnist_dir: Path) -> None:
+def test_mnist_itself_has_nothing_odd(mnist_dir: Path) -> None:
     found = own_data.read(mnist_dir)
     assert (found.name, len(found.images), len(found.test_images)) == ("MNIST", 60_000, 10_000)
     assert found.remarks == ()
