@@ -28,7 +28,7 @@ MEMINFO = Path("/proc/meminfo")
 # PyTorch's builds for machines without GPU. PyPI's for Linux bring CUDA's libraries everywhere.
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 # Packages whose module has another name.
-MODULE_OF = {"scikit-learn": "sklearn"}
+MODULE_OF = {"pillow": "PIL", "pyyaml": "yaml", "scikit-learn": "sklearn"}
 # Their code steals passwords and keys as soon as it is imported (advisory GHSA-w37p-236h-pfx3).
 MALICIOUS = [(name, bad) for name in ("lightning", "pytorch-lightning") for bad in ("2.6.2", "2.6.3")]
 # The others build on these, so they are imported first. The last one is how runs are written.
@@ -162,7 +162,7 @@ def _imports() -> Iterator[Finding]:
     if any(_malicious()):
         yield Finding("imports", "not tried, because of the malicious release")
         return
-    modules = [MODULE_OF.get(name, name.replace("-", "_")) for name in names]
+    modules = [_module(name) for name in names]
     order = [name for name in IMPORTED_FIRST if name.split(".")[0] in modules]
     order += [name for name in modules if name not in order]
     done = subprocess.run(
@@ -179,6 +179,10 @@ def _imports() -> Iterator[Finding]:
     errors = re.findall(r"^\w[\w.]*(?:Error|Exception|Exit)\b.*$", done.stderr, re.MULTILINE)
     said = errors[-1] if errors else f"crashed ({_end_of_process(done.returncode)})"
     yield Finding(f"import {module}", said, _mend_import(module, said))
+
+
+def _module(package: str) -> str:
+    return MODULE_OF.get(package, package.replace("-", "_"))
 
 
 def _end_of_process(code: int) -> str:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections import namedtuple
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,13 @@ def test_every_package_of_pyproject_is_looked_at() -> None:
     assert {"torch", "torchvision", "lightning", "tensorboard", "scikit-learn"} <= {one.what for one in found}
     assert not {"pytest", "ruff"} & {one.what for one in found}, "what only developers need is not demanded"
     assert not wrong(found)
+
+
+def test_every_package_of_pyproject_is_imported_by_the_name_of_its_module() -> None:
+    """A new dependency whose module has another name than its package needs a line in MODULE_OF."""
+    for requirement in doctor._requirements():
+        module = doctor._module(requirement.name)
+        assert find_spec(module) is not None, f"{requirement.name} has no module {module}"
 
 
 def test_a_missing_package(fake: Path) -> None:
