@@ -56,8 +56,8 @@ def test_the_gradient_of_softmax_and_cross_entropy_is_p_minus_q(q: list[float]) 
 
 @pytest.mark.idea("E4")
 def test_the_pairs_cover_losses_reductions_and_targets() -> None:
-    kinds = ("mse", "binary", "binary, large", "classes", "classes, large", "classes, smooth")
-    kinds += ("probabilities", "probabilities, smooth")
+    kinds = ["mse", "binary", "binary, large", "classes", "classes, large", "classes, smooth"]
+    kinds += ["probabilities", "probabilities, smooth"]
     wanted = {f"{kind}, {reduction}" for kind in kinds for reduction in ("mean", "sum", "none")}
     assert {pair.name for pair in lesson.PAIRS} == wanted
 

@@ -1,6 +1,7 @@
 """The numbers that lesson 19 states."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import pytest
 import torch
@@ -233,7 +234,8 @@ def test_the_figure_has_a_bar_and_a_gain_for_every_rung(monkeypatch: pytest.Monk
 
 def test_times_are_medians_and_jobs_take_turns() -> None:
     calls: list[str] = []
-    seconds = lesson.timed({name: lambda name=name: calls.append(name) for name in "ab"}, calls=1, rounds=3)
+    jobs = {name: partial(calls.append, name) for name in "ab"}
+    seconds = lesson.timed(jobs, calls=1, rounds=3)
     assert list(seconds) == ["a", "b"]
     assert all(value > 0 for value in seconds.values())
     turns = [name for i, name in enumerate(calls) if i == 0 or calls[i - 1] != name]
@@ -244,7 +246,7 @@ def test_compiled_gradients_are_the_eager_ones() -> None:
     """`torch.compile` without a compiler: its capture of both passes, run as it was taken down."""
     models = [lesson.TorchMLP((6, 5, 10)) for _ in range(2)]
     models[1].load_state_dict(models[0].state_dict())
-    steps = torch_step(models[0]), torch_step(torch.compile(models[1], backend="aot_eager"))  # type: ignore[arg-type]
+    steps = torch_step(models[0]), torch_step(torch.compile(models[1], backend="aot_eager"))
     for step in steps:
         for count in (4, 3):
             step(*batch(count, 6), 0.1)
