@@ -62,7 +62,8 @@ class Value:
     maths: Any = math
 
     def __init__(self, data: Any, *roads: tuple[Any, Any]) -> None:
-        self.data, self.grad = data, 0.0
+        self.data = data
+        self.grad: Any = 0.0
         self.roads = [(parent, slope) for parent, slope in roads if isinstance(parent, Value)]
 
     def graph(self) -> Counter["Value"]:

@@ -180,6 +180,8 @@ def test_cuda_without_a_gpu_could_go(only: Path) -> None:
     """It is no fault. The command takes away each package that came for the GPU, and no other."""
     for package in ("triton", "nvidia-nccl-cu13", "cuda-bindings", "numpy", "scikit-cuda"):
         install(only, package, "1")
+        for file in (f"{package}.so", f"{package}.txt"):
+            (only / file).touch()
         record = only / f"{package.replace('-', '_')}-1.dist-info" / "RECORD"
         record.write_text(f"{package}.so,,500000000\n{package}.txt,,\n")
     device, libraries = doctor._device()

@@ -11,7 +11,7 @@ from torch import Tensor
 from curriculum.pair import Case
 from curriculum.table import Table
 from lessons import lesson03_activations as lesson
-from tests.support.lessons import shown
+from tests.support.lessons import shown, xs, ys
 
 ELEMENTWISE = [name for name in lesson.SIDES if name != "Softmax"]
 DOG_WOLF_COYOTE = torch.tensor([math.log(17), math.log(2), math.log(1)], dtype=torch.float64)
@@ -50,10 +50,10 @@ def test_step_sigmoid_and_relu_stand_side_by_side() -> None:
     axes = shown(lesson.curves_and_slopes).axes
     assert [axis.get_title() for axis in axes[:3]] == ["Step", "Sigmoid", "ReLU"]
     for axis in axes[:3]:
-        x, y = axis.lines[1].get_data()
+        x, y = xs(axis.lines[1]), ys(axis.lines[1])
         quiet, firing = y[x < -4.5], y[x > 4.5]
         assert max(quiet) < 0.02 < 0.98 < min(firing)
-    slope_of_step = axes[0].lines[2].get_ydata()
+    slope_of_step = ys(axes[0].lines[2])
     assert set(slope_of_step) == {0.0}
 
 
@@ -177,7 +177,7 @@ def test_the_two_gelus_are_half_a_thousandth_apart() -> None:
     exact, close = curve("GELU", x)[0], curve("GELU tanh", x)[0]
     assert (exact - close).abs().max().item() == pytest.approx(0.000473, abs=1e-6)
     drawn = next(axis for axis in shown(lesson.curves_and_slopes).axes if "exact" in axis.get_title())
-    assert abs(drawn.lines[1].get_ydata()).max() == pytest.approx(0.000473, abs=2e-6)
+    assert abs(ys(drawn.lines[1])).max() == pytest.approx(0.000473, abs=2e-6)
 
 
 @pytest.mark.idea("E1")

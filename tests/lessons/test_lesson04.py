@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
@@ -11,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from curriculum.draw import OTHER, new_figure
 from lessons import lesson04_layers as lesson
-from tests.support.lessons import shown
+from tests.support.lessons import shown, xs
 
 
 def backward_skipping_input(network: lesson.Sequential, grad_y: Tensor) -> None:
@@ -50,7 +51,7 @@ def test_the_picture_has_30_parameters() -> None:
         "8 weights\n+ 2 biases",
     ]
     lines = figure.axes[0].lines
-    assert sum(len(line.get_xdata()) == 2 for line in lines) == 24
+    assert sum(len(xs(line)) == 2 for line in lines) == 24
     assert sum(line.get_marker() == "o" for line in lines) == 10
 
 
@@ -115,7 +116,7 @@ def test_ten_numbers_come_out() -> None:
     assert load_digits().target[[3, 7]].tolist() == [3, 7]
     figure: Figure = shown(lesson.digits_go_through)
     first, second, bars = figure.axes
-    assert all(axis.images[0].get_array().shape == (28, 28) for axis in (first, second))
+    assert all(np.asarray(axis.images[0].get_array()).shape == (28, 28) for axis in (first, second))
     three, seven = ([bar.get_height() for bar in group] for group in bars.containers)
     assert len(three) == len(seven) == 10
     assert three != seven

@@ -94,6 +94,7 @@ def test_what_is_made_of_the_loss_multiplies(name: str, reduction: str) -> None:
     (3 * getattr(nn, name)(reduction=reduction)(y, target)).backward()
     criterion = getattr(lesson, name)(reduction)
     criterion.forward(y.detach(), target)
+    assert y.grad is not None
     assert torch.allclose(criterion.backward(torch.tensor(3.0)), y.grad)
 
 

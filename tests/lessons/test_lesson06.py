@@ -16,7 +16,7 @@ from lessons import lesson05_losses as losses
 from lessons import lesson06_descent as lesson
 from lessons.lesson01_neuron import Identity, Neuron, Sigmoid
 from lessons.lesson04_layers import Linear, Sequential
-from tests.support.lessons import shown
+from tests.support.lessons import bars, shown, xs, ys
 
 U = 2**-53  # the largest relative error of rounding one number to float64
 
@@ -50,7 +50,7 @@ def test_steps_do_not_shrink_where_the_slope_does_not() -> None:
 
 @pytest.mark.idea("C4")
 def test_the_figure_shows_twelve_shrinking_steps() -> None:
-    heights = [bar.get_height() for bar in shown(lesson.steps_shrink).axes[1].patches]
+    heights = [bar.get_height() for bar in bars(shown(lesson.steps_shrink).axes[1])]
     assert len(heights) == 12
     assert heights == sorted(heights, reverse=True)
     assert heights[0] > 10 * heights[-1]
@@ -77,7 +77,7 @@ def test_at_the_edge_of_a_bowl_it_hops_for_ever_and_in_the_middle_it_arrives_at_
 
 @pytest.mark.idea("B4")
 def test_three_runs_in_the_figure() -> None:
-    paths = [axis.lines[1].get_ydata() for axis in shown(lesson.three_learning_rates).axes]
+    paths = [ys(axis.lines[1]) for axis in shown(lesson.three_learning_rates).axes]
     crawls, arrives, climbs = ([float(loss) for loss in path] for path in paths)
     assert crawls[0] == arrives[0] == climbs[0] == 4.0
     assert 0.5 * crawls[0] < crawls[-1] < crawls[0]
@@ -99,7 +99,7 @@ def test_the_steepest_direction_sets_the_edge() -> None:
 
 @pytest.mark.idea("B4")
 def test_the_figure_of_two_curvatures_shows_both_sides_of_the_edge() -> None:
-    ends = [abs(axis.lines[0].get_ydata()) for axis in shown(lesson.two_curvatures).axes]
+    ends = [abs(ys(axis.lines[0])) for axis in shown(lesson.two_curvatures).axes]
     assert float(ends[1][-1]) < float(ends[1][0]) < float(ends[2][0]) * 1.001 < float(ends[2][-1])
 
 
@@ -176,10 +176,10 @@ def test_trying_takes_two_forward_passes_per_parameter(n_in: int, n_out: int) ->
 def test_the_figure_counts_and_times() -> None:
     counted, timed = shown(lesson.trying_gets_expensive).axes
     trying, backward = counted.lines
-    assert list(trying.get_xdata()) == [20, 40, 100, 320, 1000]
-    assert list(trying.get_ydata()) == [40, 80, 200, 640, 2000]
-    assert list(backward.get_ydata()) == [1] * 5
-    assert all(time > 0 for line in timed.lines for time in line.get_ydata())
+    assert list(xs(trying)) == [20, 40, 100, 320, 1000]
+    assert list(ys(trying)) == [40, 80, 200, 640, 2000]
+    assert list(ys(backward)) == [1] * 5
+    assert all(time > 0 for line in timed.lines for time in ys(line))
     assert {counted.get_xscale(), counted.get_yscale(), timed.get_xscale(), timed.get_yscale()} == {"log"}
 
 

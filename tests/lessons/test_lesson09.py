@@ -8,7 +8,7 @@ from curriculum.pair import compare, optimizer_pair, training_pair
 from lessons import lesson09_training as lesson
 from lessons.lesson05_losses import CrossEntropyLoss, MSELoss
 from lessons.lesson06_descent import SGD
-from tests.support.lessons import shown
+from tests.support.lessons import shown, ys
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -72,7 +72,8 @@ def test_mini_batches_are_right_on_average() -> None:
 
     full = gradient(torch.arange(1437))
     epoch = lesson.minibatches(1437, 32, generator())
-    assert torch.allclose(sum(gradient(index) * len(index) / 1437 for index in epoch), full, atol=1e-6)
+    shares = torch.stack([gradient(index) * len(index) / 1437 for index in epoch])
+    assert torch.allclose(shares.sum(0), full, atol=1e-6)
 
 
 @pytest.mark.idea("B7")
@@ -156,7 +157,7 @@ def test_from_chance_to_reading() -> None:
     loss_axis, share_axis = shown(lesson.guess_measure_adjust).axes
     assert len(loss_axis.lines) == len(share_axis.lines) == 3
     for loss_line, share_line in zip(loss_axis.lines, share_axis.lines, strict=True):
-        losses, right = loss_line.get_ydata(), share_line.get_ydata()
+        losses, right = ys(loss_line), ys(share_line)
         assert len(losses) == 450
         assert 0.04 <= right[0] <= 0.12
         assert 0.95 <= right[-1] <= 0.98

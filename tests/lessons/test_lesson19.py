@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from typing import cast
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from curriculum.data import load
 from curriculum.pair import Case
 from lessons import lesson19_speed as lesson
 from lessons.lesson13_mnist import MLP, first_weights, torch_step
-from tests.support.lessons import shown
+from tests.support.lessons import bars, shown
 
 EAGER, BY_HAND, FAST, FLOOR = "torch, eager", "lesson 13 by hand", "FastMLP", "the eight products"
 
@@ -222,7 +223,7 @@ def test_the_figure_has_a_bar_and_a_gain_for_every_rung(monkeypatch: pytest.Monk
     monkeypatch.setattr(lesson, "timed", made_up)
     (axis,) = lesson.the_ladder().axes
     assert axis.get_xscale() == "log"
-    assert [bar.get_width() for bar in axis.patches] == pytest.approx([400, 100, 50, 40, 20])
+    assert [bar.get_width() for bar in bars(axis)] == pytest.approx([400, 100, 50, 40, 20])
     assert [text.get_text() for text in axis.texts] == [
         "400.0 ms",
         "100.0 ms   4.0 × faster",
@@ -246,7 +247,8 @@ def test_compiled_gradients_are_the_eager_ones() -> None:
     """`torch.compile` without a compiler: its capture of both passes, run as it was taken down."""
     models = [lesson.TorchMLP((6, 5, 10)) for _ in range(2)]
     models[1].load_state_dict(models[0].state_dict())
-    steps = torch_step(models[0]), torch_step(torch.compile(models[1], backend="aot_eager"))
+    compiled = cast(torch.nn.Module, torch.compile(models[1], backend="aot_eager"))
+    steps = torch_step(models[0]), torch_step(compiled)
     for step in steps:
         for count in (4, 3):
             step(*batch(count, 6), 0.1)

@@ -9,6 +9,11 @@ from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Any, TypeVar
 
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+
 from curriculum.discover import Lesson
 from curriculum.pair import Difference, compare
 
@@ -25,6 +30,21 @@ def shown(demo: Callable[[], Shown]) -> Shown:
         with contextlib.chdir(_folder.name):
             _shown[demo] = demo()
     return _shown[demo]
+
+
+def xs(line: Line2D) -> np.ndarray:
+    """Where a drawn line's points lie: (points,), numbers or the names on the axis."""
+    return np.asarray(line.get_xdata())
+
+
+def ys(line: Line2D) -> np.ndarray:
+    """How high a drawn line's points lie: (points,), floats."""
+    return np.asarray(line.get_ydata(), dtype=float)
+
+
+def bars(axis: Axes) -> list[Rectangle]:
+    """The bars of a diagram, from left to right or from below."""
+    return [patch for patch in axis.patches if isinstance(patch, Rectangle)]
 
 
 @dataclass(frozen=True)
