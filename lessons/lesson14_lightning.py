@@ -87,17 +87,24 @@ class TorchBridge(torch.autograd.Function):
     """The gradients of a model and a loss of ours behind PyTorch's interface.
 
     `loss = TorchBridge.apply(x, target, model, criterion, *params)`; `params` are the model's, in order.
+    A model by hand remembers one forward pass: `backward` must come before the next one, else `RuntimeError`.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, target: Tensor, model: Any, criterion: Any, *params: Tensor) -> Tensor:
         ctx.model, ctx.criterion = model, criterion
+        ctx.turn = model.turn = object()  # whose numbers the model remembers
+        ctx.precision = torch.is_autocast_enabled(x.device.type), torch.get_autocast_dtype(x.device.type)
         return criterion.forward(model.forward(x), target)
 
     @staticmethod
     def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
         """The chain rule once more: our gradients times the one that comes from above."""
-        ctx.model.backward(ctx.criterion.backward() * grad_loss)
+        if ctx.model.turn is not ctx.turn:
+            raise RuntimeError("the model has seen another batch since; call backward after each forward")
+        enabled, dtype = ctx.precision  # mixed precision holds for both passes
+        with torch.autocast(grad_loss.device.type, dtype, enabled):
+            ctx.model.backward(ctx.criterion.backward() * grad_loss)
         return None, None, None, None, *ctx.model.grads.values()
 
 

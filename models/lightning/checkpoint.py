@@ -41,10 +41,22 @@ class SafeCheckpoints(TorchCheckpointIO):
 
 
 def load(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
-    """A Lightning checkpoint of ours. Only tensors and plain values are read; code in the file is never run.
+    """A Lightning checkpoint of ours.
 
     Raises:
-        UserError: it cannot be read, is damaged, or is another kind of file.
+        UserError: as `read`, or it is another kind of file.
+    """
+    found = read(path, map_location)
+    if not isinstance(found, dict) or not {"state_dict", "hyper_parameters", "global_step"} <= found.keys():
+        raise UserError(f"{path} is no checkpoint of ours; expected one that curriculum fit has made")
+    return found
+
+
+def read(path: Path, map_location: Any = "cpu") -> Any:
+    """What `torch.save` has written. Only tensors and plain values are read; code in the file is never run.
+
+    Raises:
+        UserError: it cannot be read, is damaged, or holds more than that.
     """
     try:
         with zipfile.ZipFile(path) as archive:  # torch itself does not look at the checksums
@@ -60,8 +72,6 @@ def load(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
         ) from error
     if damaged:
         raise UserError(f"{path} is damaged (wrong checksum of {damaged}); take another checkpoint")
-    if not isinstance(found, dict) or not {"state_dict", "hyper_parameters", "global_step"} <= found.keys():
-        raise UserError(f"{path} is no checkpoint of ours; expected one that curriculum fit has made")
     return found
 
 
@@ -94,7 +104,12 @@ class KeepLast(Callback):
         folder = trainer.log_dir or trainer.default_root_dir  # every process must ask
         self.path = self.path or RunFolder(Path(folder)).fit_checkpoint
 
-    def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """A checkpoint holds no gradients, so a step over accumulated batches is finished first."""
+        if (batch_idx + 1) % trainer.accumulate_grad_batches:
+            return
         if self._asked(trainer) and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
             self._save(trainer)
 

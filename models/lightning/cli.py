@@ -1,20 +1,26 @@
 """`curriculum fit`, `validate`, `test`, `predict`: the module on the command line, through LightningCLI."""
 
+import contextlib
 import os
+import re
 import socket
 import sys
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from jsonargparse import ArgumentError
-from lightning.pytorch.callbacks import EarlyStopping, LearningRateMonitor, ModelCheckpoint, RichProgressBar
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, ReduceLROnPlateau
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
+from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
 
 from curriculum import UserError
-from curriculum.data import NAMES, load
+from curriculum.data import NAMES, OFFLINE_DIGITS, load
 from curriculum.files import sweep
 from curriculum.quiet import quiet_lightning
 from curriculum.table import Table
@@ -23,9 +29,10 @@ from models.lightning import refusals
 from models.lightning.arguments import complete
 from models.lightning.checkpoint import KeepLast, SafeCheckpoints, last_step
 from models.lightning.data import MNISTDataModule
-from models.lightning.log import LogRun, logger_of_new_run, logger_of_run
+from models.lightning.log import LearningRates, LogRun, logger_of_new_run, logger_of_run
 from models.lightning.module import MLPModule
 from models.lightning.trainer import TRAINER_DEFAULTS, ManifestWriter, PredictionWriter
+from models.lightning.weights import fill, load_weights, sizes_of
 from models.records import manifest
 from models.records.folder import RunFolder
 from models.records.log import truncate_log
@@ -57,7 +64,8 @@ def main(arguments: list[str]) -> Path | None:
         with quiet_lightning(warnings_too=False):
             folder = DigitsCLI(Stop()).trainer.log_dir
     except ArgumentError as error:
-        raise UserError(f"{error.message} (see: curriculum {command} --help)") from error
+        said = _shortened(error.message or str(error))
+        raise UserError(f"{said} (see: curriculum {command} --help)") from error
     return Path(folder) if folder else None
 
 
@@ -75,6 +83,7 @@ class DigitsCLI(LightningCLI):
 
     def __init__(self, stop: Stop) -> None:
         self.stop = stop
+        self._weights: dict[str, Tensor] | None = None
         parser_options: dict[str, Any] = {"exit_on_error": False, "prog": "curriculum"}
         super().__init__(
             MLPModule,
@@ -82,7 +91,6 @@ class DigitsCLI(LightningCLI):
             seed_everything_default=0,
             save_config_kwargs={"overwrite": True},
             trainer_defaults=TRAINER_DEFAULTS,
-            auto_configure_optimizers=False,  # they are options of the module
             parser_kwargs=parser_options | dict.fromkeys(self.subcommands(), parser_options),
         )
 
@@ -105,6 +113,14 @@ class DigitsCLI(LightningCLI):
         parser.add_argument(
             "--patience", type=int | None, help="Stop after so many epochs without a lower val_loss."
         )
+        parser.add_argument(
+            "--weights",
+            type=str | None,
+            help="Start from the weights of a checkpoint, a .safetensors file or a state dict.",
+        )
+        parser.add_argument(
+            "--test", type=bool, default=True, help="Read the test digits once when training is over."
+        )
         parser.link_arguments("model.normalize", "data.normalize")
         parser.add_lightning_class_args(LogRun, "log")
         parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
@@ -118,20 +134,48 @@ class DigitsCLI(LightningCLI):
             last = RunFolder(Path(config.resume)).fit_checkpoint
             config.ckpt_path = str(last) if last.exists() else None
         if config.ckpt_path:
-            refusals.refuse_foreign_checkpoint(config.ckpt_path)
+            known = refusals.refuse_foreign_checkpoint(config.ckpt_path)
+            refusals.refuse_another_network(config.model, known, config.ckpt_path)
 
     def before_instantiate_classes(self) -> None:
         config = self._config
         refusals.refuse_empty_options(config)
         refusals.refuse_no_network(self.subcommand, config)
+        refusals.refuse_two_optimizers(config)
+        refusals.refuse_what_cannot_work(config)
         refusals.refuse_half_precision_on_a_cpu(config)
+        _keep_in(Path(config.log_dir), config.trainer.logger)
         refusals.refuse_foreign_places(config, Path(config.resume).parents[1] if config.resume else None)
+        self._take_weights(config)
+        self._take_data_of_the_run(config)
         self._take_own_data(config)
         if self.subcommand in ("validate", "test"):
             config.verbose = False  # the same numbers follow, with what they were measured on
         if config.resume:
             self.save_config_callback = None  # the run's config.yaml is that of its beginning
             sweep(RunFolder(Path(config.resume)).fit_checkpoint.parent)
+
+    def _take_weights(self, config: Any) -> None:
+        """The network has the sizes of the weights that it starts from, unless others were chosen."""
+        if config.weights and not config.resume:
+            self._weights = load_weights(Path(config.weights))
+            if tuple(config.model.sizes) == SIZES and not refusals.stands_on_the_command_line("model.sizes"):
+                config.model.sizes = sizes_of(self._weights) or SIZES
+
+    def _take_data_of_the_run(self, config: Any) -> None:
+        """A trained network is tried on the data that it learned from, unless others were chosen."""
+        trained = config.ckpt_path or config.weights
+        if self.subcommand == "fit" or config.data.dataset != "auto" or not trained:
+            return
+        path = Path(trained).absolute()
+        run = RunFolder(path.parent if path.suffix == ".safetensors" else path.parents[1])
+        if not (run.path / manifest.NAME).exists():
+            return
+        known = run.manifest
+        names = {"MNIST": "mnist", OFFLINE_DIGITS: "digits"}
+        config.data.dataset = names.get(known["data"], known["data_source"])
+        if config.data.dataset not in NAMES:
+            manifest.refuse_other_data(known, load(config.data.dataset).sha256)
 
     def _take_own_data(self, config: Any) -> None:
         """A data set at a path: found again from any folder, and the default network has its classes."""
@@ -148,15 +192,22 @@ class DigitsCLI(LightningCLI):
     # ------------------------------------------------------------ what they make
 
     def instantiate_classes(self) -> None:
-        try:
+        with _one_line(), warnings.catch_warnings():
+            # A configuration can name any class of Lightning with any arguments.
+            warnings.filterwarnings("ignore", ".*configure_optimizers. will be overridden")
             super().instantiate_classes()
-        except UserError:
-            raise
-        except Exception as error:  # a configuration can name any class of Lightning with any arguments
-            said = " ".join(str(error).split())[:300]
-            raise UserError(
-                f"this configuration cannot be used ({said}); see: curriculum fit --help"
-            ) from error
+        if self._weights is not None:
+            fill(self.model.model, self._weights, Path(self._config.weights))
+
+    @staticmethod
+    def configure_optimizers(
+        lightning_module: Any, optimizer: torch.optim.Optimizer, lr_scheduler: Any = None
+    ) -> Any:
+        """`--optimizer` and `--lr_scheduler` in place of the module's own; the curve is `lr`, too."""
+        chosen: dict[str, Any] = {"scheduler": lr_scheduler or LambdaLR(optimizer, _constant), "name": "lr"}
+        if isinstance(lr_scheduler, ReduceLROnPlateau):  # LightningCLI's, which keeps the name
+            chosen["monitor"] = lr_scheduler.monitor
+        return {"optimizer": optimizer, "lr_scheduler": chosen}
 
     def instantiate_trainer(self, **_: Any) -> Any:
         """A folder of its own for every run, and the callbacks that every run has."""
@@ -167,32 +218,41 @@ class DigitsCLI(LightningCLI):
             "augment": config.data.augment,
             "epochs": config.trainer.max_epochs,
             "seed": config.seed_everything,
-        }
+        } | _chosen_optimizer(config)
+        if config.trainer.enable_checkpointing is False:
+            self._parser(self.subcommand).callback_keys.remove("checkpoint")
         options: dict[str, Any] = {
             "callbacks": [*(made.trainer.callbacks or []), *self._callbacks()],
             "plugins": [*_as_list(made.trainer.plugins), SafeCheckpoints()],
         }
-        if config.trainer.logger in (None, True):
-            options["logger"] = self._logger()
+        options["logger"] = self._loggers(_chosen_loggers(made.trainer.logger))
         return super().instantiate_trainer(**options)
 
     def _callbacks(self) -> list[Any]:
         config = self._config
-        callbacks: list[Any] = [ManifestWriter()]
+        callbacks: list[Any] = [ManifestWriter(_chosen_optimizer(config)), LearningRates()]
+        callbacks.append(PredictionWriter())
         if config.trainer.enable_progress_bar is not False:
             callbacks.append(RichProgressBar(leave=True))
-        if config.trainer.logger is not False:
-            callbacks.append(LearningRateMonitor())
-            callbacks.append(PredictionWriter())
         if config.patience is not None:
             callbacks.append(EarlyStopping("val_loss", patience=config.patience))
         if config.trainer.enable_checkpointing is not False:
             callbacks.append(KeepLast(None, self.stop, _how_to_go_on))
         return callbacks
 
+    def _loggers(self, chosen: list[Any]) -> list[Any]:
+        """The first one names the run's folder: the run's own, unless a `TensorBoardLogger` was chosen."""
+        ours = [logger for logger in chosen if isinstance(logger, TensorBoardLogger)] or [self._logger()]
+        return [*ours, *(logger for logger in chosen if logger not in ours)]
+
     def _logger(self) -> TensorBoardLogger:
-        """In a folder of its own for a new run, in that of the run for one that goes on."""
+        """In a folder of its own for a new run, in that of the run for one that goes on.
+
+        The run's files lie there, whatever other loggers there are, and where there is to be none.
+        """
         config = self._config
+        if config.trainer.logger is False:
+            config.log.level = self.config_init[self.subcommand].log.level = "off"
         if not config.resume:
             return logger_of_new_run(Path(config.log_dir), config.name or self.subcommand, config.log.level)
         run = Path(config.resume)
@@ -200,14 +260,34 @@ class DigitsCLI(LightningCLI):
             truncate_log(run, last_step(Path(config.ckpt_path)) if config.ckpt_path else 0)
         return logger_of_run(run, config.log.level)
 
+    def before_fit(self) -> None:
+        refusals.refuse_spawned_processes(self.trainer)
+        scheduler = self._config.lr_scheduler
+        monitor = scheduler.init_args.get("monitor") if scheduler else None
+        refusals.refuse_unknown_measurements(self.trainer, monitor)
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """What fails before the first step is a fault of the configuration."""
+        with _one_line(self._has_not_begun):
+            super()._run_subcommand(subcommand)
+
+    def _has_not_begun(self) -> bool:
+        return self.trainer.fit_loop.epoch_loop.batch_progress.total.ready == 0
+
     # ------------------------------------------------------------ results
 
     def after_fit(self) -> None:
-        """The test set, once, with the weights of the last step; then what came out."""
+        """The test set, once, with the weights of the last step; then what came out.
+
+        A run may end between two validations. Then one more is made, so that all results are of one network.
+        """
         trainer: Any = self.trainer
-        (tested,) = trainer.test(self.model, datamodule=self.datamodule, verbose=False)
         log = next(callback for callback in trainer.callbacks if isinstance(callback, LogRun))
-        results = {**log.measured, **tested}
+        if trainer.limit_val_batches and log.measured_at != trainer.global_step:
+            trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
+        results = dict(log.measured)
+        if self._config.test:
+            results |= trainer.test(self.model, datamodule=self.datamodule, verbose=False)[0]
         folder = trainer.log_dir  # every process must ask
         if folder and trainer.is_global_zero:
             report = self._facts() | results | {"train_seconds": log.train_seconds}
@@ -259,6 +339,62 @@ def _how_to_go_on(steps: int, last: Path) -> str:
         f"stopped after {steps:,} steps, and all is saved; "
         f"go on with: curriculum fit --resume {last.parents[1]}"
     )
+
+
+@contextlib.contextmanager
+def _one_line(is_meant: Callable[[], bool] | None = None) -> Iterator[None]:
+    """Any error here, where it is meant, is one line for the user."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if is_meant is not None and not is_meant():
+            raise
+        said = _shortened(str(error))
+        raise UserError(f"this configuration cannot be used ({said}); see: curriculum fit --help") from error
+
+
+def _shortened(message: str) -> str:
+    """jsonargparse tells all that it tried, on many lines. What helps is said of the class that was named."""
+    named = re.search(r"Problem with given class_path '([^']+)':\s+(.+)", message)
+    if named:
+        return f"{named[1]}: {named[2]}"
+    return " ".join(message.split())[:300]
+
+
+def _constant(epoch: int) -> float:
+    """The factor on a learning rate that stays."""
+    return 1.0
+
+
+def _chosen_optimizer(config: Any) -> dict[str, Any]:
+    """What is true in place of the module's own options, where `--optimizer` was given."""
+    if not config.get("optimizer"):
+        return {}
+    scheduler = config.get("lr_scheduler")
+    chosen = dict(config.optimizer.init_args)
+    return {
+        "optimizer": config.optimizer.class_path.rpartition(".")[2],
+        "lr": chosen.get("lr"),
+        "momentum": chosen.get("momentum", 0.0),
+        "nesterov": chosen.get("nesterov", False),
+        "weight_decay": chosen.get("weight_decay", 0.0),
+        "schedule": scheduler.class_path.rpartition(".")[2] if scheduler else "constant",
+    }
+
+
+def _keep_in(log_dir: Path, chosen: Any) -> None:
+    """A logger that would write into the current folder writes into the one for runs."""
+    for logger in _chosen_loggers(chosen):
+        options = logger.get("init_args", {}) if hasattr(logger, "get") else {}
+        if options.get("save_dir") == ".":
+            options["save_dir"] = str(log_dir)
+
+
+def _chosen_loggers(chosen: Any) -> list[Any]:
+    """Loggers of Lightning that write beside the run's own."""
+    return [] if isinstance(chosen, bool) else _as_list(chosen)
 
 
 def _as_list(value: Any) -> list[Any]:

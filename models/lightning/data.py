@@ -61,6 +61,10 @@ class ShareOfBatches(Batches):
             else:
                 yield x[self.rank :: self.world], target[self.rank :: self.world]
 
+    def size_of_batch(self, index: int) -> int:
+        """How many digits the batch with this number has, over all processes."""
+        return min(self.batch_size, len(self.split.x) - index * self.batch_size)
+
     def state_dict(self) -> dict[str, Any]:
         """Lightning warns about a loader without this. There is nothing to keep."""
         return {}
@@ -123,7 +127,10 @@ class MNISTDataModule(L.LightningDataModule):
             self.augment = Augment(self.kind, self.data.mean, self.data.std)
 
     def train_dataloader(self) -> Batches:
-        generator = torch.Generator().manual_seed(self.seed)
+        """In a fresh order at each pass; always the same one where a few batches are to be overfitted."""
+        trainer: Any = self.trainer
+        overfits = trainer is not None and trainer.overfit_batches > 0
+        generator = None if overfits else torch.Generator().manual_seed(self.seed)
         return self._batches("train", self.batch_size, generator, self._progress if self.trainer else None)
 
     def val_dataloader(self) -> Batches:
@@ -141,9 +148,11 @@ class MNISTDataModule(L.LightningDataModule):
         if self.augment is None or self.trainer is None or not self.trainer.training:
             return batch
         x, target = batch
-        # Drawn by the step's number, so that a stopped run goes on as it would have. As text, since torch
+        # Drawn by the batch's number, so that a stopped run goes on as it would have. As text, since torch
         # takes only the last 32 bits of a seed.
-        place = f"{self.seed} {self.trainer.global_step} {self.trainer.global_rank}"
+        passes, batches = self._progress()
+        number = passes * int(self.trainer.num_training_batches) + batches
+        place = f"{self.seed} {number} {self.trainer.global_rank}"
         generator = torch.Generator(x.device).manual_seed(zlib.crc32(place.encode()))
         return self.augment(x, generator), target
 

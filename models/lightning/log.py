@@ -7,6 +7,7 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
@@ -29,15 +30,19 @@ class LogRun(L.Callback):
         self.run_log: RunLog | None = None
         self.train_seconds = 0.0
         self.measured: dict[str, float] = {}  # what the last validation said
+        self.measured_at: int | None = None  # after so many steps
+        self._steps = 0  # that the run log knows of
         self._begin = 0.0
 
     def state_dict(self) -> dict[str, Any]:
         """What a run that is resumed cannot measure again."""
-        return {"train_seconds": self._seconds(), "measured": self.measured}
+        seconds = self._seconds()
+        return {"train_seconds": seconds, "measured": self.measured, "measured_at": self.measured_at}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.train_seconds = state_dict["train_seconds"]
         self.measured = state_dict["measured"]
+        self.measured_at = state_dict.get("measured_at")  # older checkpoints do not tell
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """An epoch of few batches still gets a point on the training curve."""
@@ -46,10 +51,12 @@ class LogRun(L.Callback):
         batches = len(trainer.datamodule.train_dataloader())
         limit = trainer.limit_train_batches  # a number of batches, or a share of them
         batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
-        trainer.log_every_n_steps = max(1, min(trainer.log_every_n_steps, batches))
+        steps = -(-batches // trainer.accumulate_grad_batches)
+        trainer.log_every_n_steps = max(1, min(trainer.log_every_n_steps, steps))
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         self._begin = time.perf_counter()
+        self._steps = trainer.global_step
         if trainer.is_global_zero and isinstance(trainer.logger, TensorBoardLogger) and self.level != "off":
             self.run_log = RunLog(
                 trainer.logger.experiment,
@@ -62,19 +69,24 @@ class LogRun(L.Callback):
             self.run_log.start(pl_module)
             pl_module.train()
 
-    def on_train_batch_start(self, trainer: Any, pl_module: Any, *_: Any) -> None:
-        if self.run_log:
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        """A step begins with the first of its batches."""
+        if self.run_log and batch_idx % trainer.accumulate_grad_batches == 0:
             self.run_log.before_step(trainer.global_step, pl_module)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any) -> None:
-        if self.run_log:
+        """A step ends with the last of its batches."""
+        if self.run_log and trainer.global_step > self._steps:
             self.run_log.after_step(trainer.global_step - 1, pl_module)
+        self._steps = trainer.global_step
 
     def on_validation_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        if self.run_log and trainer.state.fn == "fit" and not trainer.sanity_checking:
+        """Within a training, and once more after one that has ended between two validations."""
+        if self.run_log and not trainer.sanity_checking:
             self.run_log.after_epoch(trainer.global_step - 1, pl_module)
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        self.measured_at = trainer.global_step
         found = trainer.callback_metrics
         self.measured = {name: float(found[name]) for name in ("val_loss", "val_acc") if name in found}
 
@@ -87,6 +99,14 @@ class LogRun(L.Callback):
 
     def _seconds(self) -> float:
         return self.train_seconds + (time.perf_counter() - self._begin if self._begin else 0.0)
+
+
+class LearningRates(LearningRateMonitor):
+    """Lightning's own writes a point for every batch, also where several make one step."""
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        if batch_idx % trainer.accumulate_grad_batches == 0:
+            super().on_train_batch_start(trainer, pl_module, batch, batch_idx)
 
 
 class LossRecorder(L.Callback):

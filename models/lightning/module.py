@@ -17,7 +17,7 @@ from lessons.lesson09_training import linear_decay
 from lessons.lesson10_optimizers import cosine, one_cycle
 from lessons.lesson11_depth import kaiming_normal_, kaiming_uniform_, xavier_normal_, xavier_uniform_
 from lessons.lesson14_lightning import TorchBridge
-from models.lightning.data import MNISTDataModule
+from models.lightning.data import MNISTDataModule, ShareOfBatches
 from models.networks import scratch, torch_nn
 from models.networks.engine import first_nonfinite_layer
 
@@ -44,7 +44,8 @@ class MLPModule(L.LightningModule):
     """An MLP that learns with autograd's gradients or with those derived by hand.
 
     Tags: `train_loss` (as often as the Trainer logs), `val_loss`, `val_acc`, `test_acc`. `val_loss` is the
-    plain cross-entropy, whatever the label smoothing.
+    plain cross-entropy, whatever the label smoothing. A step over accumulated batches is the step over one
+    batch that holds all their digits, also where the last batch is smaller.
 
     Args:
         sizes: neurons per layer, input first.
@@ -116,6 +117,7 @@ class MLPModule(L.LightningModule):
         self.val_accuracy = MulticlassAccuracy(sizes[-1], average="micro")
         self.test_accuracy = MulticlassAccuracy(sizes[-1], average="micro")
         self.example_input_array = torch.zeros(1, sizes[0])
+        self._loss_of_step: Tensor | float = 0.0
         self._saved_rng: dict[str, Tensor] = {}
 
     def setup(self, stage: str) -> None:
@@ -155,13 +157,17 @@ class MLPModule(L.LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         x, target = batch
-        loss = self.loss(x, target) * self._share_of_batch(x)
+        share = self._share_of_batch(x) * self._share_of_step(batch_idx)
+        loss = self.loss(x, target) * share
         if not loss.isfinite():
             raise UserError(self._nonfinite(x, loss))
         trainer: Any = self.trainer
+        batches = trainer.accumulate_grad_batches
+        before = self._loss_of_step if batch_idx % batches else 0.0
+        self._loss_of_step = before + loss.detach() / batches
         # Written down only where the Trainer looks: at every step it would cost a third of the step.
         if (trainer.global_step + 1) % trainer.log_every_n_steps == 0:
-            self.log("train_loss", loss.detach(), prog_bar=True, sync_dist=True, batch_size=len(x))
+            self.log("train_loss", self._loss_of_step, prog_bar=True, sync_dist=True, batch_size=len(x))
         return loss
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
@@ -175,9 +181,11 @@ class MLPModule(L.LightningModule):
         """Where a loss that is infinite or nan comes from, in the words of a message."""
         layer = first_nonfinite_layer(self, x)
         origin = f": layer {layer} gave the first non-finite value" if layer else ""
-        lr = self.hparams["lr"]
+        trainer: Any = self.trainer
+        group = trainer.optimizers[0].param_groups[0]
+        lr = group.get("initial_lr", group["lr"])  # as it was chosen, before a schedule changed it
         return (
-            f"the loss of step {self.trainer.global_step} is {loss.item()}{origin}; the learning rate {lr} "
+            f"the loss of step {trainer.global_step} is {loss.item()}{origin}; the learning rate {lr:g} "
             f"is probably too large, try {lr / 10:g} (lesson 06)"
         )
 
@@ -200,7 +208,11 @@ class MLPModule(L.LightningModule):
         return torch.stack([digit.to(probability.dtype), probability], 1)
 
     def configure_optimizers(self) -> Any:
-        """The optimiser, and the factor on its learning rate at every step."""
+        """The optimiser, and the factor on its learning rate at every step.
+
+        Raises:
+            UserError: the learning rate is to fall until the last step, and no step is the last.
+        """
         options = {name: self.hparams[name] for name in ("lr", "weight_decay")}
         if self.hparams["optimizer"] == "sgd":
             options |= {name: self.hparams[name] for name in ("momentum", "nesterov")}
@@ -212,8 +224,13 @@ class MLPModule(L.LightningModule):
         }
         optimizer = kinds[self.hparams["optimizer"]](self.model.parameters(), **options)
         factor = SCHEDULES[self.hparams["schedule"]]
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = LambdaLR(optimizer, lambda step: factor(step, steps))
+        steps = self.trainer.estimated_stepping_batches
+        if steps == math.inf and self.hparams["schedule"] != "constant":
+            raise UserError(
+                f"model.schedule is {self.hparams['schedule']}, and no step is the last; "
+                "expected --trainer.max_epochs or --trainer.max_steps, or --model.schedule constant"
+            )
+        schedule = LambdaLR(optimizer, lambda step: factor(step, int(steps)))
         return [optimizer], [{"scheduler": schedule, "interval": "step", "name": "lr"}]
 
     def _fill(self, init: Callable[[Tensor], Tensor]) -> None:
@@ -285,6 +302,7 @@ class MLPModule(L.LightningModule):
         """The forward pass of the engine in use."""
         if self.hparams["engine"] == "torch":
             return self.model
+        self.by_hand.train(self.training)
         self.by_hand.share(self.model.state_dict())  # without autograd, which a trace by hand cannot hold
         return self.by_hand.forward
 
@@ -309,6 +327,23 @@ class MLPModule(L.LightningModule):
         self.by_hand.train(self.training)
         self.by_hand.share(self.model.state_dict(keep_vars=True))
         return self.by_hand
+
+    def _share_of_step(self, batch_idx: int) -> float:
+        """1, but for a batch that is larger or smaller than the others whose gradients are accumulated.
+
+        Lightning adds up the batches' means, each divided by `accumulate_grad_batches`. Where that is 4 and
+        the last batches hold 32, 32 and 13 digits, the mean over all 77 needs the weights 4 · 32/77,
+        4 · 32/77 and 4 · 13/77.
+        """
+        trainer: Any = self.trainer
+        batches = trainer.accumulate_grad_batches
+        loader = trainer.train_dataloader
+        if batches == 1 or not isinstance(loader, ShareOfBatches):
+            return 1.0
+        first = batch_idx - batch_idx % batches
+        last = min(first + batches, trainer.num_training_batches)
+        digits = sum(loader.size_of_batch(index) for index in range(first, last))
+        return batches * loader.size_of_batch(batch_idx) / digits
 
     def _share_of_batch(self, x: Tensor) -> Tensor | float:
         """1, but for a process whose share of the batch is larger or smaller than the others'.

@@ -1,14 +1,17 @@
 """What `fit`, `validate`, `test` and `predict` refuse before anything is made."""
 
+import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 
 from curriculum import UserError
 from models.lightning.checkpoint import load
+from models.lightning.module import MLPModule
 
 MUST_HAVE_A_VALUE = ("log_dir", "data.augment", "data.dataset", "data.batch_size", "log.level")
 # How options end that say where files go: folders, and names inside the log folder.
@@ -16,15 +19,68 @@ PLACES = ("log_dir", "dirpath", "save_dir", "root_dir")
 NAMES = ("name", "filename", "version", "sub_dir")
 
 
-def refuse_foreign_checkpoint(path: str) -> None:
-    """No file, a damaged one, or one that would run code.
+def refuse_foreign_checkpoint(path: str) -> dict[str, Any]:
+    """No file, a damaged one, or one that would run code. Returns the options of the network in it.
 
     Raises:
         UserError: it is one of these.
     """
     if not Path(path).is_file():
         raise UserError(f"there is no checkpoint {path}; see: curriculum runs")
-    load(Path(path))
+    return load(Path(path))["hyper_parameters"]
+
+
+def refuse_another_network(chosen: Any, known: dict[str, Any], path: str) -> None:
+    """A checkpoint brings its own options, so others beside it would be dropped without a word.
+
+    Args:
+        chosen: the options of the module, as the command line and the configurations say.
+        known: those of the network in the checkpoint.
+        path: of the checkpoint.
+
+    Raises:
+        UserError: one was chosen that the checkpoint's network does not have.
+    """
+    defaults = inspect.signature(MLPModule).parameters
+    for option, value in chosen.items():
+        is_chosen = stands_on_the_command_line(f"model.{option}") or not _same(
+            value, defaults[option].default
+        )
+        if is_chosen and option in known and not _same(value, known[option]):
+            raise UserError(
+                f"model.{option} is {value}, and the network of {path} has {known[option]}, "
+                "which goes on as it began; to start from its weights with other options: "
+                f"--weights {path} in place of --ckpt_path"
+            )
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two options are equal; a list is as good as a tuple."""
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return list(one) == list(other)
+    return one == other
+
+
+def refuse_two_optimizers(config: Any) -> None:
+    """`--optimizer`, any of torch's, stands in place of the module's own options.
+
+    Raises:
+        UserError: both were chosen; or a schedule alone; or an optimiser that cannot train this network.
+    """
+    if not config.get("optimizer"):
+        if config.get("lr_scheduler"):
+            raise UserError("lr_scheduler is given without an optimizer; expected --optimizer, too")
+        return
+    defaults = inspect.signature(MLPModule).parameters
+    for option in ("optimizer", "lr", "momentum", "nesterov", "weight_decay", "schedule"):
+        is_chosen = stands_on_the_command_line(f"model.{option}")
+        if is_chosen or config.model[option] != defaults[option].default:
+            raise UserError(
+                f"model.{option} and optimizer are both given; leave model.{option} out, "
+                "or choose with --optimizer.lr and the like"
+            )
+    if config.optimizer.class_path.endswith("SparseAdam"):
+        raise UserError("SparseAdam takes sparse gradients, and these are dense; expected another optimizer")
 
 
 def refuse_empty_options(config: Any) -> None:
@@ -42,11 +98,66 @@ def refuse_no_network(subcommand: str | None, config: Any) -> None:
     """A command that uses a trained network, and is given none.
 
     Raises:
-        UserError: it is not `fit`, and has no checkpoint.
+        UserError: it is not `fit`, and has neither checkpoint nor weights; or both are given.
     """
-    if subcommand != "fit" and not config.ckpt_path:
+    if config.ckpt_path and config.weights and not config.resume:
+        raise UserError("ckpt_path and weights are both given; expected one of them")
+    if subcommand != "fit" and not config.ckpt_path and not config.weights:
         example = "--ckpt_path runs/fit/version_0/checkpoints/last.ckpt"
         raise UserError(f"{subcommand} needs a trained network; for example {example}")
+
+
+def refuse_spawned_processes(trainer: Any) -> None:
+    """Processes that this one starts hand back weights in a file that is no checkpoint of ours.
+
+    Raises:
+        UserError: the strategy starts its processes like that.
+    """
+    if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
+        raise UserError("trainer.strategy starts processes out of this one (spawn, fork); expected ddp")
+
+
+def refuse_unknown_measurements(trainer: Any, of_scheduler: str | None) -> None:
+    """A name that nothing has, by which checkpoints are chosen, training is stopped or the rate is lowered.
+
+    Args:
+        of_scheduler: what `--lr_scheduler` looks at, if anything.
+
+    Raises:
+        UserError: there is one, or it is measured in a validation that is not made.
+    """
+    known = ["train_loss", "lr"]
+    if trainer.limit_val_batches:
+        known += ["val_loss", "val_acc"]
+    asked = [(type(callback).__name__, getattr(callback, "monitor", None)) for callback in trainer.callbacks]
+    for who, name in (*asked, ("lr_scheduler", of_scheduler)):
+        if name is None or name in known:
+            continue
+        if who == "ModelCheckpoint" and name in ("val_loss", "val_acc"):
+            continue  # without validation it keeps the last
+        raise UserError(f"{who}'s monitor is {name}; expected one of {', '.join(known)}")
+
+
+def refuse_what_cannot_work(config: Any) -> None:
+    """Options of the Trainer that this module, or a CPU, cannot follow.
+
+    Raises:
+        UserError: one of them was chosen.
+    """
+    trainer = config.trainer
+    if trainer.barebones:
+        raise UserError("trainer.barebones is true, and every run keeps its files; expected false")
+    if trainer.accumulate_grad_batches < 1:
+        raise UserError(
+            f"trainer.accumulate_grad_batches is {trainer.accumulate_grad_batches}; expected 1 or more"
+        )
+    if trainer.sync_batchnorm and not torch.cuda.is_available():
+        raise UserError("trainer.sync_batchnorm is true, and torch has it for GPUs only; expected false")
+    if trainer.sync_batchnorm and config.model.engine == "scratch":
+        raise UserError(
+            "trainer.sync_batchnorm is true, and the batch norm by hand takes the mean of its own process; "
+            "expected false, or --model.engine torch"
+        )
 
 
 def refuse_half_precision_on_a_cpu(config: Any) -> None:

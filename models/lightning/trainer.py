@@ -49,7 +49,14 @@ def plain_trainer(epochs: int, callbacks: list[Any], logger: Any = False, device
 
 
 class ManifestWriter(Callback):
-    """Writes `manifest.json` when a run begins."""
+    """Writes `manifest.json` when a run begins.
+
+    Args:
+        options: what is true in place of the module's own options.
+    """
+
+    def __init__(self, options: dict[str, Any] | None = None) -> None:
+        self.options = options or {}
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         folder = trainer.log_dir  # every process must ask
@@ -59,7 +66,7 @@ class ManifestWriter(Callback):
         manifest.write(
             Path(folder),
             job="fit",
-            options=dict(pl_module.hparams),
+            options=dict(pl_module.hparams) | self.options,
             data=digits.data,
             seed=digits.seed,
             device=str(pl_module.device),

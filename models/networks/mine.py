@@ -1,7 +1,8 @@
 """The engine of the final project: the MLP with the learner's own activation, loss and optimiser."""
 
+import contextlib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,32 @@ class MineEngine(ScratchEngine):
         """
         self.optimizer.lr = lr
         return train_step(self.model, self.criterion, self.optimizer, x, target)
+
+    def outputs(self, x: Tensor) -> dict[str, Tensor]:
+        """x: (batch, sizes[0]) → every layer's output by name, (batch, units), as in use."""
+        with self._in_use():
+            return super().outputs(x)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """x: (batch, sizes[0]) → (batch, sizes[-1]), as in use."""
+        with self._in_use():
+            return super().logits(x)
+
+    @contextlib.contextmanager
+    def _in_use(self) -> Iterator[None]:
+        """A piece that acts differently in training, as dropout does, is looked at as it is in use."""
+        self._set_mode(training=False)
+        try:
+            yield
+        finally:
+            self._set_mode(training=True)
+
+    def _set_mode(self, training: bool) -> None:
+        for layer in self.model.layers:
+            if hasattr(layer, "train"):
+                layer.train(training)
+            elif hasattr(layer, "training"):
+                layer.training = training
 
 
 def load_pieces(path: Path) -> Any:

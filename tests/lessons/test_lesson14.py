@@ -49,3 +49,13 @@ def test_an_answer_is_checked(runs_folder: Path) -> None:
     assert lesson.check_answer(1, 152) == lesson.check_answer(1, 151) == "right"
     assert lesson.check_answer(1, 19) == "look again"
     assert lesson.check_answer(3, 3) == "look again"
+
+
+def test_the_bridge_takes_one_forward_pass_before_each_backward_pass() -> None:
+    """Two would give the gradients of the second twice; what the model remembers is one batch."""
+    model = lesson.LitMLP((4, 3, 2), engine="scratch")
+    x = torch.randn(5, 4)
+    first, second = (model.loss(x, torch.full((5,), label)) for label in (0, 1))
+    second.backward()
+    with pytest.raises(RuntimeError, match="call backward after each forward"):
+        first.backward()

@@ -261,6 +261,220 @@ def test_the_loopback_interface_is_one_that_this_machine_has(monkeypatch: pytest
         assert fit._loopback_interface() == expected
 
 
+# ---------------------------------------------------------------- steps and batches
+
+
+def final(run: str) -> dict[str, float]:
+    return EventLog.read(Path(run)).final()
+
+
+@pytest.mark.parametrize("engine", ["torch", "scratch"])
+def test_accumulated_batches_are_one_large_batch(engine: str) -> None:
+    """Of 1,197 digits: 12 batches of 100 by fours are 3 of 400, the last with 397; the curves, too."""
+    precise = (*SMALL, "--model.engine", engine, "--trainer.precision=64-true", "--log.level=full")
+    fit.main(["fit", *precise, "--name=large", "--data.batch_size=400"])
+    by_fours = ("--data.batch_size=100", "--trainer.accumulate_grad_batches=4")
+    fit.main(["fit", *precise, "--name=fours", *by_fours])
+    large, fours = (EventLog.read(Path(f"runs/{name}/version_0")) for name in ("large", "fours"))
+    checkpoints = [f"runs/{name}/version_0/checkpoints/last.ckpt" for name in ("large", "fours")]
+    assert_equal_weights(checkpoints[0], checkpoints[1], atol=1e-12)
+    assert large.scalars.keys() == fours.scalars.keys()
+    for tag in ("train_loss", "lr"):
+        steps, values = zip(*[(point.step, point.value) for point in large.scalars[tag]], strict=True)
+        assert [point.step for point in fours.scalars[tag]] == list(steps)
+        assert [point.value for point in fours.scalars[tag]] == pytest.approx(values, rel=1e-6)
+
+
+def test_an_uneven_number_of_batches_is_accumulated_to_the_same_mean() -> None:
+    """Two batches of 500 and one of 197 by twos: the second step has the 197 alone."""
+    precise = (*SMALL, "--trainer.precision=64-true", "--trainer.max_epochs=1", "--data.batch_size=500")
+    fit.main(["fit", *precise, "--trainer.accumulate_grad_batches=3", "--name=all"])
+    fit.main(["fit", *SMALL, "--trainer.precision=64-true", "--trainer.max_epochs=1",
+              "--data.batch_size=1197", "--name=one"])  # fmt: skip
+    all_of_them, one = (f"runs/{name}/version_0/checkpoints/last.ckpt" for name in ("all", "one"))
+    assert_equal_weights(all_of_them, one, atol=1e-12)
+
+
+@pytest.mark.parametrize("level", ["off", "full"])
+def test_looking_changes_nothing(level: str) -> None:
+    """Dropout and batch norm act differently in training: the graph is drawn in use, and undone."""
+    both = ("--model.dropout=0.3", "--model.batch_norm=true", "--model.engine=scratch")
+    fit.main(["fit", *SMALL, *both, "--name=basic"])
+    fit.main(["fit", *SMALL, *both, "--name=other", f"--log.level={level}"])
+    basic, other = (f"runs/{name}/version_0/checkpoints/last.ckpt" for name in ("basic", "other"))
+    assert_equal_weights(basic, other)
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--trainer.max_steps=30", "--trainer.check_val_every_n_epoch=3", "--trainer.val_check_interval=10"],
+)
+def test_all_results_are_of_the_last_step(option: str) -> None:
+    fit.main(["fit", *SMALL, option])
+    fit.main(["validate", "--ckpt_path", "runs/fit/version_0/checkpoints/last.ckpt"])
+    fit.main(["test", "--ckpt_path", "runs/fit/version_0/checkpoints/last.ckpt"])
+    report = json.loads(Path("runs/fit/version_0/report.json").read_text())
+    for name, command in (("val_loss", "validate"), ("val_acc", "validate"), ("test_acc", "test")):
+        assert report[name] == pytest.approx(final(f"runs/{command}/version_0")[name], rel=1e-6), name
+        assert final("runs/fit/version_0")[name] == pytest.approx(report[name], rel=1e-6), name
+
+
+def test_overfitting_takes_the_same_batch_in_every_pass() -> None:
+    """A network that stays as it is has the same loss in each of them."""
+    few = ("--trainer.overfit_batches=1", "--trainer.max_epochs=4", "--trainer.log_every_n_steps=1")
+    fit.main(["fit", *SMALL, *few, "--model.lr=1e-30"])
+    losses = [point.value for point in EventLog.read(Path("runs/fit/version_0")).scalars["train_loss"]]
+    assert len(losses) == 4
+    assert len(set(losses)) == 1
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])
+def test_both_engines_take_bfloat16(precision: str) -> None:
+    """Eight bits: three digits and a little; so many steps later the losses are still alike."""
+    losses = []
+    for engine in ("torch", "scratch"):
+        name = ("--name", engine, "--model.engine", engine, "--trainer.max_steps=10")
+        fit.main(["fit", *SMALL, "--trainer.precision", precision, "--trainer.log_every_n_steps=1", *name])
+        log = EventLog.read(Path(f"runs/{engine}/version_0"))
+        losses.append([point.value for point in log.scalars["train_loss"]])
+    assert len(losses[0]) == 10
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+
+
+# ---------------------------------------------------------------- any optimiser, any start
+
+
+def test_any_optimizer_of_torch_trains_either_engine() -> None:
+    chosen = ("--optimizer=NAdam", "--optimizer.lr=0.01")
+    slower = ("--lr_scheduler=StepLR", "--lr_scheduler.step_size=1", "--lr_scheduler.gamma=0.5")
+    for engine in ("torch", "scratch"):
+        name = ("--name", engine, "--model.engine", engine)
+        fit.main(["fit", *SMALL, "--trainer.precision=64-true", *name, *chosen, *slower])
+    one, other = (f"runs/{engine}/version_0/checkpoints/last.ckpt" for engine in ("torch", "scratch"))
+    assert_equal_weights(one, other, atol=1e-9)
+    log = EventLog.read(Path("runs/torch/version_0"))
+    assert sorted({point.value for point in log.scalars["lr"]}) == pytest.approx([0.005, 0.01])
+    assert (log.hparams["optimizer"], log.hparams["lr"]) == ("NAdam", pytest.approx(0.01))
+    known = json.loads(Path("runs/torch/version_0/manifest.json").read_text())["options"]
+    assert (known["optimizer"], known["lr"], known["schedule"]) == ("NAdam", 0.01, "StepLR")
+    fit.main(["fit", "--config", "runs/torch/version_0/config.yaml", "--name=again"])
+    assert_equal_weights(one, "runs/again/version_0/checkpoints/last.ckpt")
+
+
+@pytest.mark.parametrize("kind", ["checkpoints/last.ckpt", "model.safetensors", "state dict"])
+def test_a_run_starts_from_any_weights(kind: str, trained: Path, tmp_path: Path) -> None:
+    """With other options, and at the learning rate 0 of the last step they would not change."""
+    path = trained / kind
+    if kind == "state dict":
+        path = tmp_path / "plain.pt"
+        torch.save(load_file(trained / "model.safetensors"), path)
+    small = [option for option in SMALL if "sizes" not in option]
+    fit.main(["fit", *small, "--weights", str(path), "--model.lr=1e-30"])
+    assert_equal_weights(trained / "checkpoints/last.ckpt", "runs/fit/version_0/checkpoints/last.ckpt")
+    fit.main(["test", "--weights", str(path), "--data.dataset=digits"])
+    assert final("runs/test/version_0")["test_acc"] == pytest.approx(final(str(trained))["test_acc"])
+
+
+def test_a_trained_network_is_tried_on_the_data_it_learned_from(trained: Path) -> None:
+    for path in ("checkpoints/last.ckpt", "model.safetensors"):
+        option = "--ckpt_path" if path.endswith("ckpt") else "--weights"
+        fit.main(["test", option, str(trained / path), f"--name={option[2:]}"])
+        tested = final(f"runs/{option[2:]}/version_0")["test_acc"]
+        assert tested == pytest.approx(final(str(trained))["test_acc"])
+
+
+def test_weights_of_another_network_are_refused(trained: Path, tmp_path: Path) -> None:
+    weights = load_file(trained / "model.safetensors")
+    wrong = {
+        "short": ({name: value for name, value in weights.items() if name != "2.bias"}, "it lacks 2.bias"),
+        "long": (weights | {"4.bias": weights["2.bias"]}, "it has 4.bias"),
+        "narrow": (weights | {"0.weight": weights["0.weight"][:1]}, r"0.weight is \(1, 784\)"),
+        "no tensors": ({"0.weight": 1}, "holds no weights"),
+    }
+    for content, expected in wrong.values():
+        torch.save(content, tmp_path / "wrong.pt")
+        with pytest.raises(UserError, match=expected):
+            fit.main(["fit", *SMALL, "--weights", str(tmp_path / "wrong.pt")])
+    torch.save({"state_dict": Harm(tmp_path / "mark")}, tmp_path / "code.pt")
+    with pytest.raises(UserError, match="not opened"):
+        fit.main(["fit", *SMALL, "--weights", str(tmp_path / "code.pt")])
+    assert not (tmp_path / "mark").exists()
+
+
+@pytest.mark.parametrize("command", ["fit", "test", "validate", "predict"])
+def test_a_choice_that_a_checkpoint_would_drop_is_refused(command: str, trained: Path) -> None:
+    checkpoint = ("--ckpt_path", str(trained / "checkpoints/last.ckpt"), "--data.dataset=digits")
+    with pytest.raises(UserError, match=r"model.lr is 0.05, and the network .* has 0.2.*--weights"):
+        fit.main([command, *checkpoint, "--model.lr=0.05"])
+    Path("other.yaml").write_text("model: {dropout: 0.5}")
+    with pytest.raises(UserError, match=r"model.dropout is 0.5, and the network .* has 0.0"):
+        fit.main([command, *checkpoint, "--config=other.yaml"])
+
+
+def test_the_test_digits_may_be_left_for_later() -> None:
+    fit.main(["fit", *SMALL, "--test=false"])
+    report = json.loads(Path("runs/fit/version_0/report.json").read_text())
+    assert "val_acc" in report
+    assert "test_acc" not in report | final("runs/fit/version_0")
+
+
+def test_other_loggers_write_beside_the_runs_own() -> None:
+    table = ("--trainer.logger=CSVLogger", "--trainer.logger.save_dir=runs", "--trainer.logger.name=table")
+    fit.main(["fit", *SMALL, *table])
+    with Path("runs/table/version_0/metrics.csv").open() as file:
+        last = [row["val_acc"] for row in csv.DictReader(file) if row["val_acc"]][-1]
+    assert float(last) == pytest.approx(final("runs/fit/version_0")["val_acc"], rel=1e-5)
+
+
+@pytest.mark.parametrize("trainer", [{"logger": False}, {"logger": False, "enable_checkpointing": False}, {}])
+def test_nothing_is_written_beside_the_log_folder(trainer: dict[str, Any]) -> None:
+    """The configuration may be called config.yaml, as the one that a run keeps."""
+    config = yaml.safe_dump({"trainer": trainer})
+    Path("config.yaml").write_text(config)
+    fit.main(["fit", *SMALL, "--config=config.yaml"])
+    assert Path("config.yaml").read_text() == config
+    assert {path.name for path in Path().iterdir()} == {"config.yaml", "runs"}
+    assert Path("runs/fit/version_0/report.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ("--trainer.max_epochs=-1 --trainer.max_time=00:00:00:02", "no step is the last"),
+        ("--trainer.sync_batchnorm=true", "torch has it for GPUs only"),
+        ("--trainer.strategy=ddp_spawn --trainer.accelerator=cpu --trainer.devices=2", "expected ddp"),
+        ("--trainer.strategy=ddp_fork --trainer.accelerator=cpu --trainer.devices=2", "expected ddp"),
+        ("--trainer.accumulate_grad_batches=0", "expected 1 or more"),
+        ("--trainer.barebones=true", "expected false"),
+        ("--checkpoint.monitor=val_accuracy", "ModelCheckpoint's monitor is val_accuracy; expected one of"),
+        (
+            "--patience=1 --trainer.limit_val_batches=0",
+            "EarlyStopping's monitor is val_loss; expected one of",
+        ),
+        ("--trainer.callbacks=EarlyStopping", "EarlyStopping: the following arguments are required: monitor"),
+        ("--trainer.logger=CSVLogger", "CSVLogger: the following arguments are required: save_dir"),
+        ("--optimizer=NAdam --model.lr=0.1", "model.lr and optimizer are both given"),
+        ("--lr_scheduler=StepLR --lr_scheduler.step_size=1", "expected --optimizer, too"),
+        ("--optimizer=Muon", "Muon only supports 2D parameters"),
+        ("--optimizer=SparseAdam", "SparseAdam takes sparse gradients"),
+        (
+            "--optimizer=SGD --lr_scheduler=ReduceLROnPlateau --lr_scheduler.monitor=loss",
+            "lr_scheduler's monitor is loss; expected one of",
+        ),
+        ("--weights=nowhere.pt", "there is no file nowhere.pt"),
+        ("--weights=a.pt --ckpt_path=CHECKPOINT", "ckpt_path and weights are both given"),
+        ("--trainer.limit_val_batches=0.5", "0.5 of the `val_dataloader`"),
+    ],
+    ids=str,
+)
+def test_what_cannot_work_is_refused_before_training(options: str, expected: str, trained: Path) -> None:
+    words = options.replace("CHECKPOINT", str(trained / "checkpoints/last.ckpt")).split()
+    with pytest.raises(UserError, match=expected) as refusal:
+        fit.main(["fit", *SMALL, *words])
+    assert "\n" not in str(refusal.value)
+    assert not list(Path().rglob("report.json"))
+
+
 # ---------------------------------------------------------------- files that are not ours
 
 

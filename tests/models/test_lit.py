@@ -142,12 +142,21 @@ def test_the_last_training_digits_may_be_kept_back() -> None:
         MNISTDataModule("digits", val_count=1497).setup("fit")
 
 
+def in_training(passes: int, batches: int, rank: int = 0) -> Any:
+    """A Trainer, as far as the data module looks: so many passes and so many batches of this one are over."""
+    progress = SimpleNamespace(current=SimpleNamespace(ready=batches))
+    loop = SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=progress))
+    return SimpleNamespace(
+        training=True, current_epoch=passes, num_training_batches=19, fit_loop=loop, global_rank=rank
+    )
+
+
 def test_pixels_may_be_left_from_0_to_1() -> None:
     """In all parts, and distorted they are what distorted standardised pixels are on that scale."""
     batches = {}
     for normalize in (True, False):
         module = MNISTDataModule("digits", augment="elastic", normalize=normalize, seed=0)
-        module.trainer = SimpleNamespace(training=True, global_step=3, global_rank=0)  # type: ignore[assignment]
+        module.trainer = in_training(passes=0, batches=3)
         module.setup("fit")
         assert module.data is not None
         x, target = module.data.train.x[:20], module.data.train.target[:20]
@@ -158,20 +167,21 @@ def test_pixels_may_be_left_from_0_to_1() -> None:
     assert torch.equal(unscaled.test.x, digits.unscaled().test.x)
 
 
-def test_each_step_and_each_process_draws_its_own_distortions() -> None:
+def test_each_batch_and_each_process_draws_its_own_distortions() -> None:
     """And the same again, so that a run which goes on sees what it would have seen."""
     drawn = []
-    for step, rank in ((3, 0), (4, 0), (3, 1), (3, 0)):
+    for passes, batches, rank in ((0, 3, 0), (0, 4, 0), (1, 3, 0), (0, 3, 1), (0, 3, 0)):
         module = MNISTDataModule("digits", augment="affine", seed=0)
-        module.trainer = SimpleNamespace(training=True, global_step=step, global_rank=rank)  # type: ignore[assignment]
+        module.trainer = in_training(passes, batches, rank)
         module.setup("fit")
         assert module.data is not None
         batch = (module.data.train.x[:5], module.data.train.target[:5])
         x, _ = module.on_after_batch_transfer(batch, 0)
         drawn.append(x)
-    first, other_step, other_process, again = drawn
+    first, other_batch, other_pass, other_process, again = drawn
     assert torch.equal(first, again)
-    assert not torch.equal(first, other_step)
+    assert not torch.equal(first, other_batch)
+    assert not torch.equal(first, other_pass)
     assert not torch.equal(first, other_process)
 
 

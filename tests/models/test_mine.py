@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from curriculum import Stopped, UserError
 from curriculum.discover import FOLDER
+from lessons.lesson13_mnist import first_weights
 from models.jobs import mnist
 from models.jobs.options import Options
 from models.jobs.report import Report
 from models.jobs.rerun import differences
 from models.networks.mine import MineEngine
+from models.networks.scratch import ScratchEngine
 from tests.support.training import quiet
 
 PROJECT = FOLDER / "exercises" / "final_project.py"
@@ -75,6 +78,22 @@ def test_every_piece_may_be_swapped(tmp_path: Path) -> None:
         ("Loss = CrossEntropyLoss", "Loss = lambda: CrossEntropyLoss(label_smoothing=0.1)"),
     )
     assert train(path, tmp_path, lr=1e-3).val_acc > 0.85
+
+
+@pytest.mark.parametrize("switch", ["def train(self, mode=True): self.training = mode", ""])
+def test_a_piece_that_acts_differently_in_training_is_measured_in_use(tmp_path: Path, switch: str) -> None:
+    """It silences all in training, so the network learns its last biases only; in use it is ReLU."""
+    lines = ["class Silent(ReLU):", "    training = True", *([f"    {switch}"] if switch else [])]
+    lines += ["    def forward(self, x):", "        return super().forward(x) * (not self.training)"]
+    path = changed(tmp_path, ("Activation = ReLU", "\n".join(lines) + "\n\nActivation = Silent"))
+    sizes = (784, 16, 10)
+    engine = MineEngine(path, sizes, first_weights(sizes, 0))
+    plain = ScratchEngine(sizes, first_weights(sizes, 0))
+    x = torch.randn(4, 784)
+    assert torch.equal(engine.logits(x), plain.logits(x))
+    assert torch.equal(engine.outputs(x)["2.Linear"], plain.logits(x))
+    losses = [engine.step(batch, torch.arange(4), lr=0.0) for batch in (x, -x)]
+    assert torch.equal(losses[0], losses[1]), "in training it is silent"
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from models.records.folder import RunFolder
 from models.records.log import truncate_log
 from models.records.stop import Stop
 from tests.support.commands import curriculum
+from tests.support.own_data import write_idx
 from tests.support.training import quiet
 
 STEPS = 19  # in an epoch of the offline digits
@@ -247,6 +248,40 @@ def test_a_fit_goes_on_to_the_same_bits(
     for resumed in (["--resume", "runs/fit/version_0"], ["--resume=runs/fit/version_0"]):
         with pytest.raises(UserError, match="it is finished"):
             fit.main(["fit", *resumed])
+
+
+BY_THREES = (*FIT, "--trainer.accumulate_grad_batches=3", "--name=threes")
+
+
+@pytest.mark.usefixtures("_here")
+@pytest.mark.parametrize("act", [kill, terminate])
+@pytest.mark.parametrize("batch", [STEPS + 3, STEPS + 4])
+def test_a_stop_between_two_accumulated_batches_loses_nothing(
+    batch: int, act: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit.main(["fit", *BY_THREES])
+    with monkeypatch.context() as patch:
+        at_step(batch, act, patch)
+        with pytest.raises((Killed, Stopped)):
+            fit.main(["fit", *BY_THREES])
+    fit.main(["fit", "--resume"])
+    assert differences(Path("runs/threes/version_0"), Path("runs/threes/version_1")) == []
+
+
+@pytest.mark.usefixtures("_here")
+def test_a_fit_does_not_go_on_with_other_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files at the path were exchanged between the stop and the way on."""
+    own = write_idx(Path("own"))
+    with monkeypatch.context() as patch:
+        at_step(3, terminate, patch)
+        with pytest.raises(Stopped):
+            fit.main(
+                ["fit", *FIT, f"--data.dataset={own}", "--data.batch_size=10", "--model.sizes=[784,16,3]"]
+            )
+    labels = own / "train-labels-idx1-ubyte"
+    labels.write_bytes(labels.read_bytes()[:-1] + bytes([0]))
+    with pytest.raises(UserError, match="bring the same data back, or begin a new run"):
+        fit.main(["fit", "--resume"])
 
 
 @pytest.mark.usefixtures("_here")
