@@ -14,6 +14,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
+from curriculum.contracts import used_once
 from curriculum.demo import demo
 from curriculum.draw import OTHER, new_figure
 from curriculum.pair import function_pair, layer_pair
@@ -68,19 +69,20 @@ class Linear:
     """The short way: `n_out` neurons that look at the same `n_in` inputs, y = x Wᵀ + b.
 
     x: (batch, n_in) → y: (batch, n_out). `params`: weight (n_out, n_in) and bias (n_out,), drawn evenly
-    between ±1/√n_in, as `nn.Linear` does.
+    between ±1/√n_in, as `nn.Linear` does. Without `bias`: y = x Wᵀ.
     """
 
-    def __init__(self, n_in: int, n_out: int) -> None:
+    def __init__(self, n_in: int, n_out: int, bias: bool = True) -> None:
         bound = 1 / math.sqrt(n_in)
-        self.params = {
-            "weight": torch.empty(n_out, n_in).uniform_(-bound, bound),
-            "bias": torch.empty(n_out).uniform_(-bound, bound),
-        }
+        self.params = {"weight": torch.empty(n_out, n_in).uniform_(-bound, bound)}
+        if bias:
+            self.params["bias"] = torch.empty(n_out).uniform_(-bound, bound)
         self.grads: dict[str, Tensor] = {}
 
     def forward(self, x: Tensor) -> Tensor:
         self.x = x
+        if "bias" not in self.params:
+            return x @ self.params["weight"].T
         # bias + x @ weight.T in one pass: (batch, n_in) @ (n_in, n_out) → (batch, n_out)
         return torch.addmm(self.params["bias"], x, self.params["weight"].T)
 
@@ -99,16 +101,16 @@ class Linear:
         One input and one neuron: ∂y/∂w = x and ∂y/∂b = 1. In a layer, Wⱼᵢ touches only xᵢ and yⱼ, so
         ∂L/∂Wⱼᵢ = ∂L/∂yⱼ · xᵢ. The sum over the examples of a batch is the matrix product grad_yᵀ @ x.
         """
-        self.grads = {
-            "weight": grad_y.T @ self.x,  # (n_out, batch) @ (batch, n_in) → (n_out, n_in)
-            "bias": grad_y.sum(0),  # (batch, n_out) → (n_out,)
-        }
+        self.grads = {"weight": grad_y.T @ self.x}  # (n_out, batch) @ (batch, n_in) → (n_out, n_in)
+        if "bias" in self.params:
+            self.grads["bias"] = grad_y.sum(0)  # (batch, n_out) → (n_out,)
 
 
 class Sequential:
     """Layers one after the other. `params` and `grads` are named "0.weight", "0.bias", "2.weight", …"""
 
     def __init__(self, *layers: Any) -> None:
+        used_once(layers)  # a layer in two places would remember only the second
         self.layers = layers
 
     @property
@@ -339,6 +341,11 @@ PAIRS = [
         lambda c: Linear(c.n_in, c.n_out),
         lambda c: nn.Linear(c.n_in, c.n_out),
         lambda c, name: c.tensor(name, 1, c.n_in),
+    ),
+    layer_pair(
+        "linear without bias",
+        lambda c: Linear(c.n_in, c.n_out, bias=False),
+        lambda c: nn.Linear(c.n_in, c.n_out, bias=False),
     ),
     function_pair(
         "neuron by neuron = linear",

@@ -6,6 +6,7 @@
 # Needs: lessons 01, 03, 04 · Time: 25 minutes
 
 # %%
+import math
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
+from curriculum.contracts import class_per_row, same_shape, within
 from curriculum.demo import demo
 from curriculum.draw import OTHER, SCRATCH, new_figure
 from curriculum.pair import Case, loss_pair
@@ -61,7 +63,8 @@ class Loss:
     """What all losses share: how the losses of a batch become one number (`reduction`)."""
 
     def __init__(self, reduction: str = "mean") -> None:
-        assert reduction in ("mean", "sum", "none"), reduction
+        if reduction not in ("mean", "sum", "none"):
+            raise ValueError(f"reduction is {reduction!r}; expected 'mean', 'sum' or 'none'")
         self.reduction = reduction
 
     def reduce(self, losses: Tensor) -> Tensor:
@@ -70,9 +73,9 @@ class Loss:
             return losses
         return losses.mean() if self.reduction == "mean" else losses.sum()
 
-    def share(self, count: int, grad_loss: Tensor | None) -> Tensor | float:
+    def share(self, count: float, grad_loss: Tensor | None) -> Tensor | float:
         """What one of `count` losses adds to the final number, times the slope of what comes after it."""
-        share = 1 / count if self.reduction == "mean" else 1.0
+        share = 1 / (count or math.inf) if self.reduction == "mean" else 1.0  # of no losses: nothing
         return share if grad_loss is None else share * grad_loss
 
 
@@ -80,6 +83,7 @@ class MSELoss(Loss):
     """Mean squared error. `prediction` and `target` have the same shape, whatever it is."""
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
+        same_shape("prediction", prediction, "target", target)
         self.error = prediction - target
         return self.reduce(self.error**2)
 
@@ -116,22 +120,37 @@ def squared_error_of_a_cat() -> Table:
 
 # %%
 class BCEWithLogitsLoss(Loss):
-    """Binary cross-entropy of sigmoid(prediction). `target` has the same shape: 0, 1 or between."""
+    """Binary cross-entropy of sigmoid(prediction). `target` has the same shape: 0, 1 or between.
+
+    `pos_weight`: how many times a yes counts, for yeses that are rare; it stretches to the shape of `target`.
+    """
+
+    def __init__(self, reduction: str = "mean", pos_weight: Tensor | None = None) -> None:
+        super().__init__(reduction)
+        self.pos_weight = pos_weight
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """With p = 1/(1 + e^−z): −ln p = ln(1 + e^−z) and −ln(1 − p) = ln(1 + e^z), which is z more.
 
-        So −t ln p − (1 − t) ln(1 − p) = ln(1 + e^z) − t z. At z = 1000, e^z is too large for a computer.
-        But ln(1 + e^z) = max(z, 0) + ln(1 + e^−|z|), and e^−|z| is never above 1.
+        So −t ln p − (1 − t) ln(1 − p) = ln(1 + e^−z) + (1 − t) z. At z = −1000, e^−z is too large for a
+        computer. But ln(1 + e^−z) = max(−z, 0) + ln(1 + e^−|z|), and e^−|z| is never above 1.
         """
+        same_shape("prediction", prediction, "target", target)
         self.prediction, self.target = prediction, target
-        softplus = prediction.clamp(min=0) + torch.log1p(torch.exp(-prediction.abs()))  # log1p(x): ln(1 + x)
-        return self.reduce(softplus - prediction * target)
+        # log1p(x) is ln(1 + x)
+        minus_ln_p = (-prediction).clamp(min=0) + torch.log1p(torch.exp(-prediction.abs()))
+        losses = minus_ln_p + (1 - target) * prediction
+        if self.pos_weight is not None:  # −t ln p counts w times, of which one is there already
+            losses = losses + (self.pos_weight - 1) * target * minus_ln_p
+        return self.reduce(losses)
 
     def backward(self, grad_loss: Tensor | None = None) -> Tensor:
-        """L = ln(1 + e^z) − t z. ∂L/∂z = e^z / (1 + e^z) − t = p − t. Shape: that of `prediction`."""
+        """L = ln(1 + e^−z) + (1 − t) z. ∂L/∂z = (p − 1) + (1 − t) = p − t. Shape: that of `prediction`."""
         p = Sigmoid().forward(self.prediction)
-        return (p - self.target) * self.share(self.target.numel(), grad_loss)
+        slope = p - self.target
+        if self.pos_weight is not None:  # the slope of −ln p is p − 1
+            slope = slope + (self.pos_weight - 1) * self.target * (p - 1)
+        return slope * self.share(self.target.numel(), grad_loss)
 
 
 class CrossEntropyLoss(Loss):
@@ -140,21 +159,58 @@ class CrossEntropyLoss(Loss):
     prediction: (batch, classes). target: the index of the right class (batch,), or a probability for every
     class (batch, classes). `label_smoothing` 0.1 with ten classes: instead of 1 the right class gets 0.91,
     instead of 0 the others get 0.01 each (Szegedy et al. 2015, arXiv 1512.00567, section 7).
+    `weight` (classes,): how much each class counts. `ignore_index`: examples with this index count nothing.
     """
 
-    def __init__(self, reduction: str = "mean", label_smoothing: float = 0.0) -> None:
+    def __init__(
+        self,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+    ) -> None:
         super().__init__(reduction)
+        within("label_smoothing", label_smoothing, 0, 1)
         self.label_smoothing = label_smoothing
+        self.weight, self.ignore_index = weight, ignore_index
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """ln p_k = z_k − ln Σ e^z. The largest z is taken off all: no p changes, no e^z is above 1."""
+        of_probabilities = target.is_floating_point()
+        if of_probabilities:
+            same_shape("prediction", prediction, "target of probabilities", target)
+        else:
+            class_per_row(prediction, target)
         shifted = prediction - prediction.amax(1, keepdim=True)
-        log_p = shifted - torch.log(torch.exp(shifted).sum(1, keepdim=True))  # (batch, classes)
-        q = target if target.is_floating_point() else torch.zeros_like(log_p).scatter_(1, target[:, None], 1)
-        if self.label_smoothing:
-            q = (1 - self.label_smoothing) * q + self.label_smoothing / prediction.shape[1]
-        self.p, self.q = torch.exp(log_p), q
-        return self.reduce((q * -log_p).sum(1))  # (batch, classes) → (batch,) → ()
+        log_sum = torch.log(torch.exp(shifted).sum(1, keepdim=True))  # (batch, 1)
+        log_p = shifted - log_sum  # (batch, classes)
+        self.p = torch.exp(log_p)
+        self.count: float = len(log_p)
+        if of_probabilities:
+            self.q = self.smooth(target) if self.weight is None else self.smooth(target) * self.weight
+            return self.reduce((self.q * -log_p).sum(1))  # (batch, classes) → (batch,) → ()
+        right = target.long()[:, None]  # (batch, 1)
+        if self.label_smoothing or self.weight is not None or self.ignore_index is not None:
+            return self.weighed(log_p, right)
+        self.q = torch.zeros_like(log_p).scatter_(1, right, 1)
+        return self.reduce((log_sum - shifted.gather(1, right))[:, 0])  # q · ln p would be 0 · ∞ at times
+
+    def smooth(self, q: Tensor) -> Tensor:
+        """Probabilities (batch, classes), a little less certain."""
+        if self.label_smoothing == 0:
+            return q
+        return (1 - self.label_smoothing) * q + self.label_smoothing / q.shape[1]
+
+    def weighed(self, log_p: Tensor, right: Tensor) -> Tensor:
+        """The same with smoothing, weights and ignored examples; "mean" divides by the weights that count."""
+        ignored = torch.zeros_like(right) > 0 if self.ignore_index is None else right == self.ignore_index
+        right = right.masked_fill(ignored, 0)
+        weight = torch.ones_like(log_p[0]) if self.weight is None else self.weight  # (classes,)
+        q = self.smooth(torch.zeros_like(log_p).scatter_(1, right, 1))
+        self.q = (q * weight).masked_fill(ignored, 0)
+        self.count = weight[right].masked_fill(ignored, 0).sum().item()
+        losses = (self.q * -log_p).masked_fill(self.q == 0, 0).sum(1)
+        return losses.sum() / self.count if self.reduction == "mean" else self.reduce(losses)
 
     def backward(self, grad_loss: Tensor | None = None) -> Tensor:
         """One example, right class c: L = −ln p_c = ln Σ e^z − z_c.
@@ -164,7 +220,7 @@ class CrossEntropyLoss(Loss):
         and probabilities have Σq = 1. Shape: (batch, classes).
         """
         grad_loss = None if grad_loss is None else grad_loss[..., None]  # (batch,) → (batch, 1)
-        return (self.p * self.q.sum(1, keepdim=True) - self.q) * self.share(len(self.p), grad_loss)
+        return (self.p * self.q.sum(1, keepdim=True) - self.q) * self.share(self.count, grad_loss)
 
 
 @demo
@@ -317,7 +373,8 @@ def landscape() -> Figure:
 #
 # ## They agree
 #
-# Every loss with every reduction, targets as indices and as probabilities, smoothed or not, large logits.
+# Every loss with every reduction, targets as indices and as probabilities, smoothed or not, large logits,
+# with weights and with examples left out.
 
 
 # %%
@@ -326,24 +383,49 @@ def made(loss: Any, reduction: str, case: Case) -> Any:
     return loss(reduction=reduction)
 
 
+def weighted(loss: Any, reduction: str, case: Case) -> Any:
+    """Its weights are drawn anew for every case."""
+    return loss(reduction=reduction, weight=0.5 + case.tensor("weight", case.n_out).abs())
+
+
+def pos_weighted(loss: Any, reduction: str, case: Case) -> Any:
+    """How much a yes counts is drawn anew for every case."""
+    return loss(reduction=reduction, pos_weight=0.5 + case.tensor("weight", case.n_out).abs())
+
+
 MSE, BCE = (MSELoss, nn.MSELoss), (BCEWithLogitsLoss, nn.BCEWithLogitsLoss)
 CE = (CrossEntropyLoss, nn.CrossEntropyLoss)
 SMOOTH = (partial(CE[0], label_smoothing=0.1), partial(CE[1], label_smoothing=0.1))
+LESS = (partial(CE[0], ignore_index=-100), partial(CE[1], ignore_index=-100))
+ALL_OPTIONS = (partial(SMOOTH[0], ignore_index=-100), partial(SMOOTH[1], ignore_index=-100))
 LARGE: Any = {"prediction": lambda case: 1000 * case.tensor("prediction", case.batch, case.n_out)}
 BETWEEN: Any = {"target": lambda case: case.tensor("target", case.batch, case.n_out).clamp(0, 1)}
 INDICES: Any = {"target": lambda case: case.classes("target", case.batch, case.n_out)}
 
+
+def every_second(case: Case) -> Tensor:
+    """Classes, of which every second is not known: −100."""
+    target = case.classes("target", case.batch, case.n_out)
+    return torch.where(torch.arange(case.batch) % 2 == 1, -100, target)
+
+
+SOME: Any = {"target": every_second}
 PAIRS = [
-    loss_pair(f"{name}, {mode}", partial(made, ours, mode), partial(made, theirs, mode), **inputs)
-    for name, (ours, theirs), inputs in (
-        ("mse", MSE, {}),
-        ("binary", BCE, BETWEEN),
-        ("binary, large", BCE, BETWEEN | LARGE),
-        ("classes", CE, INDICES),
-        ("classes, large", CE, INDICES | LARGE),
-        ("classes, smooth", SMOOTH, INDICES),
-        ("probabilities", CE, BETWEEN),
-        ("probabilities, smooth", SMOOTH, BETWEEN),
+    loss_pair(f"{name}, {mode}", partial(make, ours, mode), partial(make, theirs, mode), **inputs)
+    for name, make, (ours, theirs), inputs in (
+        ("mse", made, MSE, {}),
+        ("binary", made, BCE, BETWEEN),
+        ("binary, large", made, BCE, BETWEEN | LARGE),
+        ("binary, weighted", pos_weighted, BCE, BETWEEN),
+        ("classes", made, CE, INDICES),
+        ("classes, large", made, CE, INDICES | LARGE),
+        ("classes, smooth", made, SMOOTH, INDICES),
+        ("classes, weighted", weighted, CE, INDICES),
+        ("classes, ignored", made, LESS, SOME),
+        ("classes, all options", weighted, ALL_OPTIONS, SOME),
+        ("probabilities", made, CE, BETWEEN),
+        ("probabilities, smooth", made, SMOOTH, BETWEEN),
+        ("probabilities, weighted", weighted, SMOOTH, BETWEEN),
     )
     for mode in ("mean", "sum", "none")
 ]
@@ -355,7 +437,8 @@ PAIRS = [
 #   `CrossEntropyLoss` by the number of examples. Four examples with three numbers each: 12 or 4. Ours too.
 # - **The factor 2.** Some books take $\frac12 (y-t)^2$, so that the slope is $y - t$. PyTorch and we do not.
 #   Half the slope is half the step: a learning rate from such a book is twice ours.
-# - **Shapes.** Predictions (5, 1) less targets (5,) are 25 differences, each with each. PyTorch warns.
-# - **More options.** Class weights (the mean then divides by the weights), `ignore_index`, more dimensions.
+# - **Shapes.** Predictions (5, 1) less targets (5,) are 25 differences, each with each. PyTorch warns, ours
+#   raises an error that names both shapes.
+# - **More dimensions.** Its cross-entropy also takes (batch, classes, places), one answer for every place.
 #
 # Now we know which way is up. Next, lesson 06: how far to step down.

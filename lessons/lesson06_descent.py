@@ -14,6 +14,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
+from curriculum.contracts import within
 from curriculum.demo import demo
 from curriculum.draw import OTHER, SCRATCH, new_figure
 from curriculum.pair import Case, Pair, optimizer_pair, training_pair
@@ -54,6 +55,7 @@ class SGD:
     """
 
     def __init__(self, params: dict[str, Tensor], lr: float) -> None:
+        within("lr", lr)
         self.params = params
         self.lr = lr
 
@@ -233,18 +235,23 @@ def nudge_follows_input() -> Table:
 
 
 # %%
-def numerical_gradient(function: Callable[[Tensor], Tensor], x: Tensor, eps: float = 1e-6) -> Tensor:
+def numerical_gradient(function: Callable[[Tensor], Tensor], x: Tensor, eps: float | None = None) -> Tensor:
     """The slope of `function(x)`, a single number, along every element of `x`, by central differences.
 
     With e = `eps`: f(x ± e) = f ± e f′ + e²/2 f″ ± e³/6 f‴ …, so (f(x + e) − f(x − e)) / 2e = f′ + e²/6 f‴ …
-    x: any shape, better in float64 → the same shape.
+    x: any shape, better in float64 → the same shape. Without `eps` it is 1e-6 in float64 and 5e-3 in float32,
+    times |x| where that is above 1: a smaller one would be lost in rounding.
     """
+    if not x.is_floating_point():
+        raise TypeError(f"x holds {x.dtype}; expected floating-point numbers")
     grad = torch.zeros_like(x)
-    for i in range(x.numel()):
+    usual = 1e-6 if x.dtype == torch.float64 else 5e-3
+    for i, value in enumerate(x.flatten().tolist()):
+        e = eps or usual * max(1.0, abs(value))
         up, down = x.clone(), x.clone()
-        up.view(-1)[i] += eps
-        down.view(-1)[i] -= eps
-        grad.view(-1)[i] = (function(up) - function(down)) / (2 * eps)
+        up.view(-1)[i] += e
+        down.view(-1)[i] -= e
+        grad.view(-1)[i] = (function(up) - function(down)) / (2 * e)
     return grad
 
 

@@ -98,9 +98,15 @@ class Value:
     def __mul__(self, other: Any) -> Any:
         return type(self)(self.data * plain(other), (self, plain(other)), (other, self.data))
 
-    def __pow__(self, n: float) -> Any:
-        slope = n * self.maths.pow(self.data, n - 1) if n else 0.0  # n is a plain number; v⁰ is flat
-        return type(self)(self.maths.pow(self.data, n), (self, slope))
+    def __pow__(self, n: Any) -> Any:
+        """y = vⁿ. Along v the slope is n vⁿ⁻¹; along n, where that is a node, it is y ln v."""
+        power = plain(n)
+        y = self.maths.pow(self.data, power)
+        flat = isinstance(power, int | float) and power == 0  # v⁰ is 1, even at v = 0
+        slope = 0.0 if flat else power * self.maths.pow(self.data, power - 1)
+        return type(self)(
+            y, (self, slope), (n, y * self.maths.log(self.data) if isinstance(n, Value) else 0.0)
+        )
 
     # Python calls __radd__ for 2 + v, __rsub__ for 2 - v, and so on.
     __radd__, __rmul__, __neg__ = __add__, __mul__, lambda self: self * -1
@@ -212,10 +218,16 @@ class Node(Value):
     def mean(self, dim: int | None = None, keepdim: bool = False) -> "Node":
         return self.sum(dim, keepdim) / (self.data.numel() if dim is None else self.data.shape[dim])
 
-    def __getitem__(self, index: tuple[Tensor, ...]) -> "Node":
-        """`v[rows, columns]` picks elements. Each sends its blame to its place; the others get 0."""
-        zeros = torch.zeros_like(self.data)
-        return Node(self.data[index], (self, lambda grad: zeros.index_put(index, grad, accumulate=True)))
+    def __getitem__(self, index: Any) -> "Node":
+        """`v[rows, columns]`, `v[2:5]`, … pick elements. Each sends its blame to its place; others get 0."""
+        zeros = torch.zeros(self.data.numel(), dtype=self.data.dtype)
+        places = torch.arange(self.data.numel())
+        picked = places.view(self.data.shape)[index].flatten()  # where in the memory each one lies
+
+        def spread(grad: Tensor) -> Tensor:
+            return zeros.index_add(0, picked, grad.flatten()).view(self.data.shape)
+
+        return Node(self.data[index], (self, spread))
 
     def log_softmax(self, dim: int) -> "Node":
         """ln p_k = z_k − ln Σ e^z; the largest z cancels. The slope of lesson 05 comes out by itself."""

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
+from curriculum.contracts import within
 from curriculum.demo import demo
 from curriculum.draw import OTHER, SCRATCH, TORCH, new_figure
 from curriculum.pair import optimizer_pair, training_pair
@@ -141,6 +142,10 @@ class Adam:
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
     ) -> None:
+        within("lr", lr)
+        within("eps", eps)
+        for beta in betas:
+            within("beta", beta, 0, 1, below=True)
         self.params, self.lr, self.betas, self.eps, self.steps = params, lr, betas, eps, 0
         self.mean = {name: torch.zeros_like(param) for name, param in params.items()}
         self.square = {name: torch.zeros_like(param) for name, param in params.items()}

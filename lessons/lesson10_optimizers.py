@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, optim
 from torch.optim import lr_scheduler
 
+from curriculum.contracts import within
 from curriculum.data import load
 from curriculum.demo import demo
 from curriculum.draw import OTHER, SCRATCH, new_figure
@@ -70,6 +71,8 @@ class MomentumSGD(SGD):
         weight_decay: float = 0, nesterov: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(params, lr)
+        within("momentum", momentum)
+        within("weight_decay", weight_decay)
         if nesterov and (momentum == 0 or dampening != 0):
             raise ValueError("nesterov needs a momentum and no dampening")
         self.momentum, self.dampening, self.nesterov = momentum, dampening, nesterov
@@ -117,6 +120,8 @@ class RMSprop(MomentumSGD):
         weight_decay: float = 0, momentum: float = 0, centered: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(params, lr, momentum, weight_decay=weight_decay)
+        within("alpha", alpha)
+        within("eps", eps)
         self.alpha, self.eps, self.centered = alpha, eps, centered
         self.square = {name: torch.zeros_like(param) for name, param in params.items()}
         self.mean = {name: torch.zeros_like(param) for name, param in params.items()}
@@ -137,6 +142,7 @@ class AdamL2(Adam):
         eps: float = 1e-8, weight_decay: float = 0, amsgrad: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(params, lr, betas, eps)
+        within("weight_decay", weight_decay)
         self.weight_decay, self.amsgrad = weight_decay, amsgrad
         self.largest = {name: torch.zeros_like(param) for name, param in params.items()}
 
@@ -358,7 +364,7 @@ PAIRS = [
 # %% [markdown]
 # ## Where PyTorch differs
 #
-# - `torch.optim.Adam` is our `AdamL2`. Negative rates and decays raise an error there, and here they do not.
+# - `torch.optim.Adam` is our `AdamL2`. Negative rates and decays raise an error there as here.
 # - In the paper AdamW's decay does not depend on the rate, only on the schedule. PyTorch multiplies the two.
 # - Smith's one cycle is made of straight lines. PyTorch's default, and ours, is made of cosines.
 #

@@ -15,6 +15,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
+from curriculum.contracts import shaped
 from curriculum.data import load
 from curriculum.demo import demo
 from curriculum.draw import OTHER, SCRATCH, new_figure
@@ -60,24 +61,37 @@ from lessons.lesson09_training import accuracy, fit
 # %%
 def xavier_uniform_(weight: Tensor, gain: float = 1.0) -> Tensor:
     """Fill weight (n_out, n_in) in place, evenly, with variance gain² · 2 / (n_in + n_out)."""
+    shaped("weight", weight, ("n_out", "n_in"))
     bound = math.sqrt(3.0) * (gain * math.sqrt(2.0 / sum(weight.shape)))
     return weight.uniform_(-bound, bound)
 
 
 def xavier_normal_(weight: Tensor, gain: float = 1.0) -> Tensor:
     """The same variance, from the bell curve."""
+    shaped("weight", weight, ("n_out", "n_in"))
     return weight.normal_(0, gain * math.sqrt(2.0 / sum(weight.shape)))
 
 
-def kaiming_uniform_(weight: Tensor, a: float = 0.0) -> Tensor:
-    """Fill weight (n_out, n_in) in place, evenly, with variance 2 / (1 + a²) / n_in; a: the slope below 0."""
-    bound = math.sqrt(3.0) * (math.sqrt(2.0 / (1 + a**2)) / math.sqrt(weight.shape[1]))
+def kaiming_uniform_(weight: Tensor, a: float = 0.0, mode: str = "fan_in") -> Tensor:
+    """Fill weight (n_out, n_in) in place, evenly, with variance 2 / (1 + a²) / n_in; a: the slope below 0.
+
+    `mode` "fan_out": n_out in place of n_in, which keeps the size of gradients.
+    """
+    bound = math.sqrt(3.0) * (math.sqrt(2.0 / (1 + a**2)) / math.sqrt(fan(weight, mode)))
     return weight.uniform_(-bound, bound)
 
 
-def kaiming_normal_(weight: Tensor, a: float = 0.0) -> Tensor:
+def kaiming_normal_(weight: Tensor, a: float = 0.0, mode: str = "fan_in") -> Tensor:
     """The same variance, from the bell curve."""
-    return weight.normal_(0, math.sqrt(2.0 / (1 + a**2)) / math.sqrt(weight.shape[1]))
+    return weight.normal_(0, math.sqrt(2.0 / (1 + a**2)) / math.sqrt(fan(weight, mode)))
+
+
+def fan(weight: Tensor, mode: str) -> int:
+    """The neurons before ("fan_in") or behind ("fan_out") a weight (n_out, n_in)."""
+    shaped("weight", weight, ("n_out", "n_in"))
+    if mode not in ("fan_in", "fan_out"):
+        raise ValueError(f"mode is {mode!r}; expected 'fan_in' or 'fan_out'")
+    return weight.shape[1] if mode == "fan_in" else weight.shape[0]
 
 
 # %% [markdown]
@@ -145,27 +159,30 @@ class Norm(Mode):
 
 class BatchNorm1d(Norm):
     """Each column over the batch. `momentum`: the newest batch's share in averages, not lesson 10's.
+    None: all batches count the same.
 
     >>> BatchNorm1d(1).forward(torch.tensor([[1.0], [2.0], [6.0]])).flatten()
     tensor([-0.9258, -0.4629,  1.3887])
     """
 
-    def __init__(self, n: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
+    def __init__(self, n: int, eps: float = 1e-5, momentum: float | None = 0.1) -> None:
         super().__init__(n, eps)
         self.buffers = {"running_mean": torch.zeros(n), "running_var": torch.ones(n)}
         self.buffers["num_batches_tracked"] = torch.tensor(0)
         self.momentum = momentum
 
     def forward(self, x: Tensor) -> Tensor:
+        shaped("x", x, ("batch", len(self.params["weight"])))
         self.fixed = not self.training
         if self.fixed:
             return self.normalise(x, self.buffers["running_mean"], self.buffers["running_var"])
         if (n := len(x)) < 2:
             raise ValueError(f"batch norm in training needs 2 examples or more, got {n}; in use, call eval()")
         var, mean = torch.var_mean(x, 0, correction=0)  # each (n,); correction 0: divide by the count
-        for name, new in (("running_mean", mean), ("running_var", var * n / (n - 1))):
-            self.buffers[name].mul_(1 - self.momentum).add_(new, alpha=self.momentum)
         self.buffers["num_batches_tracked"] += 1
+        share = 1 / self.buffers["num_batches_tracked"].item() if self.momentum is None else self.momentum
+        for name, new in (("running_mean", mean), ("running_var", var * n / (n - 1))):
+            self.buffers[name].mul_(1 - share).add_(new, alpha=share)
         return self.normalise(x, mean, var)
 
 
@@ -175,6 +192,7 @@ class LayerNorm(Norm):
     dim = 1
 
     def forward(self, x: Tensor) -> Tensor:
+        shaped("x", x, ("batch", len(self.params["weight"])))
         var, mean = torch.var_mean(x, 1, correction=0, keepdim=True)  # each (batch, 1)
         return self.normalise(x, mean, var)
 
@@ -337,15 +355,35 @@ def filled(fill: Any, case: Case) -> Results:
         return {"weight": fill(torch.empty(case.n_out, case.n_in))}
 
 
-INITS = xavier_uniform_, xavier_normal_, kaiming_uniform_, kaiming_normal_
+INITS: dict[str, dict[str, Any]] = {
+    "xavier_uniform_": {},
+    "xavier_normal_": {},
+    "kaiming_uniform_": {},
+    "kaiming_normal_": {},
+    "kaiming_uniform_, to the back": {"mode": "fan_out"},
+    "kaiming_normal_, leaky": {"mode": "fan_out", "a": 0.2},
+}
+OURS = {init.__name__: init for init in (xavier_uniform_, xavier_normal_, kaiming_uniform_, kaiming_normal_)}
 PAIRS = [
-    *(Pair(f.__name__, partial(filled, f), partial(filled, getattr(nn.init, f.__name__))) for f in INITS),
+    *(
+        Pair(
+            name,
+            partial(filled, partial(OURS[name.split(",")[0]], **options)),
+            partial(filled, partial(getattr(nn.init, name.split(",")[0]), **options)),
+        )
+        for name, options in INITS.items()
+    ),
     layer_pair("training", lambda c: BatchNorm1d(c.n_in), lambda c: nn.BatchNorm1d(c.n_in), several),
     layer_pair("use", lambda c: used(BatchNorm1d, c), lambda c: used(nn.BatchNorm1d, c)),
     Pair(
         "kept",
         lambda c: used(BatchNorm1d, c).buffers,
         lambda c: dict(used(nn.BatchNorm1d, c).named_buffers()),
+    ),
+    Pair(
+        "kept, all batches alike",
+        lambda c: used(partial(BatchNorm1d, momentum=None), c).buffers,
+        lambda c: dict(used(partial(nn.BatchNorm1d, momentum=None), c).named_buffers()),
     ),
     layer_pair("layer norm", lambda c: LayerNorm(c.n_in), lambda c: nn.LayerNorm(c.n_in)),
     layer_pair(

@@ -15,6 +15,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
+from curriculum.contracts import within
 from curriculum.data import load
 from curriculum.demo import demo
 from curriculum.draw import OTHER, new_figure
@@ -62,6 +63,7 @@ class Dropout:
     """Inverted dropout (Srivastava et al. 2014): what stays grows, but only in training. Any shape."""
 
     def __init__(self, p: float = 0.5) -> None:
+        within("p", p, 0, 1)
         self.params: dict[str, Tensor] = {}
         self.grads: dict[str, Tensor] = {}
         self.p, self.training = p, True
@@ -95,6 +97,7 @@ class DecayingSGD(SGD):
 
     def __init__(self, params: dict[str, Tensor], lr: float, weight_decay: float) -> None:
         super().__init__(params, lr)
+        within("weight_decay", weight_decay)
         self.weight_decay = weight_decay
 
     def step(self, grads: dict[str, Tensor]) -> None:

@@ -15,6 +15,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
+from curriculum.contracts import copy_into
 from curriculum.data import Data, Split, load
 from curriculum.demo import demo
 from curriculum.draw import SCRATCH, TORCH, new_figure
@@ -90,9 +91,8 @@ class MLP(Sequential):
         return grad_logits
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Copy parameters from a dictionary with the same names, this side's or PyTorch's."""
-        for name, param in self.params.items():
-            param.copy_(state[name])
+        """Copy parameters from a dictionary with the same names and shapes, this side's or PyTorch's."""
+        copy_into(self.params, state)
 
     def share(self, params: Mapping[str, Tensor]) -> None:
         """Use these tensors from now on, without a copy: what changes them changes this model."""

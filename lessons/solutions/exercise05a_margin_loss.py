@@ -84,7 +84,7 @@ class _Alone(MarginLoss):
 
 
 class _BatchForgotten(MarginLoss):
-    def share(self, count: int, grad_loss: Tensor | None) -> Tensor | float:
+    def share(self, count: float, grad_loss: Tensor | None) -> Tensor | float:
         return super().share(1, grad_loss)
 
 

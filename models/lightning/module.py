@@ -21,7 +21,7 @@ from models.lightning.data import MNISTDataModule, ShareOfBatches
 from models.networks import scratch, torch_nn
 from models.networks.engine import first_nonfinite_layer
 
-INITS = {
+INITS: dict[str, Callable[[Tensor], Tensor]] = {
     "xavier_uniform": xavier_uniform_,
     "xavier_normal": xavier_normal_,
     "kaiming_uniform": kaiming_uniform_,

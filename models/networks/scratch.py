@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from curriculum.contracts import copy_into
 from lessons import lesson13_mnist
 from lessons.lesson01_neuron import Sigmoid
 from lessons.lesson03_activations import GELU, ReLU, SiLU, Tanh
@@ -60,6 +61,10 @@ class MLP(lesson13_mnist.MLP):
             for index, layer in enumerate(self.layers)
             for name, value in getattr(layer, "buffers", {}).items()
         }
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Copy parameters and buffers from a dictionary with the same names and shapes."""
+        copy_into(self.params | self.buffers, state)
 
     def train(self, mode: bool = True) -> None:
         """Batch norm and dropout act differently in training (`True`) and in use."""

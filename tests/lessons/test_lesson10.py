@@ -406,7 +406,8 @@ def test_where_pytorch_differs() -> None:
     for options in refused:
         with pytest.raises(ValueError, match="Invalid"):
             optim.SGD([torch.zeros(1)], **options)
-        lesson.MomentumSGD(weight(), **options)
+        with pytest.raises(ValueError, match=r"is -1.0; expected 0 or more"):
+            lesson.MomentumSGD(weight(), **options)
     w = nn.Parameter(torch.ones(1, dtype=torch.float64))
     w.grad = torch.zeros_like(w)
     optim.AdamW([w], lr=0.5, weight_decay=0.1).step()
