@@ -165,7 +165,8 @@ class DigitsCLI(LightningCLI):
     def _take_data_of_the_run(self, config: Any) -> None:
         """A trained network is tried on the data that it learned from, unless others were chosen."""
         trained = config.ckpt_path or config.weights
-        if self.subcommand == "fit" or config.data.dataset != "auto" or not trained:
+        is_chosen = config.data.dataset != "auto" or config.data.data_dir is not None
+        if self.subcommand == "fit" or is_chosen or not trained:
             return
         path = Path(trained).absolute()
         run = RunFolder(path.parent if path.suffix == ".safetensors" else path.parents[1])
@@ -284,7 +285,7 @@ class DigitsCLI(LightningCLI):
         trainer: Any = self.trainer
         log = next(callback for callback in trainer.callbacks if isinstance(callback, LogRun))
         if trainer.limit_val_batches and log.measured_at != trainer.global_step:
-            trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
+            self._validate_at_the_last_step()
         results = dict(log.measured)
         if self._config.test:
             results |= trainer.test(self.model, datamodule=self.datamodule, verbose=False)[0]
@@ -293,6 +294,13 @@ class DigitsCLI(LightningCLI):
             report = self._facts() | results | {"train_seconds": log.train_seconds}
             RunFolder(Path(folder)).finish(self.model.model.state_dict(), report)
         self._show({"training": f"{log.train_seconds:.1f} s", **_readable(results)})
+
+    def _validate_at_the_last_step(self) -> None:
+        """Its points stand at the last step, as those of a validation within the training do."""
+        loop: Any = self.trainer.fit_loop.epoch_loop
+        loop._batches_that_stepped -= 1  # as Lightning itself does around each of those
+        self.trainer.validate(self.model, datamodule=self.datamodule, verbose=False)
+        loop._batches_that_stepped += 1
 
     def after_validate(self) -> None:
         self._show(_readable(self.trainer.callback_metrics))

@@ -30,7 +30,7 @@ class LogRun(L.Callback):
         self.run_log: RunLog | None = None
         self.train_seconds = 0.0
         self.measured: dict[str, float] = {}  # what the last validation said
-        self.measured_at: int | None = None  # after so many steps
+        self.measured_at = 0  # after so many steps
         self._steps = 0  # that the run log knows of
         self._begin = 0.0
 
@@ -42,7 +42,7 @@ class LogRun(L.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.train_seconds = state_dict["train_seconds"]
         self.measured = state_dict["measured"]
-        self.measured_at = state_dict.get("measured_at")  # older checkpoints do not tell
+        self.measured_at = state_dict.get("measured_at", 0)  # older checkpoints do not tell
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """An epoch of few batches still gets a point on the training curve."""

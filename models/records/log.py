@@ -89,6 +89,8 @@ class RunLog:
             module = forward if isinstance(forward, nn.Module) else ByHand(forward)
             with warnings.catch_warnings():  # the writer still uses torch.jit, which is deprecated
                 warnings.simplefilter("ignore", FutureWarning)
+                # The shapes of this one picture are looked at, as those of every batch are.
+                warnings.simplefilter("ignore", torch.jit.TracerWarning)
                 self.writer.add_graph(module, self.data.val.x[:1].to(first))
 
     def scalars(self, step: int, **values: float | Tensor) -> None:

@@ -15,8 +15,8 @@ import yaml
 from safetensors.torch import load_file
 
 from curriculum import UserError
-from curriculum.runs.catalogue import find
-from curriculum.runs.events import EventLog
+from curriculum.runs.catalogue import find, rows
+from curriculum.runs.events import EVENT_FILES, EventLog
 from models.jobs import mnist
 from models.jobs.options import Options
 from models.lightning import cli as fit
@@ -190,8 +190,11 @@ def test_a_checkpoint_knows_what_pixels_its_network_was_fed() -> None:
 
 def test_logging_may_be_switched_off() -> None:
     fit.main(["fit", *SMALL, "--log.level", "off"])
-    assert find(Path("runs")) == []
+    run = Path("runs/fit/version_0")
+    assert not list(run.glob(EVENT_FILES))
     assert Path("runs/fit/version_0/config.yaml").exists()
+    (row,) = rows(Path("runs"))
+    assert row["test_acc"] == json.loads((run / "report.json").read_text())["test_acc"]
 
 
 TWO_STEPS = (
@@ -311,6 +314,8 @@ def test_looking_changes_nothing(level: str) -> None:
 )
 def test_all_results_are_of_the_last_step(option: str) -> None:
     fit.main(["fit", *SMALL, option])
+    (row,) = rows(Path("runs"))
+    assert row["steps"] == (30 if "max_steps" in option else 38)
     fit.main(["validate", "--ckpt_path", "runs/fit/version_0/checkpoints/last.ckpt"])
     fit.main(["test", "--ckpt_path", "runs/fit/version_0/checkpoints/last.ckpt"])
     report = json.loads(Path("runs/fit/version_0/report.json").read_text())
