@@ -87,7 +87,7 @@ def test_a_run_is_read_as_values(own: Path) -> None:
     for file in own.glob("events*"):
         file.unlink()
     assert run.config.startswith("trainer:")
-    assert run.results() == pytest.approx({"train_loss": 1 / 15, "val_acc": 29 / 30, "test_acc": 0.5})
+    assert run.results == pytest.approx({"train_loss": 1 / 15, "val_acc": 29 / 30, "test_acc": 0.5})
     assert list(run.curves()) == ["train_loss", "val_acc", "grad_norm/0.weight", "grad_norm/0.bias"]
     assert len(run.curves()["train_loss"]) == 30
 

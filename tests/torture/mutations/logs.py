@@ -120,8 +120,8 @@ MUTATIONS = (
         name="events_ten_before_two",
         breaks="version_10 stands before version_2.",
         file="curriculum/runs/catalogue.py",
-        find="for file in log_dir.rglob(EVENT_FILES)}, key=natural)",
-        put="for file in log_dir.rglob(EVENT_FILES)})",
+        find="if is_run(folder)), key=natural)",
+        put="if is_run(folder)))",
         tests="tests/runs/test_catalogue.py",
     ),
     Mutation(
