@@ -192,8 +192,8 @@ MUTATIONS = (
         name="tensorboard_for_all",
         breaks="TensorBoard listens to the whole network.",
         file="curriculum/runs/tensorboard.py",
-        find='"--host=localhost"',
-        put='"--host=0.0.0.0"',
+        find='HERE = "localhost"',
+        put='HERE = "0.0.0.0"',
         tests="tests/models/test_logs.py -k this_machine_only",
     ),
     Mutation(
