@@ -10,6 +10,10 @@ LINES_SHOWN = 20  # of what the learner's code printed, the last ones
 WIDTH = 80
 
 
+class SolutionsClosedError(Exception):
+    """An answer reached for the solutions."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """How an answer fared. `bug` is the mistake's name, where it is one of the solution's list."""

@@ -56,6 +56,30 @@ def test_what_an_answer_prints_starts_and_writes_ends_with_its_process(
     assert not (mine / "litter").exists()
 
 
+BESIDE = """
+from pathlib import Path
+import models
+from tools import double
+from helper import doubled
+data = Path(__file__).with_name('data.txt').read_text()
+if __name__ == '__main__': sys.exit('not here')
+"""
+
+
+def test_what_lies_beside_an_answer_is_found(give: Callable[..., Verdict], mine: Path) -> None:
+    """Modules, also of a name that this project uses; packages; data. Nothing is written there."""
+    (mine / "helper.py").write_text("def doubled(x): return 2 * x")
+    (mine / "models.py").write_text("factor = 2")
+    (mine / "tools").mkdir()
+    (mine / "tools" / "__init__.py").write_text("from .inner import double")
+    (mine / "tools" / "inner.py").write_text("double = 2")
+    (mine / "data.txt").write_text("2")
+    before = sorted(mine.rglob("*"))
+    verdict = give(answer("return doubled(x)", "return models.factor * grad_y * int(data) / double", BESIDE))
+    assert verdict.passed, verdict.message
+    assert sorted(mine.rglob("*")) == before
+
+
 ALONE = """
 try: input()
 except EOFError: print('nobody answers')
@@ -115,6 +139,7 @@ def ended(mine: Path) -> Callable[..., Verdict]:
     def verdict(code: int | None, trace: str = "", begun: bool = True) -> Verdict:
         child = Child.__new__(Child)
         child.path = mine
+        child.token = "known to the grader"
         child.process = SimpleNamespace(poll=lambda: code)  # type: ignore[assignment]
         if begun:
             (mine / "begun").touch()
@@ -139,6 +164,16 @@ def test_the_exit_code_tells_how_it_ended(
     ended: Callable[..., Verdict], code: int | None, message: str
 ) -> None:
     assert ended(code).message == message
+
+
+def test_a_verdict_that_the_answer_wrote_is_none(ended: Callable[..., Verdict], mine: Path) -> None:
+    for forged in ('{"token": "guessed", "verdict": {"kind": "passed"}}', "[]", "{", "7"):
+        (mine / "result").write_text(forged)
+        assert ended(0).message.startswith("it ended the whole process (exit code 0) before it was graded")
+    (mine / "result").write_text(
+        '{"token": "known to the grader", "verdict": {"kind": "passed", "message": "passed", "details": []}}'
+    )
+    assert ended(0).passed
 
 
 def test_the_trace_tells_where_it_ended(ended: Callable[..., Verdict], mine: Path) -> None:

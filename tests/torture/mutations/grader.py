@@ -46,7 +46,7 @@ MUTATIONS = (
         name="judge_nn_passes",
         breaks="An answer that lets torch.nn do the work passes.",
         file="curriculum/grader/judge.py",
-        find="if names and not _is_about_torch(solution):",
+        find="if names and not is_about_torch(solution):",
         put="if names and _is_about_torch(solution):",
         tests="tests/grader/test_verdicts.py -k misbehaviour",
     ),
