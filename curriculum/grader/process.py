@@ -135,7 +135,11 @@ class Children:
             return Verdict(
                 "missing", f"there is no {file.name}; put it there with: curriculum reset {exercise.id}"
             )
-        if file.read_bytes() == exercise.path.read_bytes():
+        try:
+            begun = file.read_bytes() != exercise.path.read_bytes()
+        except OSError as error:
+            return Verdict("missing", f"{file.name} cannot be read ({error.strerror}); make it readable")
+        if not begun:
             return Verdict("not begun", f"not begun: {file} is as it was handed out")
         child = self.spare or Child()
         self.spare = Child() if more else None

@@ -272,7 +272,9 @@ def test_files_are_bounded() -> None:
 
 def test_what_the_command_line_needs_is_free_of_torch() -> None:
     """So its answer to a wrong name comes at once."""
-    rooms = "classroom exercise explain junit learner limits process progress session solution verdict"
+    rooms = (
+        "classroom exercise explain handed_in junit learner limits process progress session solution verdict"
+    )
     imports = "; ".join(f"import curriculum.grader.{name}" for name in rooms.split())
     program = f"import sys; {imports}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
