@@ -204,4 +204,28 @@ MUTATIONS = (
         put="scalars=1000",
         tests="tests/runs/test_tensorboard.py",
     ),
+    Mutation(
+        name="catalogue_without_log",
+        breaks="A run without event files is unknown.",
+        file="curriculum/runs/catalogue.py",
+        find="return event_files(folder) + ours",
+        put="return event_files(folder)",
+        tests="tests/runs/test_catalogue.py",
+    ),
+    Mutation(
+        name="catalogue_twice",
+        breaks="A run is listed once more for each link that leads to it.",
+        file="curriculum/runs/catalogue.py",
+        find="if place in seen or is_a_way_back or",
+        put="if place in seen or",
+        tests="tests/runs/test_catalogue.py",
+    ),
+    Mutation(
+        name="export_bare_nan",
+        breaks="An exported JSON file has NaN in it, which other programs do not read.",
+        file="curriculum/runs/export.py",
+        find="for_json(_run(run)) for run in runs], allow_nan=False",
+        put="_run(run) for run in runs]",
+        tests="tests/runs/test_export.py",
+    ),
 )
