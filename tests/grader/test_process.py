@@ -232,6 +232,16 @@ def test_the_next_child_gets_ready_while_one_works(mine: Path, monkeypatch: pyte
     assert Counted.alive == []
 
 
+def test_a_file_that_may_not_be_read_is_told(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", closed)  # the superuser may read every file
+    exercise = select_one("01a")
+    verdict = Children().grade(exercise, mine / exercise.path.name, 60)
+    assert verdict.message == "exercise01a_double.py cannot be read (Permission denied); make it readable"
+
+
 # ---------------------------------------------------------------- what a system does not hold it to
 
 

@@ -155,8 +155,8 @@ def test_runs_behind_links_are_found_once(tmp_path: Path) -> None:
     (log_dir / "once more").symlink_to(tmp_path / "disk/deep")
     (log_dir / "dangling").symlink_to("nowhere")
     (log_dir / "circle").symlink_to("circle")
-    names = [row["name"] for row in rows(log_dir)]
-    assert sorted(names) == ["mnist/torch/version_0", "once more/version_0"]
+    assert find(log_dir) == [own, log_dir / "once more/version_0"]
+    assert sorted(row["name"] for row in rows(log_dir)) == ["mnist/torch/version_0", "once more/version_0"]
     assert resolve("once more", log_dir).resolve() == elsewhere
     assert [row["name"] for row in rows(log_dir / "linked")] == ["deep/version_0"]
 

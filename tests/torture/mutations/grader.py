@@ -190,8 +190,8 @@ MUTATIONS = (
         name="guard_solutions_open",
         breaks="An answer can read the solutions.",
         file="curriculum/grader/guard.py",
-        find="if any(closed in path for path in _places(arguments)):",
-        put="if all(closed in path for path in _places(arguments)):",
+        find="    sys.addaudithook(refuse)\n",
+        put="",
         tests="tests/grader/test_guard.py",
     ),
     Mutation(

@@ -213,8 +213,8 @@ MUTATIONS = (
         tests="tests/runs/test_catalogue.py",
     ),
     Mutation(
-        name="catalogue_twice",
-        breaks="A run is listed once more for each link that leads to it.",
+        name="catalogue_by_a_link",
+        breaks="A run is listed by a link that leads to it, not by its own place.",
         file="curriculum/runs/catalogue.py",
         find="if place in seen or is_a_way_back or",
         put="if place in seen or",
