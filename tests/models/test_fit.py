@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from curriculum import UserError
 from curriculum.runs.catalogue import find
-from curriculum.runs.events import EventLog
+from curriculum.runs.events import EventLog, event_files
 from models.jobs import mnist
 from models.jobs.options import Options
 from models.lightning import cli as fit
@@ -190,8 +190,8 @@ def test_a_checkpoint_knows_what_pixels_its_network_was_fed() -> None:
 
 def test_logging_may_be_switched_off() -> None:
     fit.main(["fit", *SMALL, "--log.level", "off"])
-    assert find(Path("runs")) == []
-    assert Path("runs/fit/version_0/config.yaml").exists()
+    assert find(Path("runs")) == [Path("runs/fit/version_0")]
+    assert event_files(Path("runs/fit/version_0")) == []
 
 
 TWO_STEPS = (
