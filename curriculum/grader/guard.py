@@ -1,8 +1,11 @@
-"""What an answer may not do to pass: read or run the solution, replace what it is held against.
+"""What an answer may not do to pass: read or run the solution, change what it is held against.
+
+The guard remembers torch's numbers from before the learner's file is loaded. An answer that has passed is
+held against those once more, so that it helps nobody to change torch.
 
 This sees what learners try. It is no prison: an answer runs in the process that grades it. What goes below
-Python (ctypes, a kernel registered with torch.library) or through another program, and a solution that was
-copied into the file by hand, are not seen.
+Python (ctypes), through another program or through the memory of the grader, and a solution that was copied
+into the file by hand, are not seen.
 """
 
 import contextlib
@@ -12,27 +15,26 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from functools import partial
+from math import isclose, isnan
 from pathlib import Path
+from sys import setprofile
 from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
-from torch.overrides import _get_current_function_mode_stack
-from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
+from torch import Tensor
 
 from curriculum.grader.judge import is_about_torch
-from curriculum.grader.trials import CASES, run_side
+from curriculum.grader.trials import CASES, Outcome, run_side
 from curriculum.grader.verdict import SolutionsClosedError, Verdict
+from curriculum.pair import TOLERANCE, Case, Pair
 
-# Every function and class in these and below has to stay as it is.
-WATCHED = (
-    "torch.nn", "torch.optim", "torch.autograd", "torch._C", "curriculum", "lessons", "importlib",
-)  # fmt: skip
-WATCHED_ALONE = (
-    "torch", "torch._tensor", "torch.functional", "builtins", "math", "operator", "functools", "itertools",
-    "contextlib", "dataclasses", "inspect", "ast", "re", "json", "os", "sys", "linecache", "traceback",
-)  # fmt: skip
-# And in these every value: what the grader holds an answer to, and hooks into all modules of torch.
-WHOLE = ("curriculum.grader", "curriculum.pair", "curriculum.from_scratch", "torch.nn.modules.module")
+# What stands in the grader and in Python's own functions has to stay.
+WHOLE = ("curriculum.grader", "curriculum.pair", "curriculum.from_scratch")
+BUILTINS = "builtins"
+
+Numbers = dict[str, tuple[str, tuple[int, ...], list[float]]]  # by name: dtype, shape, values
+to_list = Tensor.tolist  # as it is before an answer can change it
 
 
 class Guard:
@@ -40,7 +42,11 @@ class Guard:
 
     def __init__(self, solution: ModuleType) -> None:
         self.solution = solution
-        self._settle()
+        self.is_about_torch = is_about_torch(solution)
+        ours = getattr(solution, solution.ANSWER)
+        self.wanted = [numbers(run_side(pair.run_torch, case)) for pair, case in _trials(solution, ours)]
+        self.tolerance = {str(dtype): tolerance for dtype, tolerance in TOLERANCE.items()}
+        self.of_torch = _of_torch(self._ran(ours))
         self.modules = {name: module for name, module in sys.modules.items() if _is_watched(name)}
         self.modules[solution.__name__] = solution
         self.before = self._contents()
@@ -58,54 +64,38 @@ class Guard:
         """The judge's `verdict`, unless the answer came to it by something that it may not do."""
         replaced = self._replaced()
         if replaced:
-            return Verdict(
-                "replaced", f"it replaces {replaced}, which it is held against: leave that as it is"
-            )
+            return Verdict("replaced", f"it replaces {replaced}, by which it is graded: leave that as it is")
         if not verdict.passed:
             return verdict
+        if not self._agrees(answer):
+            return Verdict(
+                "replaced", "it agrees only with a torch that it has changed: leave torch as it is"
+            )
         ran = self._ran(answer)
         if (self.solution.__file__, self.solution.ANSWER) in ran:
             return Verdict("not its own", "right numbers, but it runs the solution: write it yourself")
-        if not is_about_torch(self.solution) and _of_torch(ran) - self.of_torch:
+        if not self.is_about_torch and _of_torch(ran) - self.of_torch:
             return Verdict("not by hand", "right numbers, but it runs torch.nn or autograd: write it by hand")
         return verdict
 
-    def _settle(self) -> None:
-        """Let torch and the judge do once what changes them the first time only."""
-        is_about_torch(self.solution)
-        ours = getattr(self.solution, self.solution.ANSWER)
-        for pair in self.solution.pairs(ours):
-            for case in CASES:
-                run_side(pair.run_torch, case)
-        self.of_torch = _of_torch(self._ran(ours))
+    def _agrees(self, answer: Any) -> bool:
+        """Whether the answer's numbers are those that torch had."""
+        trials = _trials(self.solution, answer)
+        for (pair, case), wanted in zip(trials, self.wanted, strict=True):
+            if wanted and not self._equal(numbers(run_side(pair.run_scratch, case)), wanted):
+                return False
+        return True
 
-    def _replaced(self) -> str:
-        """The name of something that is not what it was; empty where there is no such thing."""
-        if _get_current_function_mode_stack() or _get_current_dispatch_mode_stack():
-            return "torch's functions, by a mode that is on"
-        now = self._contents()
-        changed = [name for name, known in self.before.items() if now.get(name) != known]
-        added = [name for name in now if name not in self.before and self._is_whole(name)]
-        return min(changed + added, key=len, default="")
-
-    def _is_whole(self, name: str) -> bool:
-        """Whether nothing may be added there: a global of the grader's can hide a built-in function."""
-        return name.startswith((*(f"{whole}." for whole in WHOLE), f"{self.solution.__name__}."))
-
-    def _contents(self) -> dict[str, tuple[Any, ...]]:
-        """What each name stands for, as numbers and text that can be compared."""
-        found = {}
-        for module_name, module in self.modules.items():
-            whole = self._is_whole(f"{module_name}.")
-            for name, value in list(vars(module).items()):
-                if name == "__warningregistry__":
-                    continue
-                if whole or callable(value) or isinstance(value, ModuleType):
-                    found[f"{module_name}.{name}"] = _fingerprint(value, whole)
-                if isinstance(value, type) and value.__module__ == module_name:
-                    for attribute, inner in list(vars(value).items()):
-                        found[f"{module_name}.{name}.{attribute}"] = _fingerprint(inner, whole=False)
-        return found
+    def _equal(self, got: Numbers, wanted: Numbers) -> bool:
+        if got.keys() != wanted.keys():
+            return False
+        for name, (dtype, shape, values) in wanted.items():
+            if got[name][:2] != (dtype, shape):
+                return False
+            relative, absolute = self.tolerance.get(dtype, (0.0, 0.0))
+            if not all(map(partial(_close_to, relative, absolute), got[name][2], values)):
+                return False
+        return True
 
     def _ran(self, answer: Any) -> set[tuple[str, str]]:
         """What runs when the answer is held against torch: files, and the class or function in them."""
@@ -115,14 +105,56 @@ class Guard:
             ran.add((frame.f_code.co_filename, frame.f_code.co_qualname.partition(".")[0]))
 
         pairs = self.solution.pairs(answer)
-        sys.setprofile(note)
+        setprofile(note)
         try:
             with contextlib.redirect_stdout(io.StringIO()):  # what the answer prints was read once
                 for pair in pairs:
                     run_side(pair.run_scratch, CASES[0])
         finally:
-            sys.setprofile(None)
+            setprofile(None)
         return ran
+
+    # ------------------------------------------------------------ what stands in the grader
+
+    def _replaced(self) -> str:
+        """The name of something that is not what it was; empty where there is no such thing."""
+        now = self._contents()
+        changed = [name for name, known in self.before.items() if now.get(name) != known]
+        # A new name can hide a function of Python's. Python's own may get more, by gettext for example.
+        added = [name for name in now if name not in self.before and not name.startswith(BUILTINS)]
+        return min(changed + added, key=len, default="")
+
+    def _contents(self) -> dict[str, tuple[Any, ...]]:
+        """What each name stands for, as numbers and text that can be compared."""
+        found = {}
+        for module_name, module in self.modules.items():
+            for name, value in list(vars(module).items()):
+                if name in ("__builtins__", "__warningregistry__"):  # Python writes there
+                    continue
+                found[f"{module_name}.{name}"] = _fingerprint(value)
+                if isinstance(value, type) and value.__module__ == module_name != BUILTINS:
+                    for attribute, inner in list(vars(value).items()):
+                        found[f"{module_name}.{name}.{attribute}"] = _fingerprint(inner)
+        return found
+
+
+def numbers(outcome: Outcome) -> Numbers:
+    """Results as plain numbers, which no change of torch reaches any more; empty where there are none."""
+    return {
+        name: (str(value.dtype), tuple(value.shape), to_list(value.reshape(-1)))
+        for name, value in outcome.results.items()
+    }
+
+
+def _close_to(relative: float, absolute: float, one: float, other: float) -> bool:
+    """At least as loose as the judge, whose bound is the sum of the two and not the larger one."""
+    if isnan(one) or isnan(other):
+        return isnan(one) and isnan(other)
+    return isclose(one, other, rel_tol=2 * relative, abs_tol=2 * absolute)
+
+
+def _trials(solution: ModuleType, answer: Any) -> list[tuple[Pair, Case]]:
+    return [(pair, case) for pair in solution.pairs(answer) for case in CASES]
 
 
 def _of_torch(ran: set[tuple[str, str]]) -> set[str]:
@@ -133,15 +165,13 @@ def _of_torch(ran: set[tuple[str, str]]) -> set[str]:
 
 
 def _is_watched(name: str) -> bool:
-    return name in WATCHED_ALONE or any(name == room or name.startswith(f"{room}.") for room in WATCHED)
+    return name == BUILTINS or any(name == whole or name.startswith(f"{whole}.") for whole in WHOLE)
 
 
-def _fingerprint(value: Any, whole: bool) -> tuple[Any, ...]:
+def _fingerprint(value: Any) -> tuple[Any, ...]:
     if isinstance(value, FunctionType):
         return id(value), id(value.__code__), id(value.__defaults__)
-    if isinstance(value, type):
-        return id(value), tuple(vars(value))  # what is added to a class hides what it inherits
-    if whole and isinstance(value, dict | list | set | tuple):
+    if isinstance(value, dict | list | set | tuple):
         return id(value), repr(value)
     return (id(value),)
 

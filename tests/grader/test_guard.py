@@ -12,7 +12,7 @@ from curriculum.grader import child
 from curriculum.grader.exercise import Exercise, exercises
 from curriculum.grader.guard import Guard
 from curriculum.grader.verdict import Verdict
-from tests.support.foul import READS, REPLACES, ROOT, RUNS
+from tests.support.foul import CHANGES, READS, REPLACES, ROOT, RUNS
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
 
@@ -36,19 +36,31 @@ WANTED = {
         for way in RUNS
     },
     **{
-        f"replaces {name}": f"replaced: it replaces {re.escape(name)}, which it is held against: leave .*"
+        f"changes {way}": "replaced: it agrees only with a torch that it has changed: leave torch as it is"
+        for way in CHANGES
+    },
+    **{
+        f"replaces {name}": f"replaced: it replaces {name}, by which it is graded: leave that as it is"
         for name in REPLACES
     },
-    "hides": "replaced: it replaces curriculum.grader.judge.forbidden_names, which .*",
+    "hides": "replaced: it replaces curriculum.grader.judge.forbidden_names, by .*",
     "other name": "not by hand: right numbers, but it runs torch.nn or autograd: write it by hand",
     "out of sys.modules": "error: KeyError .*",
     "through inspect": "error: TypeError .*",
+    "allclose": "mistake: .*",
     "caught": "values: .*",
     "liar": "error: it does not fit the exercise: TypeError: output is of type Liar; expected a tensor",
     "right": "passed: passed",
     "right, with a check of its own": "passed: passed",
 }
-FEW = ("reads through a helper", "runs inherited", "replaces torch.nn.LeakyReLU", "other name", "right")
+FEW = (
+    "reads through a helper",
+    "runs inherited",
+    "changes a class",
+    "replaces curriculum.pair.TOLERANCE",
+    "other name",
+    "right",
+)
 
 
 def test_who_reads_runs_or_replaces_does_not_pass() -> None:

@@ -73,45 +73,55 @@ RUNS = {
     "from memory": f"{TOP}LeakyReLU = next(c for c in gc.get_objects() if isinstance(c, type)"
     " and c.__name__ == 'LeakyReLU' and 'solution' in c.__module__)",
 }
-REPLACES = {  # what, and how
-    "torch.nn.LeakyReLU": "nn.LeakyReLU = type('M', (nn.Module,),"
+CHANGES = {  # torch, so that it agrees
+    "a class": "nn.LeakyReLU = type('M', (nn.Module,),"
     " {'__init__': lambda s, a: nn.Module.__init__(s), 'forward': lambda s, x: 3 * x})",
-    "torch.nn.modules.activation.LeakyReLU.forward": "nn.LeakyReLU.forward = lambda s, x: 3 * x",
-    "torch.nn.functional.leaky_relu": "nn.functional.leaky_relu = lambda x, *_: 3 * x",
-    "torch._C._nn.leaky_relu": "torch._C._nn.leaky_relu = lambda x, *_: 3 * x",
-    "torch.nn.modules.activation.F": "nn.modules.activation.F ="
-    " types.SimpleNamespace(leaky_relu=lambda x, *_: 3 * x)",
-    "torch.nn.modules.module._global_forward_hooks": "nn.modules.module.register_module_forward_hook("
-    "lambda m, given, made: 3 * given[0])",
-    "torch.Tensor": "torch.Tensor.__sub__ = lambda s, o: torch.zeros_like(s)\n"
+    "a method": "nn.LeakyReLU.forward = lambda s, x: 3 * x",
+    "code": "def forward(self, x): return 3 * x\nnn.LeakyReLU.forward.__code__ = forward.__code__",
+    "a function": "nn.functional.leaky_relu = lambda x, *_: 3 * x",
+    "a function in C": "torch._C._nn.leaky_relu = lambda x, *_: 3 * x",
+    "a module": "nn.modules.activation.F = types.SimpleNamespace(leaky_relu=lambda x, *_: 3 * x)",
+    "by a hook": "nn.modules.module.register_module_forward_hook(lambda m, given, made: 3 * given[0])",
+    "by a mode": MODE,
+    "tensors": "torch.Tensor.__sub__ = lambda s, o: torch.zeros_like(s)\n"
     "torch.Tensor.abs = lambda s: torch.zeros_like(s)",
-    "torch's functions, by a mode that is on": MODE,
-    "builtins.any": "builtins.any = lambda _: False",
-    "torch.allclose": "torch.allclose = lambda *_, **__: True",
+    "a kernel": "library = torch.library.Library('aten', 'IMPL')\n"
+    "library.impl('leaky_relu', lambda x, *_: 3 * x, 'AutogradCPU')",
+}
+REPLACES = {  # what, and how
     "curriculum.grader.trials.differences": "import curriculum.grader.trials as t\n"
     "t.differences = lambda *_: []",
     "curriculum.grader.trials.Trial.failed": "import curriculum.grader.trials as t\n"
     "t.Trial.failed = property(lambda s: False)",
+    "curriculum.grader.trials.CASES": "import curriculum.grader.trials as t\nt.CASES = t.CASES[:1]",
     "curriculum.pair.TOLERANCE": "import curriculum.pair as p\n"
     "p.TOLERANCE.update({kind: (1e9, 1e9) for kind in p.TOLERANCE})",
+    "curriculum.pair.Case.tensor": "import curriculum.pair as p\n"
+    "p.Case.tensor = lambda s, name, *shape: torch.zeros(shape, dtype=s.dtype)",
+    "curriculum.from_scratch.FORBIDDEN": "import curriculum.from_scratch as f\nf.FORBIDDEN.clear()",
     "curriculum.grader.judge.list": "import curriculum.grader.judge as j\n"
     "j.list = lambda _: [types.SimpleNamespace(failed=False)]",
     "curriculum.grader.child.judge": "import curriculum.grader.child as c, curriculum.grader.verdict as v\n"
     "c.judge = lambda *_: v.Verdict('passed', 'passed')",
+    "builtins.any": "builtins.any = lambda _: False",
 }
 FOUL = {
     **{f"reads {name}": text for name, text in READS.items()},
     **{f"runs {name}": text for name, text in RUNS.items()},
+    **{f"changes {way}": f"{TRIPLE}\n{text}" for way, text in CHANGES.items()},
     **{f"replaces {name}": f"{TRIPLE}\n{text}" for name, text in REPLACES.items()},
     "hides": f"{OF_TORCH}\nimport curriculum.grader.judge as j\nj.forbidden_names = lambda _: []",
     "other name": TOP + "LEAKY = nn.LeakyReLU(0.1)" + ANSWER.format(forward="LEAKY(x)", backward=BACKWARD),
     "out of sys.modules": f"{TOP}LeakyReLU = sys.modules['solution_{NAME}'].LeakyReLU",
     "through inspect": f"{TOP}exec(inspect.getsource(Stub.__subclasses__()[0]))",
+    "allclose": f"{TRIPLE}\ntorch.allclose = lambda *_, **__: True\ntorch.equal = lambda *_: True",
     "caught": f"try:\n    {FROM_SOLUTION}except BaseException:\n    pass\n{TRIPLE}",
     "liar": TOP + LIAR + ANSWER.format(forward="(3 * x).as_subclass(Liar)", backward="3 * grad_y"),
     "right": RIGHT,
     "right, with a check of its own": f"{RIGHT}\nassert nn.LeakyReLU(0.1)(torch.ones(1)) == 1\n"
-    "torch.manual_seed(1)\ntorch.set_printoptions(precision=3)",
+    "layer = nn.Linear(2, 1)\noptimizer = torch.optim.AdamW(layer.parameters())\n"
+    "layer(torch.ones(2)).backward()\noptimizer.step()\ntorch.set_default_device('cpu')\n"
+    "builtins._ = str",
 }
 
 

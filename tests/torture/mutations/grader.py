@@ -198,8 +198,8 @@ MUTATIONS = (
         name="guard_replaced_class",
         breaks="An answer passes that puts another class in the place of torch's.",
         file="curriculum/grader/guard.py",
-        find="if now.get(name) != known]",
-        put="if now.get(name) is None]",
+        find="if not self._agrees(answer):",
+        put="if not answer:",
         tests="tests/grader/test_guard.py",
     ),
     Mutation(
