@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from curriculum import UserError
 from curriculum.cli.options import EXERCISES, AsJson
 from curriculum.table import TerminalTable
 
@@ -16,6 +17,10 @@ OwnDir = Annotated[Path, typer.Option("--dir", help="Your own folder of exercise
 OneExercise = Annotated[str, typer.Argument(help="An exercise: 03a.", show_default=False)]
 Seconds = Annotated[float, typer.Option(min=1, help="How long an answer may take.")]
 JUnit = Annotated[Path | None, typer.Option(help="Also write the verdicts to this file, as JUnit XML.")]
+
+Marks = Annotated[
+    Path | None, typer.Option("--csv", help="Also write the marks to this file: a row per learner.")
+]
 
 
 def start(folder: Annotated[Path, typer.Argument(help="Your own folder.")] = EXERCISES) -> None:
@@ -99,6 +104,7 @@ def reset(which: OneExercise, folder: OwnDir = EXERCISES) -> None:
 
 def grade(
     folder: Annotated[Path, typer.Argument(help="One folder per learner, with their files in it.")],
+    marks: Marks = None,
     seconds: Seconds = 30,
     as_json: AsJson = False,
     junit: JUnit = None,
@@ -107,6 +113,11 @@ def grade(
     from curriculum.grader import classroom, limits
     from curriculum.grader.junit import write_junit
 
+    for file in filter(None, (marks, junit)):
+        if not file.parent.is_dir():  # now, not when all is graded
+            raise UserError(
+                f"there is no folder {file.parent} for {file.name}; make it, or choose another file"
+            )
     unguarded = limits.not_guarded()
     if unguarded:
         print(f"curriculum: on this system {unguarded}", file=sys.stderr)
@@ -115,6 +126,9 @@ def grade(
         print(json.dumps([one.row() for one in grades], indent=2))
     else:
         Console().print(classroom.class_table(grades))
-        print("\n".join(classroom.class_mistakes(grades)))
+        for line in classroom.class_remarks(grades) + classroom.class_mistakes(grades):
+            print(line)
+    if marks:
+        classroom.write_marks(grades, marks)
     if junit:
         write_junit(grades, junit)

@@ -57,11 +57,17 @@ def compare(
 def notebooks(
     folder: Annotated[Path, typer.Argument(help="Where to write them.")] = Path("notebooks"),
     run: Annotated[bool, typer.Option("--run", help="Also run every cell, so that results show.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Also replace those that you edited.")
+    ] = False,
 ) -> None:
-    """Make a notebook of every lesson."""
-    from curriculum.authoring.notebooks import convert, execute
+    """Make a notebook of every lesson. Those that you have edited are kept."""
+    from curriculum.authoring.notebooks import convert, execute, is_edited, path_of
 
     for lesson in lessons():
+        if not overwrite and is_edited(lesson, folder):
+            print(f"{path_of(lesson, folder)} is kept, for you have edited it; --overwrite makes it anew")
+            continue
         path = convert(lesson, folder)
         if run:
             execute(path)

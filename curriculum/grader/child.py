@@ -10,12 +10,14 @@ import json
 import os
 import sys
 from dataclasses import asdict
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 
 import torch
 
 from curriculum.grader.explain import explain
+from curriculum.grader.guard import Guard
 from curriculum.grader.judge import judge
 from curriculum.grader.limits import bound_this_process
 from curriculum.grader.verdict import Verdict
@@ -30,6 +32,7 @@ def main() -> None:
         return
     file = job["file"]
     solution = load(job["solution"], f"solution_{Path(job['solution']).stem}")
+    guard = Guard(solution)
     sys.argv = [file]
     _forget_what_was_printed()
     (folder / "begun").touch()
@@ -37,12 +40,13 @@ def main() -> None:
         faulthandler.enable(trace)
         faulthandler.dump_traceback_later(job["seconds"], exit=True, file=trace)
         bound_this_process()
-        verdict = grade(file, solution)
+        verdict = grade_alone(file, guard)
         faulthandler.cancel_dump_traceback_later()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(Exception):
             stream.flush()
-    (folder / "result").write_text(json.dumps(asdict(verdict)), encoding="utf-8")
+    result = {"token": job["token"], "verdict": asdict(verdict)}
+    (folder / "result").write_text(json.dumps(result), encoding="utf-8")
     os._exit(0)  # a thread that the learner has started does not hold us up
 
 
@@ -52,16 +56,27 @@ def load(path: str, name: str) -> ModuleType:
     Raises:
         Exception: Whatever its code raises.
     """
-    spec = importlib.util.spec_from_file_location(name, path)
+    loader = SourceFileLoader(name, path)  # the file's name need not end in .py, as Windows' .PY
+    spec = importlib.util.spec_from_loader(name, loader)
     assert spec is not None
-    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    loader.exec_module(module)
     return module
 
 
-def grade(file: str, solution: ModuleType) -> Verdict:
+def grade_alone(file: str, guard: Guard) -> Verdict:
+    """The verdict on the learner's file in a process that does nothing else any more.
+
+    Modules beside the file are found, as where Python runs it. The solutions are closed.
+    """
+    sys.path.insert(0, str(Path(file).parent))
+    sys.dont_write_bytecode = True  # nothing of ours appears in the learner's folder
+    guard.close_solutions()
+    return grade(file, guard.solution, guard)
+
+
+def grade(file: str, solution: ModuleType, guard: Guard | None = None) -> Verdict:
     """The verdict on the learner's file, whatever its code does short of ending the process."""
     try:
         module = load(file, Path(file).stem)
@@ -69,7 +84,9 @@ def grade(file: str, solution: ModuleType) -> Verdict:
             return Verdict(
                 "error", f"it defines no {solution.ANSWER}; expected that name, as in the file handed out"
             )
-        return judge(getattr(module, solution.ANSWER), solution, file)
+        answer = getattr(module, solution.ANSWER)
+        verdict = judge(answer, solution, file)
+        return guard.look(answer, verdict) if guard else verdict
     except BaseException as error:
         return explain(error, file)
 

@@ -1,63 +1,109 @@
-"""For teachers: what a whole class has handed in, graded and counted."""
+"""For teachers: what a whole class has handed in, graded and counted. Nothing here imports torch."""
 
+import csv
+import io
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from rich.markup import escape
+
 from curriculum import UserError
-from curriculum.grader.exercise import Exercise, exercises
+from curriculum.files import write_whole
+from curriculum.grader.handed_in import handed_in
 from curriculum.grader.limits import SECONDS
 from curriculum.grader.process import Children
-from curriculum.grader.verdict import Grade
+from curriculum.grader.verdict import Grade, Verdict
 from curriculum.table import TerminalTable
 
-MARKS = {"passed": "✓", "not begun": "·"}
+PASSED, WRONG, NOT_BEGUN, NOT_GRADED = "✓", "✗", "·", "?"
+MARKS = {"passed": PASSED, "not begun": NOT_BEGUN, "not graded": NOT_GRADED}
+POINTS = {PASSED: "1", WRONG: "0", NOT_BEGUN: "0"}
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would compute
 
 
 def grade_class(folder: Path, seconds: float = SECONDS) -> Iterator[Grade]:
-    """Grade what each learner handed in: one folder per learner, the files anywhere in it.
+    """Grade what each learner handed in (`handed_in`), and tell what is not graded. Each learner has a grade.
 
     Raises:
-        UserError: `folder` holds no folders.
+        UserError: `folder` is none, or empty.
     """
-    learners = _learners(folder)
+    entries = handed_in(folder)
     with Children() as children:
-        for learner in learners:
-            for exercise in exercises():
-                file = _handed_in(exercise, learner)
-                if file:
-                    verdict = children.grade(exercise, file, seconds, more=True)
-                    yield Grade(exercise, verdict, learner.name)
+        for entry in entries:
+            if entry.exercise is None or entry.file is None:
+                yield Grade(entry.exercise, Verdict("not graded", entry.note), entry.learner)
+                continue
+            verdict = children.grade(entry.exercise, entry.file, seconds, more=True)
+            file = entry.file.relative_to(folder).as_posix()
+            yield Grade(entry.exercise, verdict, entry.learner, file, entry.note)
 
 
 def class_table(grades: list[Grade]) -> TerminalTable:
-    """Learner × exercise: ✓ passed, ✗ not, · as it was handed out, empty where nothing was handed in."""
-    ids = sorted({grade.exercise.id for grade in grades})
-    marks: dict[str, dict[str, str]] = {}
-    for grade in grades:
-        marks.setdefault(grade.learner, {})[grade.exercise.id] = MARKS.get(grade.verdict.kind, "✗")
+    """Learner × exercise: ✓ passed, ✗ not, · as it was handed out, ? not graded, empty where nothing is."""
+    ids = _ids(grades)
     table = TerminalTable("learner", *ids, "passed", box=None)
-    for learner, by_exercise in marks.items():
-        cells = [by_exercise.get(exercise_id, "") for exercise_id in ids]
-        table.add_row(learner, *cells, str(cells.count(MARKS["passed"])))
+    for learner, marks in _marks(grades).items():
+        cells = [marks.get(exercise_id, "") for exercise_id in ids]
+        table.add_row(escape(learner), *cells, str(cells.count(PASSED)))
     return table
+
+
+def class_remarks(grades: list[Grade]) -> list[str]:
+    """What a teacher should know of a file or a folder, a line each."""
+    return [f"{grade.learner}: {remark}" for grade in grades for remark in _remarks(grade)]
 
 
 def class_mistakes(grades: list[Grade]) -> list[str]:
     """The named mistakes by exercise, the most frequent first."""
-    counts = Counter((grade.exercise.id, grade.verdict.bug) for grade in grades if grade.verdict.bug)
+    counts = Counter((grade.id, grade.verdict.bug) for grade in grades if grade.verdict.bug)
     return [f"{count} × {exercise_id}: {bug}" for (exercise_id, bug), count in counts.most_common()]
 
 
-def _learners(folder: Path) -> list[Path]:
-    learners = sorted(path for path in folder.glob("[!.]*") if path.is_dir()) if folder.is_dir() else []
-    if not learners:
-        raise UserError(
-            f"{folder} holds no folders; expected one per learner, with their exercise files in it"
-        )
-    return learners
+def write_marks(grades: list[Grade], path: Path) -> None:
+    """A CSV file with one row per learner: 1 passed, 0 not, empty where nothing was graded; the sum; remarks.
+
+    Raises:
+        UserError: The file cannot be written.
+    """
+    ids = _ids(grades)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["learner", *ids, "passed", "remarks"])
+    for learner, marks in _marks(grades).items():
+        points = [POINTS.get(marks.get(exercise_id, ""), "") for exercise_id in ids]
+        own = [grade for grade in grades if grade.learner == learner]
+        remarks = "; ".join(remark for grade in own for remark in _remarks(grade))
+        writer.writerow([_as_text(learner), *points, points.count("1"), _as_text(remarks)])
+    try:
+        # The mark at the beginning tells spreadsheets the encoding.
+        write_whole(path, text.getvalue().encode("utf-8-sig", errors="replace"))
+    except OSError as error:
+        raise UserError(f"cannot write {path} ({error.strerror}); choose another --csv FILE") from error
 
 
-def _handed_in(exercise: Exercise, learner: Path) -> Path | None:
-    """The learner's file for the exercise: of several, the one that lies least deep."""
-    return min(learner.rglob(exercise.path.name), key=lambda path: len(path.parts), default=None)
+def _ids(grades: list[Grade]) -> list[str]:
+    return sorted({grade.id for grade in grades if grade.id})
+
+
+def _marks(grades: list[Grade]) -> dict[str, dict[str, str]]:
+    """The marks of each learner by exercise."""
+    marks: dict[str, dict[str, str]] = {}
+    for grade in grades:
+        of_learner = marks.setdefault(grade.learner, {})
+        if grade.id:
+            of_learner[grade.id] = MARKS.get(grade.verdict.kind, WRONG)
+    return marks
+
+
+def _remarks(grade: Grade) -> Iterator[str]:
+    about = f"{grade.id}, " if grade.id else ""
+    if grade.note:
+        yield about + grade.note
+    if grade.verdict.kind == "not graded":
+        yield about + grade.verdict.message
+
+
+def _as_text(cell: str) -> str:
+    """Learners choose the names of files and folders: none is a formula."""
+    return f"'{cell}" if cell.startswith(FORMULA) else cell

@@ -1,10 +1,13 @@
 """What the learner's code raised, in one line. Nothing here imports torch."""
 
 import re
+import sys
 import traceback
+from pathlib import Path
+from types import ModuleType
 
 from curriculum.grader.limits import MEMORY
-from curriculum.grader.verdict import Verdict
+from curriculum.grader.verdict import SolutionsClosedError, Verdict
 
 LONGEST = 300  # characters of a message that are told
 
@@ -20,6 +23,11 @@ def explain(error: BaseException, file: str) -> Verdict:
         return Verdict("error", f"it calls sys.exit{where}: let it return instead")
     if isinstance(error, MemoryError) or re.search("can't allocate|not enough memory|bad_alloc", said):
         return Verdict("memory", f"it asks for more than {MEMORY >> 30} GiB of memory{where}")
+    if isinstance(error, SolutionsClosedError):
+        return Verdict("not its own", f"{said}{where}")
+    advice = _about_files_beside(error, file)
+    if advice:
+        return Verdict("error", f"{advice}{where}")
     if isinstance(error, SyntaxError) and error.filename == file:
         text = f": {error.text.strip()}" if error.text else ""
         return Verdict("error", f"line {error.lineno} is not Python, {error.msg}{text}")
@@ -35,6 +43,32 @@ def explain(error: BaseException, file: str) -> Verdict:
     return Verdict("error", f"it does not fit the exercise: {kind}{said}")
 
 
+def _about_files_beside(error: BaseException, file: str) -> str:
+    """What to do where a file beside `file` is not found as when Python runs it; empty otherwise."""
+    if isinstance(error, FileNotFoundError):
+        name = error.filename
+        if isinstance(name, str) and Path(file).with_name(name).exists():
+            return (
+                f"it opens {name} in the folder that it runs in, here an empty one: "
+                f"open it as Path(__file__).with_name({name!r})"
+            )
+    if isinstance(error, ImportError) and "relative import" in str(error):
+        return "it is no part of a package, so a relative import finds nothing: leave out the dot"
+    if isinstance(error, ImportError) and _is_hidden(error.name, file):
+        return f"Python has another module {error.name} than the one beside it: give yours another name"
+    if isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
+        name = error.obj.__name__
+        if _is_hidden(name, file):
+            return f"Python has another module {name} than the one beside it: give yours another name"
+    return ""
+
+
+def _is_hidden(name: str | None, file: str) -> bool:
+    """Whether the module that lies beside `file` under this name is not the one that was imported."""
+    beside = Path(file).parent / f"{name}.py"
+    return beside.exists() and getattr(sys.modules.get(str(name)), "__file__", None) != str(beside)
+
+
 def _shortened(message: str) -> str:
     message = " ".join(message.split())
     return message if len(message) <= LONGEST else f"{message[: LONGEST - 1]}…"
@@ -42,5 +76,6 @@ def _shortened(message: str) -> str:
 
 def _last_line_in(file: str, error: BaseException) -> int | None:
     """The innermost line of `file` among the calls that led to `error`."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    frames = traceback.walk_tb(error.__traceback__)  # reads no source, unlike extract_tb
+    lines = [line for frame, line in frames if frame.f_code.co_filename == file]
     return lines[-1] if lines else None

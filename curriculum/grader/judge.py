@@ -5,6 +5,7 @@ relation to torch's numbers that holds everywhere (`relations`); else the smalle
 differences of the answer's own forward give there (`example`).
 """
 
+import functools
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -50,12 +51,13 @@ def judge(answer: Any, solution: ModuleType, file: str = "") -> Verdict:
 def _by_hand(answer: Any, solution: ModuleType) -> Verdict:
     """Passed, unless torch has found the gradient."""
     names = _forbidden(answer)
-    if names and not _is_about_torch(solution):
+    if names and not is_about_torch(solution):
         return Verdict("not by hand", f"right numbers, but it uses {', '.join(names)}: write it by hand")
     return Verdict("passed", "passed")
 
 
-def _is_about_torch(solution: ModuleType) -> bool:
+@functools.cache  # the guard asks before it closes the solutions
+def is_about_torch(solution: ModuleType) -> bool:
     """Whether the solution or its stub use what is forbidden elsewhere."""
     stub = getattr(getattr(solution, "stub", None), solution.ANSWER, None)
     return bool(_forbidden(getattr(solution, solution.ANSWER)) or _forbidden(stub))

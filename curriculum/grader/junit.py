@@ -18,7 +18,7 @@ def write_junit(grades: list[Grade], path: Path) -> None:
     suite = ElementTree.Element("testsuite", name="exercises", tests=str(len(grades)), failures=str(failures))
     for grade in grades:
         case = ElementTree.SubElement(
-            suite, "testcase", classname=grade.learner or "exercises", name=str(grade.exercise)
+            suite, "testcase", classname=grade.learner or "exercises", name=grade.name
         )
         if not grade.verdict.passed:
             failure = ElementTree.SubElement(case, "failure", message=_printable(grade.headline))

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import re
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,7 @@ class Child:
     def __init__(self) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="curriculum-", ignore_cleanup_errors=True)
         self.path = Path(self.folder.name)
+        self.token = secrets.token_hex()  # the answer does not know it, and so writes no verdict of its own
         work = self.path / "work"
         work.mkdir()
         with (self.path / "printed").open("ab") as printed:
@@ -49,7 +51,7 @@ class Child:
             UserError: The child could not begin, which is no fault of the learner's.
         """
         file = file.resolve()
-        job = {"file": str(file), "solution": str(exercise.solution), "seconds": seconds}
+        job = {"file": str(file), "solution": str(exercise.solution), "seconds": seconds, "token": self.token}
         try:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.communicate(json.dumps(job).encode(), timeout=limits.SECONDS_TO_START + seconds)
@@ -67,10 +69,11 @@ class Child:
         self.folder.cleanup()
 
     def _verdict(self, file: Path, seconds: float) -> Verdict:
-        result = self._read("result")
-        if result:
-            verdict = json.loads(result)
-            return Verdict(**verdict | {"details": tuple(verdict["details"])})
+        with contextlib.suppress(ValueError, TypeError, KeyError):  # no result, or one that the answer wrote
+            result = json.loads(self._read("result"))
+            if result["token"] == self.token:
+                verdict = result["verdict"]
+                return Verdict(**verdict | {"details": tuple(verdict["details"])})
         if not (self.path / "begun").exists():
             said = self._read("printed").strip().splitlines()
             last = said[-1] if said else "no word"
@@ -132,7 +135,11 @@ class Children:
             return Verdict(
                 "missing", f"there is no {file.name}; put it there with: curriculum reset {exercise.id}"
             )
-        if file.read_bytes() == exercise.path.read_bytes():
+        try:
+            begun = file.read_bytes() != exercise.path.read_bytes()
+        except OSError as error:
+            return Verdict("missing", f"{file.name} cannot be read ({error.strerror}); make it readable")
+        if not begun:
             return Verdict("not begun", f"not begun: {file} is as it was handed out")
         child = self.spare or Child()
         self.spare = Child() if more else None

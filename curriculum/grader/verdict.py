@@ -10,6 +10,10 @@ LINES_SHOWN = 20  # of what the learner's code printed, the last ones
 WIDTH = 80
 
 
+class SolutionsClosedError(Exception):
+    """An answer reached for the solutions."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """How an answer fared. `bug` is the mistake's name, where it is one of the solution's list."""
@@ -32,15 +36,31 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Grade:
-    """One verdict, on one exercise of one learner."""
+    """One verdict, on one exercise of one learner.
 
-    exercise: Exercise
+    Attributes:
+        exercise: None where a class has handed in what is meant for none.
+        file: what was graded, inside the folder of the class.
+        note: what a teacher should know of the file.
+    """
+
+    exercise: Exercise | None
     verdict: Verdict
     learner: str = ""
+    file: str = ""
+    note: str = ""
+
+    @property
+    def id(self) -> str:
+        return self.exercise.id if self.exercise else ""
+
+    @property
+    def name(self) -> str:
+        return str(self.exercise or "no exercise")
 
     @property
     def headline(self) -> str:
-        return f"{self.exercise}: {self.verdict.message}"
+        return f"{self.name}: {self.verdict.message}"
 
     def lines(self) -> list[str]:
         """What there is to read: the verdict, what supports it, and what the learner's code printed."""
@@ -54,8 +74,8 @@ class Grade:
 
     def row(self) -> dict[str, Any]:
         """The same for `--json`."""
-        about = {"learner": self.learner} if self.learner else {}
-        about |= {"exercise": self.exercise.id, "title": self.exercise.title}
+        about = {"learner": self.learner, "file": self.file, "note": self.note} if self.learner else {}
+        about |= {"exercise": self.id, "title": self.exercise.title if self.exercise else ""}
         return {**about, "passed": self.verdict.passed, **asdict(self.verdict)}
 
 

@@ -7,6 +7,7 @@ computes in Python; for the log of one short training (1 MB) that takes 120 to 2
 Almost all of a log is pictures and histograms, so long records are believed. A test holds both readers equal.
 """
 
+import os
 import re
 import struct
 from collections import Counter
@@ -74,7 +75,7 @@ class EventLog:
         Raises:
             UserError: the folder holds no event file, or no event can be read.
         """
-        files = sorted(run.glob(EVENT_FILES), key=natural)
+        files = event_files(run)
         if not files:
             raise UserError(
                 f"{run} is no run: it holds no event files; see the runs there are: curriculum runs"
@@ -85,6 +86,8 @@ class EventLog:
                 reader.read(path)
         except OSError as error:
             raise UserError(f"cannot read the run {run} ({error.strerror})") from error
+        except (MemoryError, OverflowError) as error:  # its length may be any 64 bits
+            raise UserError(f"cannot read the run {run}: a record does not fit into memory") from error
         log = reader.finished()
         if not log.wall_time:
             raise UserError(
@@ -106,6 +109,12 @@ class EventLog:
     def final(self) -> dict[str, float]:
         """The last value of every curve."""
         return {tag: points[-1].value for tag, points in self.scalars.items()}
+
+
+def event_files(run: Path) -> list[Path]:
+    """The files that a run's log lies in, in the order of writing; empty where it has none."""
+    found = [path for path in run.glob(EVENT_FILES) if os.path.isfile(path) or os.path.islink(path)]
+    return sorted(found, key=natural)
 
 
 def natural(path: Path) -> list[str | int]:
@@ -181,10 +190,17 @@ class _Reader:
             text = value.tensor.string_val[0].decode("utf-8", "replace")
             self.log.texts[value.tag.removesuffix("/text_summary")] = text  # add_text adds the suffix
         elif plugin == "scalars":
-            from tensorboard.util.tensor_util import make_ndarray  # imports NumPy; few runs need it
-
-            self._point(event, value.tag, make_ndarray(value.tensor).item())
+            self._scalar(event, value)
         else:
+            self.log.tensors[value.tag] += 1
+
+    def _scalar(self, event: Event, value: Summary.Value) -> None:
+        """A point that was written as a tensor, if it is a number."""
+        from tensorboard.util.tensor_util import make_ndarray  # imports NumPy; few runs need it
+
+        try:
+            self._point(event, value.tag, float(make_ndarray(value.tensor).item()))
+        except (TypeError, ValueError):  # another program's text, list or kind of number
             self.log.tensors[value.tag] += 1
 
 

@@ -12,12 +12,13 @@ from typing import Any
 
 import yaml
 
-from curriculum.runs.events import EventLog, Point
+from curriculum.runs.events import EventLog, Point, event_files
 
 RESULTS = ("train_loss", "val_loss", "val_acc", "test_acc")
 CURVES = ("train_loss", "val_loss", "train_acc", "val_acc", "lr")  # shown first, in this order
 COUNTERS = ("epoch",)  # Lightning writes it; its curve tells nothing
 BREAKS_OFF = "the log breaks off: the run is still going on, or a file is damaged"
+NO_LOG = "no curves: it wrote no event files for TensorBoard"
 
 REPORT = "report.json"
 MANIFEST = "manifest.json"
@@ -26,6 +27,7 @@ CONFIG = "config.yaml"
 LEFT_OUT = ("folder", "log_dir", "data_dir", "engines")
 # The command line and the commit stay in the manifest: a page is mailed to others.
 FROM_MANIFEST = ("data", "data_sha256", "device", "threads", "seed", "options", "versions")
+LARGEST = 16 << 20  # bytes; a file that is larger tells of no run
 FROM_CONFIG = {  # where the facts that are in no other file stand in config.yaml
     "seed_everything": ("seed_everything",),
     "max_epochs": ("trainer", "max_epochs"),
@@ -42,7 +44,8 @@ class RecordedRun:
     Attributes:
         folder: where it lies.
         name: what it is called, for example its path inside the log folder.
-        log: its event files.
+        log: its event files; empty where it wrote none.
+        results: the last of each of `RESULTS` that the run has.
         facts: what was run, name and value as text.
         config: config.yaml as it stands; empty where there is none.
     """
@@ -50,6 +53,7 @@ class RecordedRun:
     folder: Path
     name: str
     log: EventLog
+    results: dict[str, float]
     facts: dict[str, str]
     config: str
 
@@ -58,15 +62,18 @@ class RecordedRun:
         """Read the run in `folder`.
 
         Raises:
-            UserError: it holds no event that can be read.
+            UserError: it has event files, and no event in them can be read.
         """
-        log = EventLog.read(folder)
-        return cls(folder, name, log, read_facts(folder, log), _text(folder / CONFIG))
+        log = read_log(folder)
+        results = read_results(folder, log)
+        return cls(folder, name, log, results, read_facts(folder, log), _text(folder / CONFIG))
 
-    def results(self) -> dict[str, float]:
-        """The last of each of `RESULTS` that the run has."""
-        final = self.log.final()
-        return {tag: final[tag] for tag in RESULTS if tag in final}
+    @property
+    def warning(self) -> str:
+        """What a reader of its curves has to know; empty where there is nothing."""
+        if not self.log.wall_time:
+            return NO_LOG
+        return BREAKS_OFF if self.log.breaks_off else ""
 
     def curves(self) -> dict[str, list[Point]]:
         """The curves of more than one point: first the main ones, then in the order of writing."""
@@ -83,6 +90,35 @@ def number(tag: str, value: float) -> str:
     return f"{value:.4g}"
 
 
+# ---------------------------------------------------------------- the log, or what stands for it
+
+
+def read_log(folder: Path) -> EventLog:
+    """The run's log, empty where it wrote none: with `--log off`, or with another logger.
+
+    Raises:
+        UserError: it has event files, and no event in them can be read.
+    """
+    return EventLog.read(folder) if event_files(folder) else EventLog(folder)
+
+
+def read_results(folder: Path, log: EventLog) -> dict[str, float]:
+    """The last of each of `RESULTS`: from the log, and what is not in it from the report."""
+    known = {name: value for name, value in read_report(folder).items() if isinstance(value, float)}
+    known |= log.final()
+    return {name: known[name] for name in RESULTS if name in known}
+
+
+def read_report(folder: Path) -> dict[str, Any]:
+    """What stands in report.json; empty where there is none, a note where it cannot be read."""
+    return _parsed(folder / REPORT, json.loads)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """What stands in manifest.json; empty where there is none, a note where it cannot be read."""
+    return _parsed(folder / MANIFEST, json.loads)
+
+
 # ---------------------------------------------------------------- what was run
 
 
@@ -93,8 +129,8 @@ def read_facts(folder: Path, log: EventLog) -> dict[str, str]:
     manifest: then the log is what tells of it. A file that cannot be read is a fact, too.
     """
     sources = (
-        _parsed(folder / REPORT, json.loads),
-        _from_manifest(_parsed(folder / MANIFEST, json.loads)),
+        read_report(folder),
+        _from_manifest(read_manifest(folder)),
         _from_config(_parsed(folder / CONFIG, yaml.safe_load)),
         _from_table(log.texts.get("run", "")),
         log.hparams,  # last: TensorBoard keeps numbers as floats
@@ -109,7 +145,7 @@ def read_facts(folder: Path, log: EventLog) -> dict[str, str]:
 def _parsed(path: Path, parse: Callable[[str], Any]) -> dict[str, Any]:
     """A file's dictionary; empty where there is no file, and a note where it is damaged."""
     try:
-        found = parse(path.read_text(encoding="utf-8"))
+        found = parse(path.read_text(encoding="utf-8")) if path.stat().st_size <= LARGEST else None
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError, yaml.YAMLError):

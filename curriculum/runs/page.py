@@ -18,7 +18,7 @@ from curriculum import UserError
 from curriculum.draw import OTHER, SCRATCH, TORCH
 from curriculum.files import write_whole
 from curriculum.runs.events import EventLog, Image, Point
-from curriculum.runs.facts import BREAKS_OFF, COUNTERS, RecordedRun, number
+from curriculum.runs.facts import COUNTERS, RecordedRun, number
 
 COLOURS = (TORCH, SCRATCH, *OTHER)
 DASHES = ("none", "6 3", "2 3")  # when the colours are used up
@@ -53,8 +53,8 @@ def html(run: RecordedRun) -> str:
     )
     return environment.get_template("page.html").render(
         name=run.name,
-        warning=BREAKS_OFF if run.log.breaks_off else "",
-        results={tag: number(tag, value) for tag, value in run.results().items()},
+        warning=run.warning,
+        results={tag: number(tag, value) for tag, value in run.results.items()},
         charts=_charts(run.curves()),
         last_values=_last_values(run.log),
         pictures=[_picture(tag, images[-1]) for tag, images in run.log.images.items()],

@@ -1,7 +1,9 @@
 """Start TensorBoard on this machine, with all data and with a word on where to look."""
 
+import ipaddress
 import logging
 import signal
+import socket
 import sys
 import time
 import warnings
@@ -10,6 +12,7 @@ from types import FrameType
 
 from curriculum import UserError
 
+HERE = "localhost"
 ALL_DATA = (
     # TensorBoard shows a sample of long curves and few pictures unless told otherwise.
     "--samples_per_plugin=scalars=100000,images=100,histograms=500,pr_curves=100,text=100",
@@ -26,25 +29,32 @@ WHERE_TO_LOOK = """\
 Stop it with Ctrl-C."""
 
 
-def serve(log_dir: Path, port: int) -> None:
-    """Serve `log_dir` on localhost until Ctrl-C or SIGTERM. Port 0 takes one that is free.
+OPEN = """\
+curriculum: everybody who reaches this machine over the network can read these logs, without a password"""
+
+
+def serve(log_dir: Path, port: int, host: str = HERE) -> None:
+    """Serve `log_dir` until Ctrl-C or SIGTERM. Port 0 takes one that is free.
 
     Raises:
-        UserError: the port is taken.
+        UserError: the port is taken, or the machine has no such address.
     """
     signal.signal(signal.SIGTERM, _exit)  # Windows ends a process without asking: there it never comes
-    url = start(log_dir, port)
+    url = start(log_dir, port, host)
+    if not _is_this_machine_only(host):
+        print(OPEN, file=sys.stderr, flush=True)
     print(f"TensorBoard: {url}\n{WHERE_TO_LOOK}", flush=True)
     while True:
         time.sleep(60)  # Ctrl-C ends a sleep on Windows, too; waiting for a threading.Event it would not
 
 
-def start(log_dir: Path, port: int = 0) -> str:
+def start(log_dir: Path, port: int = 0, host: str = HERE) -> str:
     """Serve in the background, as long as this process lives. Returns the address.
 
     Raises:
-        UserError: the port is taken.
+        UserError: the port is taken, or the machine has no such address.
     """
+    _refuse_no_address(host)
     logging.getLogger("tensorboard").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about its own use of pkg_resources
@@ -55,7 +65,7 @@ def start(log_dir: Path, port: int = 0) -> str:
             (
                 "tensorboard",
                 f"--logdir={log_dir}",
-                "--host=localhost",
+                f"--host={host}",
                 f"--port={port}",
                 "--load_fast=false",
                 *ALL_DATA,
@@ -67,6 +77,30 @@ def start(log_dir: Path, port: int = 0) -> str:
             raise UserError(
                 f"TensorBoard cannot listen on port {port} ({error.msg}); try --port 0"
             ) from error
+
+
+def _refuse_no_address(host: str) -> None:
+    """TensorBoard would end the process with a word of its own.
+
+    Raises:
+        UserError: one cannot listen at `host`.
+    """
+    try:
+        family, *_, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family) as tried:
+            tried.bind(address)
+    except (OSError, UnicodeError) as error:
+        raise UserError(
+            f"cannot listen at '{host}' ({error}); expected an address of this machine, "
+            "like --host localhost or --host 0.0.0.0"
+        ) from error
+
+
+def _is_this_machine_only(host: str) -> bool:
+    try:
+        return host.lower() == HERE or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name
+        return False
 
 
 def _exit(number: int, frame: FrameType | None) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from rich.markup import escape
 
 from curriculum.runs.events import Point
-from curriculum.runs.facts import BREAKS_OFF, COUNTERS, CURVES, RESULTS, RecordedRun, number
+from curriculum.runs.facts import COUNTERS, CURVES, RESULTS, RecordedRun, number
 from curriculum.table import TerminalTable
 
 FEW_FACTS = (
@@ -37,6 +37,13 @@ def table(rows: Sequence[Mapping[str, Any]]) -> TerminalTable:
     return result
 
 
+def notes(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """What the table cannot tell: a line for each run that cannot be read."""
+    for row in rows:
+        if row["note"]:
+            yield printable(f"{row['name']}: {row['note']}")
+
+
 def show(run: RecordedRun, width: int = 80, unicode: bool = True) -> str:
     """The run in lines of at most `width` characters: what was run, its curves, what else is in its log.
 
@@ -44,10 +51,9 @@ def show(run: RecordedRun, width: int = 80, unicode: bool = True) -> str:
     """
     drawn = _drawn(run)
     facts = [f"{name} {run.facts[name]}" for name in FEW_FACTS if name in run.facts]
-    results = [f"{tag} {number(tag, value)}" for tag, value in run.results().items()]
+    results = [f"{tag} {number(tag, value)}" for tag, value in run.results.items()]
     lines = [run.name, *_fill(facts, width), *_fill(results, width)]
-    if run.log.breaks_off:
-        lines += _fill([BREAKS_OFF], width)
+    lines += _fill([run.warning], width)
     for tag, points in drawn.items():
         lines += ["", *_curve(tag, points, width, unicode)]
     lines += ["", *_fill(_others(run, drawn), width)]

@@ -1,5 +1,6 @@
 """A class is graded, and other programs can read the verdicts."""
 
+import csv
 import json
 from pathlib import Path
 from xml.etree import ElementTree
@@ -8,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from curriculum import UserError
-from curriculum.grader.classroom import class_mistakes, class_table, grade_class
+from curriculum.grader.classroom import class_mistakes, class_remarks, class_table, grade_class, write_marks
 from curriculum.grader.exercise import select_one
 from curriculum.grader.junit import write_junit
 from curriculum.grader.verdict import Grade, Verdict
@@ -40,8 +41,58 @@ def test_a_class_is_graded(house: Path) -> None:
         "1 × 01b: activation derivative missing", "1 × 01a: activation derivative missing",
     ]  # fmt: skip
     assert grades[0].row()["learner"] == "ada"
-    with pytest.raises(UserError, match="expected one per learner"):
+    with pytest.raises(UserError, match="expected one folder per learner"):
         list(grade_class(house / "nowhere"))
+
+
+@pytest.mark.usefixtures("here")
+def test_who_has_handed_in_nothing_that_can_be_graded_is_in_every_list(house: Path) -> None:
+    handed_in = {
+        "ada/exercise01a_double (1).py": answer(),
+        "ada/exercise01b_double.py": WRONG,
+        "bob/exercise01a_double.py.txt": answer(),
+        "=HYPERLINK(1) [b]/notes.docx": "",
+    }
+    for name, text in handed_in.items():
+        (house / "class" / name).parent.mkdir(parents=True, exist_ok=True)
+        (house / "class" / name).write_text(text)
+    (house / "class" / "Eve Müller").mkdir()
+    grades = list(grade_class(house / "class"))
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(class_table(grades))
+    assert [line.split() for line in capture.get().splitlines()] == [
+        ["learner", "01a", "01b", "passed"],
+        ["=HYPERLINK(1)", "[b]", "0"],
+        ["Eve", "Müller", "0"],
+        ["ada", "✓", "✗", "1"],
+        ["bob", "?", "0"],
+    ]
+    nothing = "nothing was handed in, the folder is empty"
+    assert class_remarks(grades) == [
+        "=HYPERLINK(1) [b]: no exercise's name: notes.docx",
+        f"Eve Müller: {nothing}",
+        "ada: 01a, graded exercise01a_double (1).py",
+        "bob: 01a, no .py file: exercise01a_double.py.txt",
+    ]
+    write_marks(grades, house / "marks.csv")
+    assert (house / "marks.csv").read_bytes().startswith("\ufefflearner,01a".encode())
+    with (house / "marks.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert list(csv.reader(file)) == [
+            ["learner", "01a", "01b", "passed", "remarks"],
+            ["'=HYPERLINK(1) [b]", "", "", "0", "no exercise's name: notes.docx"],
+            ["Eve Müller", "", "", "0", nothing],
+            ["ada", "1", "0", "1", "01a, graded exercise01a_double (1).py"],
+            ["bob", "", "", "0", "01a, no .py file: exercise01a_double.py.txt"],
+        ]
+    rows = {(row["learner"], row["exercise"]): row for row in (grade.row() for grade in grades)}
+    assert rows["ada", "01a"]["file"] == "ada/exercise01a_double (1).py"
+    assert rows["Eve Müller", ""]["message"] == nothing
+    write_junit(grades, house / "junit.xml")
+    suite = ElementTree.parse(house / "junit.xml").getroot()
+    assert {case.get("classname") for case in suite} == {grade.learner for grade in grades}
+    with pytest.raises(UserError, match="choose another --csv FILE"):
+        write_marks(grades, house / "nowhere" / "marks.csv")
 
 
 def test_the_most_frequent_mistake_is_told_first(house: Path) -> None:

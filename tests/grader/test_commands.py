@@ -61,8 +61,11 @@ def test_grade_for_teachers(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None
     learner = mine / "class" / "ada"
     learner.mkdir(parents=True)
     (learner / "exercise01a_double.py").write_text(WRONG)
-    done = run("grade", mine / "class", "--junit", mine / "junit.xml")
+    done = run("grade", mine / "class", "--junit", mine / "junit.xml", "--csv", mine / "marks.csv")
     assert done.exit_code == 0
+    assert (mine / "marks.csv").read_text(encoding="utf-8-sig") == "learner,01a,passed,remarks\nada,0,0,\n"
+    early = run("grade", mine / "class", "--csv", mine / "nowhere" / "marks.csv")
+    assert str(early.exception).startswith(f"there is no folder {mine / 'nowhere'} for marks.csv; make it")
     assert done.stdout.splitlines()[1].split() == ["ada", "✗", "0"]
     assert done.stdout.splitlines()[-1] == "1 × 01a: activation derivative missing"
     assert ElementTree.parse(mine / "junit.xml").getroot().get("failures") == "1"

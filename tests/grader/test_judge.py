@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -46,7 +46,9 @@ def verdict(answer: Any, pair: Callable[[Any], Pair] = linear_pair, **other: Any
         "pairs": lambda answer: [pair(answer)],
         "__file__": str(discover.FOLDER / "solutions" / "any.py"),
     }
-    return judge.judge(answer, SimpleNamespace(**solution | other))  # type: ignore[arg-type]
+    module = ModuleType("solution")
+    vars(module).update(solution | other)
+    return judge.judge(answer, module)
 
 
 def test_the_right_ones_pass() -> None:

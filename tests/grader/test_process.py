@@ -56,6 +56,30 @@ def test_what_an_answer_prints_starts_and_writes_ends_with_its_process(
     assert not (mine / "litter").exists()
 
 
+BESIDE = """
+from pathlib import Path
+import models
+from tools import double
+from helper import doubled
+data = Path(__file__).with_name('data.txt').read_text()
+if __name__ == '__main__': sys.exit('not here')
+"""
+
+
+def test_what_lies_beside_an_answer_is_found(give: Callable[..., Verdict], mine: Path) -> None:
+    """Modules, also of a name that this project uses; packages; data. Nothing is written there."""
+    (mine / "helper.py").write_text("def doubled(x): return 2 * x")
+    (mine / "models.py").write_text("factor = 2")
+    (mine / "tools").mkdir()
+    (mine / "tools" / "__init__.py").write_text("from .inner import double")
+    (mine / "tools" / "inner.py").write_text("double = 2")
+    (mine / "data.txt").write_text("2")
+    before = sorted(mine.rglob("*"))
+    verdict = give(answer("return doubled(x)", "return models.factor * grad_y * int(data) / double", BESIDE))
+    assert verdict.passed, verdict.message
+    assert sorted(mine.rglob("*")) == before
+
+
 ALONE = """
 try: input()
 except EOFError: print('nobody answers')
@@ -115,6 +139,7 @@ def ended(mine: Path) -> Callable[..., Verdict]:
     def verdict(code: int | None, trace: str = "", begun: bool = True) -> Verdict:
         child = Child.__new__(Child)
         child.path = mine
+        child.token = "known to the grader"
         child.process = SimpleNamespace(poll=lambda: code)  # type: ignore[assignment]
         if begun:
             (mine / "begun").touch()
@@ -139,6 +164,16 @@ def test_the_exit_code_tells_how_it_ended(
     ended: Callable[..., Verdict], code: int | None, message: str
 ) -> None:
     assert ended(code).message == message
+
+
+def test_a_verdict_that_the_answer_wrote_is_none(ended: Callable[..., Verdict], mine: Path) -> None:
+    for forged in ('{"token": "guessed", "verdict": {"kind": "passed"}}', "[]", "{", "7"):
+        (mine / "result").write_text(forged)
+        assert ended(0).message.startswith("it ended the whole process (exit code 0) before it was graded")
+    (mine / "result").write_text(
+        '{"token": "known to the grader", "verdict": {"kind": "passed", "message": "passed", "details": []}}'
+    )
+    assert ended(0).passed
 
 
 def test_the_trace_tells_where_it_ended(ended: Callable[..., Verdict], mine: Path) -> None:
@@ -197,6 +232,16 @@ def test_the_next_child_gets_ready_while_one_works(mine: Path, monkeypatch: pyte
     assert Counted.alive == []
 
 
+def test_a_file_that_may_not_be_read_is_told(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", closed)  # the superuser may read every file
+    exercise = select_one("01a")
+    verdict = Children().grade(exercise, mine / exercise.path.name, 60)
+    assert verdict.message == "exercise01a_double.py cannot be read (Permission denied); make it readable"
+
+
 # ---------------------------------------------------------------- what a system does not hold it to
 
 
@@ -237,7 +282,9 @@ def test_files_are_bounded() -> None:
 
 def test_what_the_command_line_needs_is_free_of_torch() -> None:
     """So its answer to a wrong name comes at once."""
-    rooms = "classroom exercise explain junit learner limits process progress session solution verdict"
+    rooms = (
+        "classroom exercise explain handed_in junit learner limits process progress session solution verdict"
+    )
     imports = "; ".join(f"import curriculum.grader.{name}" for name in rooms.split())
     program = f"import sys; {imports}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0

@@ -39,8 +39,8 @@ def test_from_start_to_the_next_exercise(mine: Path) -> None:
     assert learner.rows(mine)[0] == ("01a", "Double, a", "1 of 3", "5", "passed")
     assert Progress.read(mine).tries(first) == 2
     assert session.what_next() == f"next: 01b Double, b · {mine / 'exercise01b_double.py'}"
-    assert [found.exercise.id for found in session.check([])] == ["01b"]
-    kinds = [(found.exercise.id, found.verdict.kind) for found in session.check(["1"])]
+    assert [found.id for found in session.check([])] == ["01b"]
+    kinds = [(found.id, found.verdict.kind) for found in session.check(["1"])]
     assert kinds == [("01a", "passed"), ("01b", "not begun")]
 
     (mine / "exercise01b_double.py").write_text(answer())

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -116,3 +117,41 @@ def test_the_last_lines_that_were_printed_are_told(say: Callable[[str], Verdict]
     lines = Grade(select_one("01a"), replace(say(answer()), printed=printed)).lines()
     assert lines[:2] == ["01a Double, a: passed", "  it printed:"]
     assert lines[2:] == [f"  | line {number}" for number in range(10, 30)]
+
+
+# ---------------------------------------------------------------- files beside the answer
+
+
+@pytest.mark.parametrize(
+    ("top", "message"),
+    [
+        (
+            "open('data.txt')",
+            "it opens data.txt in the folder that it runs in, here an empty one: "
+            "open it as Path(__file__).with_name('data.txt') (line 4)",
+        ),
+        (
+            "from .helper import double",
+            "it is no part of a package, so a relative import finds nothing: leave out the dot (line 4)",
+        ),
+        (
+            "from random import double",
+            "Python has another module random than the one beside it: give yours another name (line 4)",
+        ),
+        (
+            "import curriculum; curriculum.double",
+            "Python has another module curriculum than the one beside it: give yours another name (line 4)",
+        ),
+        (
+            "open('nowhere.txt')",
+            "FileNotFoundError (line 4): [Errno 2] No such file or directory: 'nowhere.txt'",
+        ),
+        ("math.double", "AttributeError (line 4): module 'math' has no attribute 'double'"),
+    ],
+)
+def test_what_is_not_found_as_where_python_runs_the_file(
+    say: Callable[[str], Verdict], mine: Path, top: str, message: str
+) -> None:
+    for name in ("data.txt", "helper.py", "random.py", "curriculum.py"):
+        (mine / name).write_text("double = 2")
+    assert say(answer(top=top)).message == message

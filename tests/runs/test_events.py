@@ -1,6 +1,7 @@
 """Event files are read as they were written, as TensorBoard does it, and only as far as they are whole."""
 
 import os
+import struct
 import time
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import pytest
 import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
+from tensorboard.util.tensor_util import make_tensor_proto
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import scalar
 
@@ -194,6 +197,27 @@ def test_files_without_an_event_are_one_clear_line(tmp_path: Path, content: byte
     (tmp_path / "events.out.tfevents.1").write_bytes(content)
     with pytest.raises(UserError, match="empty or damaged; move it elsewhere"):
         EventLog.read(tmp_path)
+
+
+@pytest.mark.parametrize("length", [2**62, 2**64 - 1])
+def test_a_record_longer_than_memory_is_one_clear_line(tmp_path: Path, length: int) -> None:
+    head = struct.pack("<Q", length)
+    checksum = struct.pack("<I", events.masked_crc32c(head))
+    (tmp_path / "events.out.tfevents.1").write_bytes(head + checksum + b"short")
+    with pytest.raises(UserError, match="a record does not fit into memory"):
+        EventLog.read(tmp_path)
+
+
+def test_scalars_of_other_programs_that_are_no_numbers_are_passed_over(tmp_path: Path) -> None:
+    with SummaryWriter(str(tmp_path)) as writer:
+        for tag, value in (("text", "words"), ("list", [1.0, 2.0]), ("number", 0.5)):
+            summary = Summary()
+            metadata = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name="scalars"))
+            summary.value.add(tag=tag, tensor=make_tensor_proto(value), metadata=metadata)
+            writer._get_file_writer().add_summary(summary, 3)
+    log = EventLog.read(tmp_path)
+    assert log.final() == {"number": 0.5}
+    assert set(log.tensors) == {"text", "list"}
 
 
 def test_a_folder_without_events_is_no_run(tmp_path: Path) -> None:

@@ -73,6 +73,16 @@ def test_a_damaged_file_is_a_fact_too(own: Path, name: str, content: bytes) -> N
     assert facts(own) == {name: "cannot be read", **FROM_THE_LOG}
 
 
+def test_a_file_that_is_too_large_to_tell_of_a_run_is_not_read(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (own / "report.json").write_text('{"data": "MNIST"}')
+    monkeypatch.setattr("curriculum.runs.facts.LARGEST", 16)
+    assert facts(own)["report.json"] == "cannot be read"
+    monkeypatch.setattr("curriculum.runs.facts.LARGEST", 17)
+    assert facts(own)["data"] == "MNIST"
+
+
 def test_only_plain_values_of_a_config_are_written_out(own: Path) -> None:
     """Each line holds the one before it nine times: written out, the last would be 59,049 values."""
     lines = ["a0: &a0 {max_epochs: 3}"]
@@ -87,7 +97,7 @@ def test_a_run_is_read_as_values(own: Path) -> None:
     for file in own.glob("events*"):
         file.unlink()
     assert run.config.startswith("trainer:")
-    assert run.results() == pytest.approx({"train_loss": 1 / 15, "val_acc": 29 / 30, "test_acc": 0.5})
+    assert run.results == pytest.approx({"train_loss": 1 / 15, "val_acc": 29 / 30, "test_acc": 0.5})
     assert list(run.curves()) == ["train_loss", "val_acc", "grad_norm/0.weight", "grad_norm/0.bias"]
     assert len(run.curves()["train_loss"]) == 30
 
