@@ -17,7 +17,7 @@ Where PATH_DATASETS names no folder with MNIST, tests of the data are skipped an
 Mutations that change nothing that can be seen are left out; each area names some.
 """
 
-from tests.torture.mutations import data, door, grader, harness, lasting, logs, networks
+from tests.torture.mutations import data, door, grader, harness, lasting, lessons, logs, networks
 
 AREAS = {
     "harness": harness.MUTATIONS,
@@ -26,5 +26,6 @@ AREAS = {
     "logs": logs.MUTATIONS,
     "lasting": lasting.MUTATIONS,
     "networks": networks.MUTATIONS,
+    "lessons": lessons.MUTATIONS,
     "door": door.MUTATIONS,
 }
