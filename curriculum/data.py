@@ -13,12 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from curriculum import UserError, mnist_files, own_data
+from curriculum import UserError, mnist_files, named_data, own_data
+from curriculum.data_names import NAMES, OF_TORCHVISION, OFFLINE_DIGITS
 from curriculum.mnist_files import DownloadError
 
-NAMES = ("auto", "mnist", "digits")  # of data sets; all else is a path
 DIGITS = tuple("0123456789")
-OFFLINE_DIGITS = "scikit-learn digits"
 VAL_COUNT = 10_000  # of MNIST's 60,000 training digits, the last ones
 SIXTH = 6  # of one's own pictures every sixth is for validation, and another one for the test
 
@@ -94,16 +93,21 @@ class Data:
 
 
 def load(which: str = "auto", data_dir: Path | None = None) -> Data:
-    """MNIST ("mnist"), the offline digits ("digits"), MNIST where it can be had ("auto"), or a path.
+    """MNIST ("mnist"), the offline digits ("digits"), MNIST where it can be had ("auto"), a name, or a path.
+
+    Names are those of `NAMES`: "fashion", "kmnist", "emnist-letters", …
 
     x has the default dtype. The offline digits are split 1,197/300/300, MNIST 50,000/10,000/10,000: the
     last 10,000 training digits are the validation part. Of the data set at a path a random sixth of the
-    training part is for validation, and a random sixth of all for the test where it has no test part.
+    training part is for validation, and a random sixth of all for the test where it has no test part; so of
+    the sets with other names, which have one.
 
     Raises:
         UserError: a file is damaged or cannot be read; or, for "mnist" or where only some of the files are
             there, it cannot be downloaded; or what lies at the path is no data set.
     """
+    if which in OF_TORCHVISION:
+        return _of(named_data.read(which, data_dir))
     if which not in NAMES:
         return _own(Path(which))
     if which == "digits":
@@ -139,10 +143,14 @@ def _mnist(folder: Path) -> Data:
 
 
 def _own(path: Path) -> Data:
-    """The data set at a path, shuffled (seed 0), with a validation part and a test part."""
+    """The data set at a path."""
     if not path.expanduser().exists():
         raise UserError(f"there is no {path}; expected {', '.join(NAMES)}, or the path of {own_data.KINDS}")
-    found = own_data.read(path)
+    return _of(own_data.read(path))
+
+
+def _of(found: own_data.OwnData) -> Data:
+    """The same, shuffled (seed 0), with a validation part and a test part."""
     images = torch.from_numpy(np.concatenate([found.images, found.test_images]))
     target = torch.from_numpy(np.concatenate([found.target, found.test_target]))
     order = torch.randperm(len(found.target), generator=torch.Generator().manual_seed(0))
@@ -157,17 +165,17 @@ def _own(path: Path) -> Data:
     sizes = (rest - rest // SIXTH, rest // SIXTH, test_count)
     if min(sizes) == 0:
         raise UserError(
-            f"{path} has {len(found.target):,} pictures to train; expected {2 * SIXTH} or more, "
+            f"{found.source} has {len(found.target):,} pictures to train; expected {2 * SIXTH} or more, "
             "a sixth of which is for validation"
         )
     if found.images.min() == found.images.max():
-        raise UserError(f"{path}: all pictures are of one shade; expected something on them")
+        raise UserError(f"{found.source}: all pictures are of one shade; expected something on them")
     return _split(
         name=found.name,
         images=images[order],
         target=target[order],
         sizes=sizes,
-        source=str(path),
+        source=str(found.source),
         sha256=found.sha256,
         classes=found.classes,
         remarks=remarks,

@@ -11,12 +11,14 @@ import gzip
 import hashlib
 import io
 import os
+import shutil
 import socket
 import tempfile
 import zlib
 from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 import torch
@@ -37,12 +39,13 @@ try:
 except RuntimeError:  # there is no home folder, which matters only where something must be downloaded
     CACHE = Path("~/.cache/scratch-to-mnist")
 TIMEOUT = 10.0  # seconds of silence from a server
+INSTEAD = "connect and run again, or give --data-dir DIR with MNIST/raw in it, or --data digits"
 # With these the disk refuses, not the network: another server would not help.
 REFUSED_HERE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO}
 
 
 class DownloadError(UserError):
-    """MNIST could not be fetched."""
+    """A data set could not be fetched."""
 
 
 # ---------------------------------------------------------------- looked for
@@ -54,19 +57,20 @@ def locate(data_dir: Path | None = None) -> tuple[Path, list[str]]:
     Raises:
         UserError: it cannot be known, because a folder may not be looked into.
     """
-    environment = os.environ.get("PATH_DATASETS")
-    if data_dir:
-        places = [data_dir]
-    elif environment:
-        places = [Path(environment), CACHE]
-    else:
-        places = [CACHE]
-    folders = [Path(os.path.expanduser(place)) / "MNIST" / "raw" for place in places]
+    folders = [Path(os.path.expanduser(place)) / "MNIST" / "raw" for place in places(data_dir)]
     for folder in folders:
         missing = [name for name in SHA256 if not _is_there(as_found(folder / name))]
         if len(missing) < len(SHA256):
             return folder, missing
     return folders[-1], list(SHA256)
+
+
+def places(data_dir: Path | None) -> list[Path]:
+    """Where data sets are looked for, the first one first; to the last one they are downloaded."""
+    environment = os.environ.get("PATH_DATASETS")
+    if data_dir:
+        return [data_dir]
+    return [Path(environment), CACHE] if environment else [CACHE]
 
 
 def as_found(path: Path) -> Path:
@@ -207,25 +211,41 @@ def _sha256_of_file(path: Path) -> str:
 # ---------------------------------------------------------------- downloaded
 
 
-def download(folder: Path, missing: list[str]) -> None:
+def download(folder: Path, missing: list[str], known: Any = None, instead: str = INSTEAD) -> None:
     """Fetch files one by one with torchvision. Each appears in `folder` whole and checked, or not at all.
+
+    Args:
+        known: torchvision's class of the data set; MNIST, unless another is given.
+        instead: what else the user can do.
 
     Raises:
         DownloadError: no server has a right file, or `folder` cannot be written to.
     """
     from torchvision.datasets import MNIST
 
+    known = known or MNIST
+    with writing_to(folder), tempfile.TemporaryDirectory(prefix="download-", dir=folder) as scratch:
+        for archive, md5 in known.resources:
+            name = Path(archive).stem
+            if name in missing:
+                urls = [f"{mirror}{archive}" for mirror in known.mirrors]
+                sha256 = SHA256[name] if known is MNIST else ""
+                fetch(urls, Path(scratch), name, md5, instead, sha256)
+                os.replace(Path(scratch) / name, folder / name)
+
+
+@contextlib.contextmanager
+def writing_to(folder: Path) -> Iterator[None]:
+    """Makes the folder; what the disk refuses inside is one line.
+
+    Raises:
+        DownloadError: it did.
+    """
     if str(folder).startswith("~"):
         raise DownloadError(f"there is no home folder for {folder}; set HOME or give --data-dir DIR")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="download-", dir=folder) as scratch, _quiet_with_timeout():
-            for archive, md5 in MNIST.resources:
-                name = Path(archive).stem
-                if name in missing:
-                    urls = [f"{mirror}{archive}" for mirror in MNIST.mirrors]
-                    _fetch(urls, Path(scratch), name, md5)
-                    os.replace(Path(scratch) / name, folder / name)
+        yield
     except OSError as error:
         raise DownloadError(
             f"cannot write to {folder} ({error.strerror or error}); "
@@ -233,26 +253,40 @@ def download(folder: Path, missing: list[str]) -> None:
         ) from error
 
 
-def _fetch(urls: list[str], scratch: Path, name: str, md5: str) -> None:
-    """Put the file `name` into `scratch`, from the first of `urls` that sends the right one."""
+def fetch(urls: list[str], scratch: Path, name: str, md5: str, instead: str, sha256: str = "") -> None:
+    """Put what an archive holds into `scratch`, from the first of `urls` that sends the right one.
+
+    Args:
+        name: of the file in it, or what the archive is called.
+        sha256: of that file, where it is known.
+
+    Raises:
+        DownloadError: none does.
+    """
     from torchvision.datasets.utils import download_and_extract_archive
 
     reasons = []
     for url in urls:
         try:
-            download_and_extract_archive(url, str(scratch), md5=md5, remove_finished=True)
+            with _quiet_with_timeout():
+                download_and_extract_archive(url, str(scratch), md5=md5, remove_finished=True)
         except (OSError, RuntimeError, EOFError, HTTPException) as error:
             if getattr(error, "errno", None) in REFUSED_HERE:
                 raise
             reasons.append(str(getattr(error, "reason", error)) or type(error).__name__)
             continue
-        if _sha256_of_file(scratch / name) == SHA256[name]:
+        if not sha256 or _sha256_of_file(scratch / name) == sha256:
             return
         reasons.append("wrong content")
-    raise DownloadError(
-        f"could not download {name} ({'; '.join(dict.fromkeys(reasons))}); "
-        "connect and run again, or give --data-dir DIR with MNIST/raw in it, or --data digits"
-    )
+    raise DownloadError(f"could not download {name} ({'; '.join(dict.fromkeys(reasons))}); {instead}")
+
+
+def unpack(packed: Path, target: Path) -> None:
+    """A file packed by gzip appears under the name `target`, whole."""
+    whole = packed.with_name(target.name)
+    with gzip.open(packed) as source, whole.open("wb") as file:
+        shutil.copyfileobj(source, file)
+    os.replace(whole, target)
 
 
 @contextlib.contextmanager

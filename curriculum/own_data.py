@@ -101,6 +101,18 @@ def read(source: Path) -> OwnData:
     return _joined(source, parts["train"], parts.get("test"))
 
 
+def read_idx_set(folder: Path, prefix: str) -> OwnData:
+    """The IDX files of one set in a folder that may hold several: those whose names begin with `prefix`.
+
+    Raises:
+        UserError: as `read`.
+    """
+    parts = dict(_idx_files(folder, prefix))
+    if "train" not in parts:
+        raise UserError(f"{folder} holds no IDX files {prefix}train-…; expected pictures and labels")
+    return _joined(folder, parts["train"], parts.get("test"))
+
+
 def _joined(source: Path, train: Part, test: Part | None) -> OwnData:
     for name, part in (("train", train), ("test", test)):
         if part is not None:
@@ -298,11 +310,12 @@ def _folders(folder: Path) -> list[Path]:
     return [path for path in inside if not path.name.startswith((".", "__"))]
 
 
-def _idx_files(folder: Path) -> Iterator[tuple[str, Part]]:
+def _idx_files(folder: Path, prefix: str | None = None) -> Iterator[tuple[str, Part]]:
+    """All of the folder, which are to be of one set, or those that begin with a prefix."""
     found: dict[tuple[str, str], Path] = {}
     for path in _files(folder):
         match = IDX_NAME.fullmatch(path.name)
-        if not match:
+        if not match or (prefix is not None and match["set"] != prefix):
             continue
         part = "train" if match["part"] == "train" else "test"
         same = found.setdefault((part, match["what"]), path)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from curriculum import UserError
+from curriculum.data_names import NAMES
 
 
 class Dtype(StrEnum):
@@ -14,25 +15,19 @@ class Dtype(StrEnum):
     float64 = "float64"
 
 
-class DataChoice(StrEnum):
-    auto = "auto"
-    mnist = "mnist"
-    digits = "digits"
-
-
 RUNS = Path("runs")
 EXERCISES = Path("exercises")
 
-Data = Annotated[DataChoice, typer.Option(help="auto takes MNIST where it can be had.")]
-AnyData = Annotated[
+Data = Annotated[
     str,
     typer.Option(
         metavar="NAME|PATH",
-        help="auto (MNIST where it can be had), mnist, digits, or your own: see curriculum data.",
+        help="auto (MNIST where it can be had), mnist, digits, fashion, kmnist, emnist-letters, … "
+        "or the path of your own: see curriculum data.",
     ),
 ]
 DataDir = Annotated[
-    Path | None, typer.Option(help="Folder that holds MNIST/raw, or that it is downloaded to.")
+    Path | None, typer.Option(help="Folder that holds MNIST/raw or the like, or that it is downloaded to.")
 ]
 Seed = Annotated[
     int, typer.Option(min=0, max=2**32 - 1, help="Decides first weights and order of the digits.")
@@ -48,9 +43,9 @@ def data_set(named: str) -> str:
     Raises:
         UserError: it is neither.
     """
-    if named in list(DataChoice):
+    if named in NAMES:
         return named
     path = Path(named).expanduser()
     if not path.exists():
-        raise UserError(f"there is no {named}; expected {', '.join(DataChoice)}, or the path of your data")
+        raise UserError(f"there is no {named}; expected {', '.join(NAMES)}, or the path of your data")
     return str(path.resolve())

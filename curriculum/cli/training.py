@@ -12,10 +12,8 @@ from rich.console import Console
 from curriculum import UserError
 from curriculum.cli.options import (
     RUNS,
-    AnyData,
     AsJson,
     Data,
-    DataChoice,
     DataDir,
     Device,
     Dtype,
@@ -23,6 +21,7 @@ from curriculum.cli.options import (
     Seed,
     data_set,
 )
+from curriculum.data_names import OF_DIGITS
 
 
 class Engine(StrEnum):
@@ -55,7 +54,7 @@ Precision = Annotated[Dtype, typer.Option(help="Precision.")]
 def mnist(
     context: typer.Context,
     engine: Annotated[Engine, typer.Option(help="Which engines to train.")] = Engine.all,
-    data: AnyData = "auto",
+    data: Data = "auto",
     data_dir: DataDir = None,
     epochs: Epochs = 15,
     batch_size: BatchSize = 64,
@@ -126,7 +125,7 @@ def _check_lr(lr: float) -> None:
 
 
 def parity(
-    data: Data = DataChoice.auto,
+    data: Data = "auto",
     data_dir: DataDir = None,
     epochs: Epochs = 1,
     batch_size: BatchSize = 64,
@@ -145,7 +144,7 @@ def parity(
 
     options = Options(
         engine="all",
-        data=data.value,
+        data=data_set(data),
         data_dir=data_dir,
         epochs=epochs,
         batch_size=batch_size,
@@ -166,7 +165,7 @@ def parity(
 
 def bench(
     what: Annotated[list[Part] | None, typer.Argument(help="Which parts; all of them by default.")] = None,
-    data: Data = DataChoice.auto,
+    data: Data = "auto",
     data_dir: DataDir = None,
     rounds: Annotated[int, typer.Option(min=1, help="How often each contender of a step has its turn.")] = 15,
     seeds: Annotated[int, typer.Option(min=1, help="How many runs to each accuracy.")] = 5,
@@ -175,12 +174,16 @@ def bench(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown tables.")] = False,
 ) -> None:
     """Measure speed: a step, an epoch, the time to an accuracy, starting and memory. All takes minutes."""
+    if data not in OF_DIGITS:
+        raise UserError(
+            f"the recipes of bench are for digits, not for {data}; expected {', '.join(OF_DIGITS)}"
+        )
     from models.jobs.bench import BenchOptions, run
     from models.jobs.bench_tables import tables
 
     options = BenchOptions(
         what=tuple(part.value for part in what or Part),
-        data=data.value,
+        data=data,
         data_dir=data_dir,
         rounds=rounds,
         seeds=seeds,

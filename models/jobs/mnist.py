@@ -21,7 +21,7 @@ from curriculum.data import Data, load
 from curriculum.device import usable
 from lessons.lesson13_mnist import first_weights
 from models.jobs.loop import Training
-from models.jobs.options import Options, options_of, sizes_for
+from models.jobs.options import Options, options_of, refuse_large_batches, sizes_for
 from models.jobs.report import Report, make_reports
 from models.jobs.train import train
 from models.networks.engine import LoopEngine, make_engine
@@ -52,10 +52,7 @@ def run(
         )
         for remark in data.remarks:
             say(f"note: {remark}")
-        if options.batch_size > len(data.train.x):
-            raise UserError(
-                f"--batch-size {options.batch_size} is more than the {len(data.train.x):,} examples"
-            )
+        refuse_large_batches(options, data)
         for folder in (folders or {}).values():
             manifest.refuse_other_data(folder.manifest, data.sha256)
         sizes = sizes_for(data)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from curriculum import UserError
 from curriculum.data import Data
 from lessons.lesson13_mnist import SIZES
 from models.records.log import Level
@@ -60,6 +61,17 @@ class Options:
 def sizes_for(data: Data) -> tuple[int, ...]:
     """The network's layers: lesson 13's, with an output for each class."""
     return (*SIZES[:-1], len(data.classes))
+
+
+def refuse_large_batches(options: Options, data: Data) -> None:
+    """A batch is a part of the training examples.
+
+    Raises:
+        UserError: it would be more than there are.
+    """
+    count = len(data.train.x)
+    if options.batch_size > count:
+        raise UserError(f"--batch-size {options.batch_size} is more than the {count:,} examples")
 
 
 def options_of(manifest: dict[str, Any], log_dir: Path) -> Options:

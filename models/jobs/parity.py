@@ -16,9 +16,9 @@ from torch.utils.tensorboard import SummaryWriter
 from curriculum.data import load
 from curriculum.quiet import quiet_lightning
 from curriculum.table import Table
-from lessons.lesson13_mnist import SIZES, first_weights
+from lessons.lesson13_mnist import first_weights
 from models.jobs.mnist import default_dtype
-from models.jobs.options import Options
+from models.jobs.options import Options, refuse_large_batches, sizes_for
 from models.lightning.data import MNISTDataModule
 from models.lightning.module import MLPModule
 from models.lightning.trainer import plain_trainer
@@ -119,18 +119,21 @@ def run(options: Options, say: Callable[[str], None], bound: float | None = None
     """
     bound = BOUNDS[options.dtype] if bound is None else bound
     with default_dtype(options.dtype), quiet_lightning():
-        start = first_weights(SIZES, options.seed)
-        module = MLPModule(SIZES, lr=options.lr)
-        module.model.load_state_dict(start)
         digits = MNISTDataModule(batch_size=options.batch_size, seed=options.seed)
         digits.data = load(options.data, options.data_dir)
+        refuse_large_batches(options, digits.data)
+        sizes = sizes_for(digits.data)
+        start = first_weights(sizes, options.seed)
+        module = MLPModule(sizes, lr=options.lr)
+        module.model.load_state_dict(start)
         steps = options.epochs * options.steps_per_epoch(len(digits.data.train.x))
-        say(f"data: {digits.data.name}; {steps:,} steps, {options.dtype}, bound {bound:g}")
+        data = digits.data
+        say(f"data: {data.name} ({data.source}); {steps:,} steps, {options.dtype}, bound {bound:g}")
         folders = RunFolder.create(options.log_dir / "parity", ("scratch", "lightning"))
         records = [Record(engine, folder) for engine, folder in folders.items()]
         follow = Follow(
-            scratch=make_engine("scratch", SIZES, start),
-            reference=make_engine("torch", SIZES, start),
+            scratch=make_engine("scratch", sizes, start),
+            reference=make_engine("torch", sizes, start),
             records=records,
             bound=bound,
             options=options,

@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 
 from curriculum import UserError
-from curriculum.data import OFFLINE_DIGITS
+from curriculum.data import DIGITS
+from curriculum.data_names import OFFLINE_DIGITS
 from curriculum.files import write_whole
 from curriculum.picture import Prepared
 from models.jobs import read_page, read_sheet
@@ -42,7 +43,7 @@ class Report:
         """One line on the network: which, what it learned from, how well it reads."""
         return (
             f"{self.reader.name} · learned from {self.reader.data.name} · "
-            f"{self.val_acc:.2%} of its validation digits"
+            f"{self.val_acc:.2%} of its {len(self.reader.data.val.target):,} validation pictures right"
         )
 
     def plain(self) -> dict[str, Any]:
@@ -79,6 +80,11 @@ def run(
             "the network has learned from scans of 8×8 pixels only: such a one read 43 of 60 drawn "
             "photographs, and took 55 for strange; a better one: curriculum mnist --data mnist"
         )
+    if reader.data.classes != DIGITS:
+        say(
+            f"the pictures are prepared as MNIST's digits were, in a box of 20×20 and centred by mass; "
+            f"those of {reader.data.name} may have been made in another way"
+        )
     readings = read(pictures, reader)
     folder = RunFolder.create(log_dir, (JOB,))[JOB].path
     report = Report(reader, reader.val_acc(), readings, folder / "read.html", folder / "read.png")
@@ -102,7 +108,7 @@ def read(pictures: Mapping[Path, list[Prepared]], reader: Reader) -> list[Readin
     x = torch.tensor(np.stack([prepared.digit for prepared in every]), dtype=torch.float32).flatten(1)
     novelty = Novelty.fit(reader.logits, reader.data)
     symbols = iter(
-        Symbol(prepared, probabilities, strangeness > novelty.limit)
+        Symbol(prepared, probabilities, strangeness > novelty.limit, reader.data.classes)
         for prepared, probabilities, strangeness in zip(
             every,
             reader.logits(x).softmax(1).tolist(),

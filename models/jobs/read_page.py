@@ -21,15 +21,16 @@ LONGEST = 224  # pixels of the longer side, at most
 
 @dataclass(frozen=True)
 class Bar:
-    """A digit's probability: how wide its bar is, in CSS, and in words."""
+    """A class's name, and its probability: how wide its bar is, in CSS, and in words."""
 
+    name: str
     width: str
     text: str
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One symbol: the verdict, a data address for each stage by its name, and ten bars."""
+    """One symbol: the verdict, a data address for each stage by its name, and up to ten bars."""
 
     verdict: str
     is_strange: bool
@@ -59,7 +60,7 @@ def _shown(symbol: Symbol) -> Shown:
         verdict=symbol.verdict,
         is_strange=symbol.is_strange,
         stages={name: _address(picture) for name, picture in pictures.items()},
-        bars=[Bar(width=f"{share:.1%}", text=percent(share)) for share in symbol.probabilities],
+        bars=[Bar(name, f"{share:.1%}", percent(share)) for name, share in symbol.shares.items()],
     )
 
 

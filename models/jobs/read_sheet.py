@@ -1,4 +1,4 @@
-"""A small sheet: each symbol from photograph to what the network sees, and its ten probabilities."""
+"""A small sheet: each symbol from photograph to what the network sees, and its probabilities."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from curriculum import draw
 from curriculum.picture import Picture
-from models.jobs.reading import STRANGE, Reading, Symbol
+from models.jobs.reading import Reading, Symbol
 
 STAGES = ("as photographed", "ink alone", "20×20 box", "28×28, centred")
 MOST = 40  # rows; a sheet of more could not be looked at
@@ -40,12 +40,19 @@ def sheet(readings: list[Reading]) -> Figure:
 
 
 def _bars(axis: Any, symbol: Symbol) -> None:
-    colours = [draw.TORCH if digit == symbol.answer else draw.OTHER[0] for digit in range(10)]
-    axis.bar(range(10), symbol.probabilities, color=colours)
-    axis.set(ylim=(0, 1), yticks=[], xticks=range(10))
-    axis.tick_params(labelsize=7, length=0)
-    title = f"reads {symbol.answer}, second {symbol.second}"
-    axis.set_title(f"{title}\n{STRANGE}" if symbol.is_strange else title, fontsize=7, color=_colour(symbol))
+    shares = symbol.shares
+    first, second = (symbol.classes[number] for number in symbol.ranking[:2])
+    colours = [draw.TORCH if name == first else draw.OTHER[0] for name in shares]
+    places = range(len(shares))
+    axis.bar(places, shares.values(), color=colours)
+    axis.set(ylim=(0, 1), yticks=[], xticks=places)
+    are_long = max(map(len, shares)) > 2
+    axis.set_xticklabels([name[:12] for name in shares], rotation=90 * are_long, parse_math=False)
+    axis.tick_params(labelsize=5 if are_long else 7, length=0)
+    title = f"reads {first}, second {second}"
+    if symbol.is_strange:
+        title = f"{title}\n{symbol.doubt}"
+    axis.set_title(title, fontsize=7, color=_colour(symbol), parse_math=False)
 
 
 def _colour(symbol: Symbol) -> str:

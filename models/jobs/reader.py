@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from curriculum import UserError
-from curriculum.data import OFFLINE_DIGITS, Data, load
+from curriculum.data import Data, load
+from curriculum.data_names import OFFLINE_DIGITS, name_of
 from curriculum.runs import catalogue
 from lessons.lesson09_training import accuracy
 from lessons.lesson13_mnist import SIZES, first_weights, learn
@@ -18,7 +19,7 @@ from models.networks import torch_nn
 from models.networks.engine import make_engine
 from models.records.folder import RunFolder
 
-LEARNED = {"MNIST": "mnist", OFFLINE_DIGITS: "digits"}  # a manifest's words, and those of `load`
+DIGITS = ("MNIST", OFFLINE_DIGITS)  # as manifests call them
 SHAPE = (
     "sizes",
     "activation",
@@ -36,10 +37,10 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Reader:
-    """A network that has learned to read digits, and what it has learned from.
+    """A network that has learned to read digits, or other classes, and what it has learned from.
 
     name: its run's folder, or where else it comes from.
-    forward: pixels as the network was fed (count, 784) → logits (count, 10).
+    forward: pixels as the network was fed (count, 784) → logits (count, classes).
     data: its pixels are on the scale that the network was fed.
     """
 
@@ -49,7 +50,7 @@ class Reader:
 
     @torch.inference_mode()
     def logits(self, pictures: Tensor) -> Tensor:
-        """pictures: (count, 784), pixels from 0 to 1 → (count, 10)."""
+        """pictures: (count, 784), pixels from 0 to 1 → (count, classes)."""
         return self.forward((pictures - self.data.mean) / self.data.std)
 
     @torch.inference_mode()
@@ -59,7 +60,7 @@ class Reader:
 
 
 def best_at_hand(run: str | None, log_dir: Path, data_dir: Path | None, say: Say) -> Reader:
-    """The network of `run`; else of the newest finished run in `log_dir`; else one that is trained here.
+    """The network of `run`; else of the newest finished run of digits in `log_dir`; else one trained here.
 
     Args:
         run: a folder, or a part of its name, as `curriculum runs show` takes it.
@@ -73,14 +74,17 @@ def best_at_hand(run: str | None, log_dir: Path, data_dir: Path | None, say: Say
         return of_run(_resolve(run, log_dir), data_dir)
     for folder in RunFolder.finished(log_dir):
         try:
-            return of_run(folder, data_dir)
+            learned = folder.manifest.get("data")
+            if learned in DIGITS:
+                return of_run(folder, data_dir)
+            say(f"passed over: {folder.path} learned {learned}; to read with it: --run {folder.path}")
         except UnfitError as error:
             say(f"passed over: {error}")
     return trained_here(log_dir, data_dir, say)
 
 
 class UnfitError(UserError):
-    """A run whose network cannot read digits of 28×28 pixels."""
+    """A run whose network cannot read pictures of 28×28 pixels."""
 
 
 def _resolve(run: str, log_dir: Path) -> RunFolder:
@@ -101,11 +105,14 @@ def of_run(folder: RunFolder, data_dir: Path | None) -> Reader:
         UserError: its files, or its data, cannot be read; as `UnfitError`: it is no network for digits.
     """
     known = folder.manifest
-    learned = LEARNED.get(known.get("data", ""))
-    if learned is None:
-        raise UnfitError(f"{folder.path} learned {known.get('data')}; expected {' or '.join(LEARNED)}")
-    forward = _forward(folder, known["options"])
-    data = load(learned, data_dir or _folder_of(known["options"]))
+    learned = name_of(known.get("data", ""), known.get("data_source", ""))
+    try:
+        data = load(learned, data_dir or _folder_of(known["options"]))
+    except UserError as error:
+        raise UnfitError(
+            f"{folder.path} learned {known.get('data')}, which is not at hand: {error}"
+        ) from error
+    forward = _forward(folder, known["options"], len(data.classes))
     if known.get("data_sha256", data.sha256) != data.sha256:  # one's own may have the same name
         raise UnfitError(f"{folder.path} learned another {data.name} than the one that is found")
     if not known["options"].get("normalize", True):
@@ -119,18 +126,21 @@ def _folder_of(options: dict[str, Any]) -> Path | None:
     return Path(folder) if folder and Path(folder).is_dir() else None
 
 
-def _forward(folder: RunFolder, options: dict[str, Any]) -> Callable[[Tensor], Tensor]:
-    """The run's network, (count, 784) → (count, 10). Raises `UnfitError` where it is another kind."""
+def _forward(folder: RunFolder, options: dict[str, Any], classes: int) -> Callable[[Tensor], Tensor]:
+    """The run's network, (count, 784) → (count, classes). Raises `UnfitError` where it is another kind."""
     weights = folder.load_weights()
+    sizes = (*SIZES[:-1], classes)
     if options.get("engine") == "mine":
         try:
-            return make_engine("mine", SIZES, weights, Path(options["mine"])).logits
+            return make_engine("mine", sizes, weights, Path(options["mine"])).logits
         except UserError as error:
             raise UnfitError(f"{folder.path} has pieces of its own: {error}") from error
-    shape = {"sizes": SIZES} | {name: options[name] for name in SHAPE if name in options}
+    shape = {"sizes": sizes} | {name: options[name] for name in SHAPE if name in options}
     first, *_, last = shape["sizes"]
-    if (first, last) != (SIZES[0], SIZES[-1]):
-        raise UnfitError(f"{folder.path} takes {first} pixels and knows {last} classes; expected 784 and 10")
+    if (first, last) != (sizes[0], classes):
+        raise UnfitError(
+            f"{folder.path} takes {first} pixels and knows {last} classes; expected {sizes[0]} and {classes}"
+        )
     model = torch_nn.MLP(**shape).eval()
     try:
         model.load_state_dict(weights)

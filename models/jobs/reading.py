@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from curriculum.data import DIGITS
 from curriculum.picture import SIDE, Picture, Prepared
 from curriculum.runs.terminal import printable
 
 STRANGE = "this may be no digit"
+NONE_OF_THEM = "this may be none of the classes"
 INK = 0.4  # from which on a pixel counts as ink in the terminal
 BAR = 30  # characters of a bar, at most
+BARS = 10
 LEAST_BAR = 8
+LONGEST_NAME = 12  # characters of a class's name that are shown beside its bar
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 # Half blocks by (upper, lower) pixel; for terminals without Unicode, letters.
 HALVES = {(False, False): " ", (True, False): "▀", (False, True): "▄", (True, True): "█"}
@@ -20,16 +24,17 @@ PLAIN_HALVES = {(False, False): " ", (True, False): "'", (False, True): ".", (Tr
 
 @dataclass(frozen=True)
 class Symbol:
-    """One symbol, the probability of each digit, and whether it may be none of them."""
+    """One symbol, the probability of each class, and whether it may be none of them."""
 
     prepared: Prepared
     probabilities: list[float]
     is_strange: bool
+    classes: tuple[str, ...] = DIGITS
 
     @property
     def ranking(self) -> list[int]:
-        """The digits, the most probable first."""
-        return sorted(range(len(self.probabilities)), key=lambda digit: -self.probabilities[digit])
+        """The numbers of the classes, the most probable first."""
+        return sorted(range(len(self.probabilities)), key=lambda number: -self.probabilities[number])
 
     @property
     def answer(self) -> int:
@@ -42,14 +47,32 @@ class Symbol:
     @property
     def verdict(self) -> str:
         """The answer in words."""
-        first, second = (f"{digit} ({percent(self.probabilities[digit])})" for digit in self.ranking[:2])
-        return f"{first}, second guess {second}" + (f": {STRANGE}" if self.is_strange else "")
+        first, second = (
+            f"{self.classes[number]} ({percent(self.probabilities[number])})" for number in self.ranking[:2]
+        )
+        return f"{first}, second guess {second}" + (f": {self.doubt}" if self.is_strange else "")
+
+    @property
+    def doubt(self) -> str:
+        """What is said of a symbol that is unlike all that the network has learned."""
+        return STRANGE if self.classes == DIGITS else NONE_OF_THEM
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Probabilities by the name of the class: of up to ten all in order, of more the ten largest."""
+        every = range(len(self.classes))
+        shown = every if len(self.classes) <= BARS else self.ranking[:BARS]
+        return {self.classes[number]: self.probabilities[number] for number in shown}
 
     def plain(self) -> dict[str, Any]:
-        """Plain values for JSON. `box`: left, top, right, bottom in the picture, in pixels."""
+        """Plain values for JSON.
+
+        `answer`, `second`: numbers of classes. `box`: left, top, right, bottom in the picture, in pixels.
+        """
         return {
             "answer": self.answer,
             "second": self.second,
+            "name": self.classes[self.answer],
             "may_be_no_digit": self.is_strange,
             "probabilities": self.probabilities,
             "box": self.prepared.box,
@@ -65,8 +88,10 @@ class Reading:
 
     @property
     def answers(self) -> str:
-        """The digits in a row, a question mark behind what may be none."""
-        return " ".join(f"{symbol.answer}{'?' * symbol.is_strange}" for symbol in self.symbols)
+        """The digits, or names, in a row, a question mark behind what may be none."""
+        return " ".join(
+            f"{symbol.classes[symbol.answer]}{'?' * symbol.is_strange}" for symbol in self.symbols
+        )
 
     def plain(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -95,13 +120,15 @@ def picture(pixels: Picture, unicode: bool) -> list[str]:
 
 
 def bars(symbol: Symbol, width: int, unicode: bool) -> list[str]:
-    """Ten lines: the digit, its bar, its probability. The longest bar is 100 %."""
-    beside = width - SIDE - len("  0  99.9%")
-    below = width - len("0  99.9%")
+    """Up to ten lines: the class, its bar, its probability. The longest bar is 100 %."""
+    names = {name: printable(name)[:LONGEST_NAME] for name in symbol.shares}
+    longest_name = max(map(len, names.values()))
+    beside = width - SIDE - len("    99.9%") - longest_name
+    below = width - len("  99.9%") - longest_name
     longest = min(BAR, beside if beside >= LEAST_BAR else max(1, below))
     return [
-        f"{digit} {bar(share, longest, unicode):<{longest}} {percent(share):>5}"
-        for digit, share in enumerate(symbol.probabilities)
+        f"{names[name]:<{longest_name}} {bar(share, longest, unicode):<{longest}} {percent(share):>5}"
+        for name, share in symbol.shares.items()
     ]
 
 

@@ -8,7 +8,8 @@ import torch
 import yaml
 
 from curriculum import UserError
-from curriculum.data import NAMES, load
+from curriculum.data import load
+from curriculum.data_names import NAMES
 from curriculum.runs.events import EVENT_FILES, EventLog
 from models.jobs import mnist
 from models.jobs.options import options_of

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import shutil
 import socket
 import sys
 import warnings
@@ -20,7 +21,8 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from curriculum import UserError
-from curriculum.data import NAMES, OFFLINE_DIGITS, load
+from curriculum.data import load
+from curriculum.data_names import NAMES, OF_DIGITS, name_of
 from curriculum.files import sweep
 from curriculum.quiet import quiet_lightning
 from curriculum.table import Table
@@ -84,6 +86,7 @@ class DigitsCLI(LightningCLI):
     def __init__(self, stop: Stop) -> None:
         self.stop = stop
         self._weights: dict[str, Tensor] | None = None
+        self._is_new_run = False  # in a folder that this process has made
         parser_options: dict[str, Any] = {"exit_on_error": False, "prog": "curriculum"}
         super().__init__(
             MLPModule,
@@ -173,17 +176,17 @@ class DigitsCLI(LightningCLI):
         if not (run.path / manifest.NAME).exists():
             return
         known = run.manifest
-        names = {"MNIST": "mnist", OFFLINE_DIGITS: "digits"}
-        config.data.dataset = names.get(known["data"], known["data_source"])
+        config.data.dataset = name_of(known["data"], known["data_source"])
         if config.data.dataset not in NAMES:
             manifest.refuse_other_data(known, load(config.data.dataset).sha256)
 
     def _take_own_data(self, config: Any) -> None:
-        """A data set at a path: found again from any folder, and the default network has its classes."""
-        if config.data.dataset in NAMES:
+        """A path is found again from any folder, and the default network has an output for each class."""
+        if config.data.dataset in OF_DIGITS:
             return
-        config.data.dataset = str(Path(config.data.dataset).expanduser().resolve())
-        own = load(config.data.dataset)
+        if config.data.dataset not in NAMES:
+            config.data.dataset = str(Path(config.data.dataset).expanduser().resolve())
+        own = load(config.data.dataset, config.data.data_dir)
         if config.resume:
             manifest.refuse_other_data(RunFolder(Path(config.resume)).manifest, own.sha256)
         is_default = tuple(config.model.sizes) == SIZES if self.subcommand == "fit" else False
@@ -255,6 +258,7 @@ class DigitsCLI(LightningCLI):
         if config.trainer.logger is False:
             config.log.level = self.config_init[self.subcommand].log.level = "off"
         if not config.resume:
+            self._is_new_run = True
             return logger_of_new_run(Path(config.log_dir), config.name or self.subcommand, config.log.level)
         run = Path(config.resume)
         if os.environ.get("LOCAL_RANK", "0") == "0":
@@ -266,14 +270,27 @@ class DigitsCLI(LightningCLI):
         scheduler = self._config.lr_scheduler
         monitor = scheduler.init_args.get("monitor") if scheduler else None
         refusals.refuse_unknown_measurements(self.trainer, monitor)
+        if self._config.test:
+            self.datamodule.setup("fit")
+            refusals.refuse_part_of_a_batch(self.trainer, len(self.datamodule.test_dataloader()))
 
     def _run_subcommand(self, subcommand: str) -> None:
-        """What fails before the first step is a fault of the configuration."""
-        with _one_line(self._has_not_begun):
-            super()._run_subcommand(subcommand)
+        """What fails before the first step is a fault of the configuration, and leaves nothing."""
+        try:
+            with _one_line(self._has_not_begun):
+                super()._run_subcommand(subcommand)
+        except UserError:
+            self._take_back()
+            raise
 
     def _has_not_begun(self) -> bool:
         return self.trainer.fit_loop.epoch_loop.batch_progress.total.ready == 0
+
+    def _take_back(self) -> None:
+        """The folder of a run that has not begun goes, with the configuration in it."""
+        folder = self.trainer.log_dir  # every process must ask
+        if folder and self._is_new_run and self._has_not_begun() and self.trainer.is_global_zero:
+            shutil.rmtree(folder, ignore_errors=True)
 
     # ------------------------------------------------------------ results
 
@@ -287,7 +304,7 @@ class DigitsCLI(LightningCLI):
         if trainer.limit_val_batches and log.measured_at != trainer.global_step:
             self._validate_at_the_last_step()
         results = dict(log.measured)
-        if self._config.test:
+        if self._config.test and trainer.limit_test_batches:
             results |= trainer.test(self.model, datamodule=self.datamodule, verbose=False)[0]
         folder = trainer.log_dir  # every process must ask
         if folder and trainer.is_global_zero:

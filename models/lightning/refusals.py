@@ -14,6 +14,8 @@ from models.lightning.checkpoint import load
 from models.lightning.module import MLPModule
 
 MUST_HAVE_A_VALUE = ("log_dir", "data.augment", "data.dataset", "data.batch_size", "log.level")
+# Options of the Trainer by which it divides.
+ABOVE_ZERO = ("accumulate_grad_batches", "check_val_every_n_epoch", "val_check_interval")
 # How options end that say where files go: folders, and names inside the log folder.
 PLACES = ("log_dir", "dirpath", "save_dir", "root_dir")
 NAMES = ("name", "filename", "version", "sub_dir")
@@ -138,6 +140,23 @@ def refuse_unknown_measurements(trainer: Any, of_scheduler: str | None) -> None:
         raise UserError(f"{who}'s monitor is {name}; expected one of {', '.join(known)}")
 
 
+def refuse_part_of_a_batch(trainer: Any, batches: int) -> None:
+    """Lightning says so, too, but of the test only when training is over.
+
+    Args:
+        batches: how many the test digits are.
+
+    Raises:
+        UserError: the share of them that was asked for is less than one.
+    """
+    limit = trainer.limit_test_batches
+    if isinstance(limit, float) and 0 < limit * batches < 1:
+        raise UserError(
+            f"trainer.limit_test_batches is {limit}, of {batches} batches, which is none; "
+            "expected a number of batches, 1.0 for all, or --test false"
+        )
+
+
 def refuse_what_cannot_work(config: Any) -> None:
     """Options of the Trainer that this module, or a CPU, cannot follow.
 
@@ -147,10 +166,11 @@ def refuse_what_cannot_work(config: Any) -> None:
     trainer = config.trainer
     if trainer.barebones:
         raise UserError("trainer.barebones is true, and every run keeps its files; expected false")
-    if trainer.accumulate_grad_batches < 1:
-        raise UserError(
-            f"trainer.accumulate_grad_batches is {trainer.accumulate_grad_batches}; expected 1 or more"
-        )
+    for option in ABOVE_ZERO:
+        if isinstance(trainer[option], int | float) and not trainer[option] > 0:
+            raise UserError(f"trainer.{option} is {trainer[option]}; expected more than 0")
+    if trainer.max_steps == 0:
+        raise UserError("trainer.max_steps is 0; expected 1 or more, or -1 for as many as the epochs have")
     if trainer.sync_batchnorm and not torch.cuda.is_available():
         raise UserError("trainer.sync_batchnorm is true, and torch has it for GPUs only; expected false")
     if trainer.sync_batchnorm and config.model.engine == "scratch":

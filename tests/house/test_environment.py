@@ -58,6 +58,7 @@ class Surroundings:
 
     def run(self, *arguments: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[bytes]:
         variables = clean_environment() | {"PYTHONPATH": str(self.code)} | self.variables
+        variables.pop("COVERAGE_PROCESS_CONFIG", None)  # its data file lies in a folder that may be read-only
         closed = (lambda: os.close(0)) if self.stdin is None else None
         return subprocess.run(
             [*as_user(self.user), sys.executable, "-m", "curriculum", *arguments],

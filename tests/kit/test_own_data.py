@@ -373,7 +373,7 @@ def test_pictures_too_few_or_all_the_same_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="all pictures are of one shade"):
         data.load(str(same))
     with pytest.raises(
-        UserError, match=r"there is no nosuch; expected auto, mnist, digits, or the path of IDX"
+        UserError, match=r"there is no nosuch; expected auto, mnist, digits, fashion, .*, or the path of IDX"
     ):
         data.load("nosuch")
 

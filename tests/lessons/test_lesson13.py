@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from curriculum.data import OFFLINE_DIGITS
+from curriculum.data_names import OFFLINE_DIGITS
 from lessons import lesson13_mnist as lesson
 from lessons.lesson09_training import accuracy
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from curriculum.data import OFFLINE_DIGITS
+from curriculum.data_names import OFFLINE_DIGITS
 from curriculum.table import Table
 from lessons import lesson16_limits as lesson
 from lessons.lesson09_training import accuracy

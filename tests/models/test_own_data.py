@@ -1,22 +1,27 @@
 """One's own pictures, learned by every engine: as many outputs as classes, and every result says of what."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from curriculum import UserError
 from curriculum.data import load
-from curriculum.runs.events import EventLog
+from curriculum.runs.events import EventLog, event_files
 from models.jobs import mnist
 from models.jobs.options import Options
+from models.jobs.reader import of_run
 from models.jobs.rerun import rerun
 from models.lightning import cli as fit
 from models.networks.torch_nn import TorchEngine
 from models.records import manifest, pictures
+from models.records.folder import RunFolder
 from tests.support.commands import curriculum_here, refused
 from tests.support.own_data import COUNT, KINDS, write_folders, write_npz
 from tests.support.own_data import pictures as drawn
@@ -65,9 +70,46 @@ def test_three_engines_learn_it_and_say_what_it_was(own: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_can_be_learned(kind: str, tmp_path: Path) -> None:
-    (report,) = mnist.run(options(KINDS[kind](tmp_path / "bars"), log="off"), quiet)
+def test_every_kind_can_be_learned_and_read(kind: str, tmp_path: Path) -> None:
+    own = KINDS[kind](tmp_path / "bars")
+    (report,) = mnist.run(options(own, log="off"), quiet)
     assert report.val_acc == report.test_acc == 1.0
+    reader = of_run(RunFolder(Path(report.folder)), None)
+    assert reader.val_acc() == 1.0
+    assert reader.data.classes == load(str(own)).classes
+    assert reader.logits(torch.zeros(2, 784)).shape == (2, len(reader.data.classes))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_fitted_and_shown(kind: str, tmp_path: Path) -> None:
+    own = KINDS[kind](tmp_path / "bars")
+    run = fit.main(["fit", *FIT, "--log.level=full", "--data.dataset", str(own)])
+    assert run is not None
+    assert json.loads((run / "report.json").read_text())["data_source"] == str(own)
+    text = b"".join(path.read_bytes() for path in event_files(run))
+    for name in load(str(own)).classes:
+        assert f"pr/{name}".encode() in text
+
+
+def test_a_network_of_other_classes_reads_pictures_by_their_names(own: Path, tmp_path: Path) -> None:
+    mnist.run(options(own), quiet)
+    picture = Image.new("L", (200, 200), "white")
+    picture.paste("black", (60, 90, 140, 110))
+    picture.save(tmp_path / "bar.png")
+    done = curriculum_here("read", "bar.png", "--run", "torch")
+    assert done.returncode == 0, done.stderr
+    assert "learned from own" in done.stdout
+    assert "those of own may have been made in another way" in done.stderr
+    assert re.search(rf"({'|'.join(NAMED)}) \(\d+\.\d%\), second guess ({'|'.join(NAMED)}) ", done.stdout)
+    told = json.loads(curriculum_here("read", "bar.png", "--run", "torch", "--json").stdout)
+    assert told["pictures"][0]["symbols"][0]["name"] in NAMED
+
+
+def test_the_engines_keep_step_on_own_data(own: Path) -> None:
+    assert "is more than the 50 examples" in refused(curriculum_here("parity", "--data", "own"))
+    done = curriculum_here("parity", "--data", "own", "--batch-size", "10")
+    assert done.returncode == 0, done.stderr
+    assert f"data: own ({own})" in done.stdout
 
 
 def test_the_log_follows_the_classes(own: Path) -> None:
@@ -81,8 +123,6 @@ def test_the_log_follows_the_classes(own: Path) -> None:
 
 
 def test_a_confusion_matrix_bears_the_names_of_many_classes() -> None:
-    import torch
-
     names = [f"$x^{number}" for number in range(47)]
     figure = pictures.confusion(torch.eye(47), torch.arange(47).flip(0), names)
     assert figure.axes[0].get_xticklabels()[46].get_text() == r"\$x^46"
@@ -90,9 +130,10 @@ def test_a_confusion_matrix_bears_the_names_of_many_classes() -> None:
 
 
 def test_what_is_no_data_is_refused_at_once(own: Path, tmp_path: Path) -> None:
-    assert "there is no nosuch; expected auto, mnist, digits, or the path" in refused(
-        curriculum_here("mnist", "--data", "nosuch")
-    )
+    for command in ("mnist", "parity"):
+        said = refused(curriculum_here(command, "--data", "nosuch"))
+        assert "there is no nosuch; expected auto, mnist, digits, fashion, " in said
+    assert "the recipes of bench are for digits" in refused(curriculum_here("bench", "--data", "own"))
     (own / "train" / "x").mkdir()
     assert "holds no picture" in refused(curriculum_here("mnist", "--data", "own"))
 

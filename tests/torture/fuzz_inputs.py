@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -115,8 +116,17 @@ CONFIGS = st.one_of(
 )
 
 
-def attempt(arguments: list[str], files: dict[str, str]) -> str:
-    """Try one command line; what is wrong with how it went, an empty text where nothing is."""
+Look = Callable[[Path, int], str]
+
+
+def attempt(arguments: list[str], files: dict[str, bytes], look: Look | None = None) -> str:
+    """Try one command line; what is wrong with how it went, an empty text where nothing is.
+
+    Args:
+        arguments: of `curriculum`.
+        files: what lies in the folder, by name.
+        look: gets that folder and the exit code, and says what is wrong with what was left there.
+    """
     with tempfile.TemporaryDirectory() as folder:
         said = Path(folder) / "said"
         if (child := os.fork()) == 0:
@@ -124,14 +134,16 @@ def attempt(arguments: list[str], files: dict[str, str]) -> str:
         for _ in range(10 * SECONDS):
             done, status = os.waitpid(child, os.WNOHANG)
             if done:
-                return judge(os.waitstatus_to_exitcode(status), said.read_text(errors="replace"))
+                code = os.waitstatus_to_exitcode(status)
+                problem = judge(code, said.read_text(errors="replace"))
+                return problem or (look(said.parent / "work", code) if look else "")
             time.sleep(0.1)
         os.killpg(child, signal.SIGKILL)
         os.waitpid(child, 0)
         return f"no end after {SECONDS} s"
 
 
-def _child(arguments: list[str], files: dict[str, str], folder: Path, said: Path) -> None:
+def _child(arguments: list[str], files: dict[str, bytes], folder: Path, said: Path) -> None:
     os.setsid()
     (folder / "work").mkdir()
     os.chdir(folder / "work")
@@ -139,7 +151,7 @@ def _child(arguments: list[str], files: dict[str, str], folder: Path, said: Path
     os.environ.pop("PATH_DATASETS", None)
     MNIST.mirrors = ["http://127.0.0.1:9/"]
     for name, content in files.items():
-        Path(name).write_text(content, encoding="utf-8", errors="replace")
+        Path(name).write_bytes(content)
     with said.open("w") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
@@ -196,7 +208,11 @@ def campaign(cases: int) -> tuple[Counter[str], dict[str, str]]:
     @given(CONFIGS)
     def try_config(text: str) -> None:
         quick = ["--data.dataset=digits", "--trainer.max_steps=3", "--trainer.enable_progress_bar=false"]
-        note("configuration", text, attempt(["fit", "--config", "drawn.yaml", *quick], {"drawn.yaml": text}))
+        note(
+            "configuration",
+            text,
+            attempt(["fit", "--config", "drawn.yaml", *quick], {"drawn.yaml": text.encode(errors="replace")}),
+        )
 
     try_arguments()
     try_config()

@@ -1,0 +1,94 @@
+"""Data sets that torchvision knows by name: Fashion-MNIST, Kuzushiji-MNIST, and the six parts of EMNIST.
+
+They are looked for where MNIST is, in torchvision's layout (`FashionMNIST/raw/`, `KMNIST/raw/`,
+`EMNIST/raw/`), packed by gzip or not. What is missing is downloaded from torchvision's addresses; its MD5 is
+checked there. Their files are IDX files, which `own_data` reads.
+"""
+
+import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from curriculum import UserError, mnist_files, own_data
+from curriculum.data_names import OF_TORCHVISION
+from curriculum.own_data import OwnData
+
+TORCHVISION = {"fashion": "FashionMNIST", "kmnist": "KMNIST"}  # its class, and its folder; else EMNIST
+
+
+def read(name: str, data_dir: Path | None = None) -> OwnData:
+    """One of `OF_TORCHVISION`, with torchvision's names for its classes.
+
+    Raises:
+        UserError: it is not there and cannot be downloaded, or its files are others.
+    """
+    folder = _found_or_downloaded(name, data_dir)
+    prefix = f"{name}-" if _is_emnist(name) else ""
+    found = own_data.read_idx_set(folder, prefix)
+    if not prefix and not mnist_files.damaged(folder):
+        raise UserError(f"{folder} holds MNIST's own files; expected those of {OF_TORCHVISION[name]}")
+    known = _class_names(name)
+    largest = max(map(int, found.classes))
+    if largest >= len(known):
+        raise UserError(
+            f"{folder} holds a class {largest}; {OF_TORCHVISION[name]} has {len(known)} classes; "
+            f"to use it as your own: --data {folder}"
+        )
+    return replace(
+        found, name=OF_TORCHVISION[name], classes=tuple(known[int(number)] for number in found.classes)
+    )
+
+
+def _is_emnist(name: str) -> bool:
+    return name not in TORCHVISION
+
+
+def _class_names(name: str) -> list[str]:
+    """By the number of the class; EMNIST's letters begin with 1."""
+    from torchvision import datasets  # takes seconds to import
+
+    if _is_emnist(name):
+        return list(datasets.EMNIST.classes_split_dict[name.removeprefix("emnist-")])
+    return list(getattr(datasets, TORCHVISION[name]).classes)
+
+
+def _files(name: str) -> list[str]:
+    if not _is_emnist(name):
+        return list(mnist_files.SHA256)  # they are called as MNIST's
+    endings = ("images-idx3-ubyte", "labels-idx1-ubyte")
+    return [f"{name}-{part}-{ending}" for part in ("train", "test") for ending in endings]
+
+
+def _found_or_downloaded(name: str, data_dir: Path | None) -> Path:
+    """The folder with all its files."""
+    upper = TORCHVISION.get(name, "EMNIST")
+    folders = [Path(os.path.expanduser(place)) / upper / "raw" for place in mnist_files.places(data_dir)]
+    for folder in folders:
+        missing = [file for file in _files(name) if not mnist_files.as_found(folder / file).exists()]
+        if len(missing) < len(_files(name)):
+            break
+    if missing:
+        _download(name, folder, missing)
+    return folder
+
+
+def _download(name: str, folder: Path, missing: list[str]) -> None:
+    """Each file appears whole, or not at all.
+
+    Raises:
+        DownloadError: no server has the right ones, or `folder` cannot be written to.
+    """
+    from torchvision import datasets
+
+    known: Any = getattr(datasets, TORCHVISION.get(name, "EMNIST"))
+    instead = f"connect and run again, or give --data-dir DIR with {known.__name__}/raw in it"
+    if not _is_emnist(name):
+        mnist_files.download(folder, missing, known, instead)
+        return
+    with mnist_files.writing_to(folder), tempfile.TemporaryDirectory(prefix="download-", dir=folder) as place:
+        # One archive of 560 MB holds all six parts.
+        mnist_files.fetch([known.url], Path(place), "EMNIST", known.md5, instead)
+        for file in missing:
+            mnist_files.unpack(Path(place) / "gzip" / f"{file}.gz", folder / file)
