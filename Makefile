@@ -69,6 +69,7 @@ torture: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture.data_faults
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture.fuzz_pairs
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture.fuzz_inputs
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.torture.fit_options
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -40,8 +40,8 @@ def runs(context: typer.Context, log_dir: LogDir = RUNS, as_json: AsJson = False
         print(json.dumps(rows, indent=2))
     else:
         Console().print(terminal.table(rows))
-        for note in terminal.notes(rows):
-            print(note)
+        for line in (*terminal.measured_on(rows), *terminal.notes(rows)):
+            print(line)
 
 
 @app.command("show")

@@ -119,6 +119,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return _parsed(folder / MANIFEST, json.loads)
 
 
+def data_of(folder: Path) -> str | None:
+    """What the data set is called that the run learned from and was measured on, where a file tells."""
+    found = read_report(folder).get("data") or read_manifest(folder).get("data")
+    return str(found) if found else None
+
+
 # ---------------------------------------------------------------- what was run
 
 

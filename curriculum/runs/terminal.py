@@ -19,6 +19,7 @@ FEW_FACTS = (
     "batch_size", "seed", "dtype", "torch",
 )  # fmt: skip
 LINES = 5  # of a curve
+NAMED = 3  # runs, where many share a data set
 # The bit of each of the eight dots in a braille character, by row and column.
 BRAILLE = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 
@@ -35,6 +36,17 @@ def table(rows: Sequence[Mapping[str, Any]]) -> TerminalTable:
         numbers = [_cell(name, row[name]) for name in ("steps", *RESULTS)]
         result.add_row(escape(printable(row["name"])), *numbers, _when(row["when"]))
     return result
+
+
+def measured_on(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """A line for each data set: results on different ones do not compare."""
+    names: dict[str, list[str]] = {}
+    for row in rows:
+        if row["data"]:
+            names.setdefault(row["data"], []).append(row["name"])
+    for data, runs in names.items():
+        some = ", ".join(runs[:NAMED]) + (f" and {len(runs) - NAMED} more" if len(runs) > NAMED else "")
+        yield printable(f"measured on {data}: {'all' if len(runs) == len(rows) else some}")
 
 
 def notes(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:

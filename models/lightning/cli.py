@@ -133,6 +133,7 @@ class DigitsCLI(LightningCLI):
         """Look at a checkpoint before LightningCLI takes options from it."""
         super().parse_arguments(parser, args)
         config = self.config[self.config.subcommand]
+        refusals.refuse_seed(config.seed_everything)
         if config.get("resume"):
             last = RunFolder(Path(config.resume)).fit_checkpoint
             config.ckpt_path = str(last) if last.exists() else None
@@ -301,7 +302,8 @@ class DigitsCLI(LightningCLI):
         """
         trainer: Any = self.trainer
         log = next(callback for callback in trainer.callbacks if isinstance(callback, LogRun))
-        if trainer.limit_val_batches and log.measured_at != trainer.global_step:
+        stands_in_curves = log.has_measured or not self._is_new_run
+        if trainer.limit_val_batches and not (stands_in_curves and log.measured_at == trainer.global_step):
             self._validate_at_the_last_step()
         results = dict(log.measured)
         if self._config.test and trainer.limit_test_batches:

@@ -31,6 +31,7 @@ class LogRun(L.Callback):
         self.train_seconds = 0.0
         self.measured: dict[str, float] = {}  # what the last validation said
         self.measured_at = 0  # after so many steps
+        self.has_measured = False  # in this process, so that it stands in this run's curves
         self._steps = 0  # that the run log knows of
         self._begin = 0.0
 
@@ -87,6 +88,7 @@ class LogRun(L.Callback):
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         self.measured_at = trainer.global_step
+        self.has_measured = True
         found = trainer.callback_metrics
         self.measured = {name: float(found[name]) for name in ("val_loss", "val_acc") if name in found}
 

@@ -85,6 +85,16 @@ def refuse_two_optimizers(config: Any) -> None:
         raise UserError("SparseAdam takes sparse gradients, and these are dense; expected another optimizer")
 
 
+def refuse_seed(seed: Any) -> None:
+    """NumPy's seeds have 32 bits.
+
+    Raises:
+        UserError: it lies outside.
+    """
+    if seed is not None and not 0 <= int(seed) < 2**32:
+        raise UserError(f"seed_everything is {seed}; expected 0 to {2**32 - 1}")
+
+
 def refuse_empty_options(config: Any) -> None:
     """`null` in a configuration where a value is needed.
 
@@ -171,6 +181,8 @@ def refuse_what_cannot_work(config: Any) -> None:
             raise UserError(f"trainer.{option} is {trainer[option]}; expected more than 0")
     if trainer.max_steps == 0:
         raise UserError("trainer.max_steps is 0; expected 1 or more, or -1 for as many as the epochs have")
+    if trainer.profiler == "xla":
+        raise UserError("trainer.profiler is xla, which is for TPUs; expected simple, advanced or pytorch")
     if trainer.sync_batchnorm and not torch.cuda.is_available():
         raise UserError("trainer.sync_batchnorm is true, and torch has it for GPUs only; expected false")
     if trainer.sync_batchnorm and config.model.engine == "scratch":

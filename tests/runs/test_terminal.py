@@ -12,7 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from curriculum.runs.catalogue import rows
 from curriculum.runs.facts import BREAKS_OFF
-from curriculum.runs.terminal import LINES, plot, show, table
+from curriculum.runs.terminal import LINES, measured_on, plot, show, table
 from tests.support.runs import STEERING, event_file, recorded, write
 
 
@@ -27,6 +27,21 @@ def test_the_table_fits_80_columns(tmp_path: Path) -> None:
     row = r"mnist/lightning/version_10 +3 +0\.1235 +- +98\.76% +- +\d\d \w{3} \d\d:\d\d *"
     assert re.fullmatch(row, lines[2])
     assert re.match(r"\[red\]lesson\[/x\] +- +- +- +- +- ", lines[3])
+
+
+def test_results_on_different_data_are_told_apart(tmp_path: Path) -> None:
+    for number in range(5):
+        run = write(tmp_path / f"version_{number}", [1.0])
+        (run / "report.json").write_text(json.dumps({"data": "MNIST" if number else "my <set>\x1b"}))
+    found = rows(tmp_path)
+    lines = list(measured_on(found))
+    assert [row["data"] for row in found].count("MNIST") == 4
+    assert sorted(lines) == [
+        "measured on MNIST: version_1, version_2, version_3 and 1 more",
+        "measured on my <set>?: version_0",
+    ]
+    assert list(measured_on(found[1:2])) == [f"measured on {found[1]['data']}: all"]
+    assert list(measured_on([found[0] | {"data": None}])) == []
 
 
 def test_plot_draws_the_curve_it_was_given() -> None:
