@@ -23,7 +23,8 @@ class ShareOfBatches(Batches):
     Gives x (share of the batch, pixels) and target (share of the batch,), int64.
 
     `progress` says which pass this is, and how many of its batches a run had before it was stopped. Seed and
-    pass decide the order, so there is nothing else to remember.
+    pass decide the order, so there is nothing else to remember. With `drop_last` a last batch of fewer digits
+    is left out.
 
     Raises:
         UserError: the last batch has fewer digits than there are processes.
@@ -37,25 +38,30 @@ class ShareOfBatches(Batches):
         rank: int = 0,
         world: int = 1,
         progress: Callable[[], tuple[int, int]] | None = None,
+        drop_last: bool = False,
     ) -> None:
         super().__init__(split, batch_size, generator)
+        self.drop_last = drop_last
         self.rank = rank
         self.world = world
         self.progress = progress
         self._drawn = 0
-        smallest = len(split.x) % batch_size or batch_size
+        smallest = batch_size if drop_last else len(split.x) % batch_size or batch_size
         if smallest < world:
             raise UserError(
                 f"a batch of {smallest} cannot be split over {world} processes; "
                 f"choose a data.batch_size whose last batch has {world} digits or more"
             )
 
+    def __len__(self) -> int:
+        return len(self.split.x) // self.batch_size if self.drop_last else super().__len__()
+
     def __iter__(self) -> Any:
         passes, skip = self.progress() if self.progress else (self._drawn, 0)
         for _ in range(self._drawn, passes):
             next(super().__iter__())  # draws the order of a pass that a stopped run has had
         self._drawn = passes + 1
-        for x, target in itertools.islice(super().__iter__(), skip, None):
+        for x, target in itertools.islice(super().__iter__(), skip, len(self)):
             if self.world == 1:
                 yield x, target
             else:
@@ -80,6 +86,7 @@ class MNISTDataModule(L.LightningDataModule):
             path of a data set of your own (see: curriculum data).
         data_dir: where to look for MNIST first.
         batch_size: training digits per step, over all processes. Validation and test take 10,000 at once.
+        drop_last: leave out the last batch of an epoch where it has fewer digits.
         augment: distort training digits, each anew in every epoch.
         val_count: how many of the training digits are kept for validation, the last ones. `None` means
             10,000 of MNIST's 60,000, 300 of the offline digits' 1,497, a sixth of your own.
@@ -95,6 +102,7 @@ class MNISTDataModule(L.LightningDataModule):
         dataset: str = "auto",
         data_dir: Path | None = None,
         batch_size: int = 64,
+        drop_last: bool = False,
         augment: Literal["none", "affine", "elastic"] = "none",
         val_count: int | None = None,
         normalize: bool = True,
@@ -104,6 +112,7 @@ class MNISTDataModule(L.LightningDataModule):
         self.dataset = dataset
         self.data_dir = data_dir
         self.batch_size = batch_size
+        self.drop_last = drop_last
         self.kind = augment
         self.val_count = val_count
         self.normalize = normalize
@@ -131,7 +140,8 @@ class MNISTDataModule(L.LightningDataModule):
         trainer: Any = self.trainer
         overfits = trainer is not None and trainer.overfit_batches > 0
         generator = None if overfits else torch.Generator().manual_seed(self.seed)
-        return self._batches("train", self.batch_size, generator, self._progress if self.trainer else None)
+        progress = self._progress if self.trainer else None
+        return self._batches("train", self.batch_size, generator, progress, self.drop_last)
 
     def val_dataloader(self) -> Batches:
         return self._batches("val", IN_USE)
@@ -162,10 +172,12 @@ class MNISTDataModule(L.LightningDataModule):
         batch_size: int,
         generator: torch.Generator | None = None,
         progress: Callable[[], tuple[int, int]] | None = None,
+        drop_last: bool = False,
     ) -> Batches:
         rank = self.trainer.global_rank if self.trainer else 0
         world = self.trainer.world_size if self.trainer else 1
-        return ShareOfBatches(getattr(self.data, part), batch_size, generator, rank, world, progress)
+        part_of_data = getattr(self.data, part)
+        return ShareOfBatches(part_of_data, batch_size, generator, rank, world, progress, drop_last)
 
     def _progress(self) -> tuple[int, int]:
         """The pass that the Trainer is in, and how many of its batches are done."""

@@ -177,8 +177,8 @@ def refuse_what_cannot_work(config: Any) -> None:
     if trainer.barebones:
         raise UserError("trainer.barebones is true, and every run keeps its files; expected false")
     for option in ABOVE_ZERO:
-        if isinstance(trainer[option], int | float) and not trainer[option] > 0:
-            raise UserError(f"trainer.{option} is {trainer[option]}; expected more than 0")
+        if isinstance(trainer[option], int | float) and not 0 < trainer[option] < 2**31:
+            raise UserError(f"trainer.{option} is {trainer[option]}; expected more than 0, below {2**31}")
     if trainer.max_steps == 0:
         raise UserError("trainer.max_steps is 0; expected 1 or more, or -1 for as many as the epochs have")
     if trainer.profiler == "xla":

@@ -307,6 +307,12 @@ def test_looking_changes_nothing(level: str) -> None:
     assert_equal_weights(basic, other)
 
 
+def test_drop_last_takes_whole_batches_only() -> None:
+    fit.main(["fit", *SMALL, "--data.batch_size=100", "--data.drop_last=true"])
+    (row,) = rows(Path("runs"))
+    assert row["steps"] == 2 * 11  # of 1,197 digits to train
+
+
 @pytest.mark.parametrize(
     "option",
     ["--trainer.max_steps=30", "--trainer.check_val_every_n_epoch=3", "--trainer.val_check_interval=10"],
@@ -448,7 +454,16 @@ def test_nothing_is_written_beside_the_log_folder(trainer: dict[str, Any]) -> No
         ("--trainer.sync_batchnorm=true", "torch has it for GPUs only"),
         ("--trainer.strategy=ddp_spawn --trainer.accelerator=cpu --trainer.devices=2", "expected ddp"),
         ("--trainer.strategy=ddp_fork --trainer.accelerator=cpu --trainer.devices=2", "expected ddp"),
-        ("--trainer.accumulate_grad_batches=0", "expected 1 or more"),
+        ("--trainer.accumulate_grad_batches=0", "expected more than 0"),
+        (f"--trainer.accumulate_grad_batches={10**20}", "below 2147483648"),
+        ("--trainer.val_check_interval=0", "expected more than 0"),
+        ("--trainer.check_val_every_n_epoch=0", "expected more than 0"),
+        ("--trainer.max_steps=0", "expected 1 or more, or -1"),
+        ("--trainer.max_epochs=-1", "no step is the last"),
+        ("--trainer.limit_test_batches=0.3", "of 1 batches, which is none"),
+        ("--trainer.profiler=xla", "which is for TPUs"),
+        ("--seed_everything=-1", "expected 0 to 4294967295"),
+        ("--data.val_count=5000", "expected 1 to 1,496"),
         ("--trainer.barebones=true", "expected false"),
         ("--checkpoint.monitor=val_accuracy", "ModelCheckpoint's monitor is val_accuracy; expected one of"),
         (
@@ -476,7 +491,7 @@ def test_what_cannot_work_is_refused_before_training(options: str, expected: str
     with pytest.raises(UserError, match=expected) as refusal:
         fit.main(["fit", *SMALL, *words])
     assert "\n" not in str(refusal.value)
-    assert not list(Path().rglob("report.json"))
+    assert not any(path.is_file() for path in Path().rglob("*"))
 
 
 # ---------------------------------------------------------------- files that are not ours

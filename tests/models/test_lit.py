@@ -129,6 +129,15 @@ def test_shares_of_a_batch_make_the_batch() -> None:
         ShareOfBatches(split, 20, None, 0, 6)
 
 
+def test_a_last_batch_of_fewer_digits_can_be_left_out() -> None:
+    split = Split(torch.arange(50.0)[:, None], torch.arange(50))
+    whole = list(ShareOfBatches(split, 20, torch.Generator().manual_seed(0)))
+    kept = ShareOfBatches(split, 20, torch.Generator().manual_seed(0), drop_last=True)
+    assert (len(whole), len(kept)) == (3, 2)
+    torch.testing.assert_close(list(kept), whole[:2], rtol=0, atol=0)
+    ShareOfBatches(split, 20, None, 0, 15, drop_last=True)  # the batch of 10 is not to be split
+
+
 def test_the_last_training_digits_may_be_kept_back() -> None:
     module = MNISTDataModule("digits", val_count=97)
     module.setup("fit")

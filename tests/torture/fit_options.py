@@ -124,6 +124,7 @@ OURS = {
     ),
     "lr_scheduler": ("StepLR --lr_scheduler.step_size=1",),
     "data.batch_size": ("1197", "5000", "1", "0", "-1"),
+    "data.drop_last": FLAG,
     "data.augment": ("none", "affine", "elastic", "mirror"),
     "data.val_count": ("1", "100", "0", "5000", "-1", "null"),
     "log.level": ("off", "basic", "full", "loud"),
