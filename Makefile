@@ -25,7 +25,7 @@ WHAT := PyTorch and what else is needed, about 1.6 GB
 endif
 endif
 
-.PHONY: run test test-slow test-cpus coverage torture lint format lock locked clean
+.PHONY: run site test test-slow test-cpus coverage torture lint format lock locked clean
 .DEFAULT_GOAL := run
 
 # The stamp is remade when a dependency changes; a half-made environment leaves no stamp.
@@ -45,6 +45,10 @@ endif
 
 run: $(STAMP)
 	$(BIN)/curriculum mnist
+
+# The lessons as pages to read, in the folder site/.
+site: $(STAMP)
+	$(BIN)/curriculum site
 
 test: $(STAMP)
 	$(PYTEST)

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from curriculum import UserError
 from curriculum.discover import Lesson
-from curriculum.draw import png
+from curriculum.draw import describe, for_page, png
 
 Demo = TypeVar("Demo", bound=Callable[[], Any])
 
@@ -102,11 +102,16 @@ def _show_here(function: Callable[[], Any]) -> None:
     """Show a demo where it stands: in the notebook, or in the terminal of the script."""
     main = sys.modules["__main__"]
     if "get_ipython" in vars(main):
-        from IPython.display import Image, Markdown, display
+        from IPython.display import Markdown, display
 
         result = function()
         display(Markdown(f"**{heading(function)}**"))
-        display(Image(png(result)) if isinstance(result, Figure) else result)
+        if isinstance(result, Figure):
+            content = for_page(result)
+            words = f"{heading(function)}. {describe(result)}"
+            display(content, raw=True, metadata={kind: {"alt": words} for kind in content})
+        else:
+            display(result)
     else:
         script = Path(getattr(main, "__file__", "notebook"))
         show(function, output_folder() / script.stem.split("_")[0], Console())

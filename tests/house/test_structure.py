@@ -21,6 +21,7 @@ FLOORS = (
     {"models.records"},
     {"models.lightning"},
     {"models.jobs"},
+    {"curriculum.site"},
     {"curriculum.cli"},  # the door: the command line starts whatever there is
     {"curriculum.__main__"},
 )
