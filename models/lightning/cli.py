@@ -227,7 +227,7 @@ class DigitsCLI(LightningCLI):
         if config.trainer.enable_checkpointing is False:
             self._parser(self.subcommand).callback_keys.remove("checkpoint")
         options: dict[str, Any] = {
-            "callbacks": [*(made.trainer.callbacks or []), *self._callbacks()],
+            "callbacks": [*_as_list(made.trainer.callbacks), *self._callbacks()],
             "plugins": [*_as_list(made.trainer.plugins), SafeCheckpoints()],
         }
         options["logger"] = self._loggers(_chosen_loggers(made.trainer.logger))

@@ -307,6 +307,11 @@ def test_looking_changes_nothing(level: str) -> None:
     assert_equal_weights(basic, other)
 
 
+def test_a_single_callback_needs_no_list() -> None:
+    fit.main(["fit", *SMALL, "--trainer.callbacks=ModelSummary"])
+    assert len(find(Path("runs"))) == 1
+
+
 def test_drop_last_takes_whole_batches_only() -> None:
     fit.main(["fit", *SMALL, "--data.batch_size=100", "--data.drop_last=true"])
     (row,) = rows(Path("runs"))

@@ -8,7 +8,15 @@ from pathlib import Path
 import lightning
 import pytest
 
-from tests.torture.fit_options import OPTIONS, campaign, command_line, drawn, one_by_one, problem_with
+from tests.torture.fit_options import (
+    OPTIONS,
+    campaign,
+    command_line,
+    drawn,
+    one_by_one,
+    problem_with,
+    stumble,
+)
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the campaign copies its process")
 
@@ -30,6 +38,8 @@ def test_what_is_left_behind_is_judged(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").touch()
     assert "refused, and left ['config.yaml']" in problem_with(tmp_path, 2, ["fit"])
     assert problem_with(tmp_path, 1, ["fit"]) == "exit code 1"
+    assert "Python's words" in stumble("curriculum: int object is not iterable; see: curriculum fit --help")
+    assert stumble("curriculum: trainer.max_steps is 0; expected 1 or more") == ""
 
 
 @needs_fork

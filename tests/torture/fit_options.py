@@ -12,6 +12,7 @@ import argparse
 import itertools
 import json
 import random
+import re
 import shutil
 import sys
 import tempfile
@@ -58,7 +59,7 @@ TRAINER = {
         "StochasticWeightAveraging --trainer.callbacks.swa_lrs=0.01", "LambdaCallback", "NoCallback",
         "GradientAccumulationScheduler --trainer.callbacks.scheduling={0:2}", "BatchSizeFinder",
         "LearningRateFinder", "ModelCheckpoint", "ModelCheckpoint --trainer.callbacks.monitor=val_acc",
-        "OnExceptionCheckpoint --trainer.callbacks.dirpath=runs", "BackboneFinetuning", "ModelPruning",
+        "OnExceptionCheckpoint --trainer.callbacks.dirpath=runs", "ModelPruning",
         "EMAWeightAveraging", "WeightAveraging", "PredictionWriter", "RichProgressBar",
     ),
     "fast_dev_run": (*FLAG, "0", "1", "-1", "3"),
@@ -139,6 +140,10 @@ OURS = {
     "weights": ("trained.safetensors", "trained.ckpt", "nowhere.pt"),
     "ckpt_path": ("trained.ckpt", "trained.safetensors", "best", "last", "nowhere.ckpt"),
 }  # fmt: skip
+IN_PYTHONS_WORDS = (
+    "must be an iterable|has no attribute|unexpected keyword|is not (subscriptable|callable|iterable)|"
+    "unsupported operand|unhashable|out of range|not supported between"
+)
 ONLY_FIT = ("model.sizes", "test", "patience")
 OPTIONS = {f"trainer.{name}": values for name, values in TRAINER.items()} | OURS
 
@@ -184,6 +189,12 @@ def problem_with(folder: Path, code: int, words: list[str]) -> str:
     return _problem_with_run(runs[0])
 
 
+def stumble(said: str) -> str:
+    """A refusal in Python's words: nobody has looked at the option, something fell over it."""
+    found = re.search(IN_PYTHONS_WORDS, said)
+    return f"refused in Python's words: {found[0]}" if found else ""
+
+
 def _problem_with_run(run: Path) -> str:
     missing = [
         name for name in ("config.yaml", "report.json", "model.safetensors") if not (run / name).exists()
@@ -213,7 +224,7 @@ def trained() -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "kept"
 
-        def keep(work: Path, code: int) -> str:
+        def keep(work: Path, code: int, said: str) -> str:
             shutil.copytree(work / "runs", place)
             return ""
 
@@ -232,9 +243,11 @@ def campaign(lines: Iterator[list[str]]) -> tuple[Counter[str], list[str]]:
     for words in lines:
         codes: list[int] = []
 
-        def look(folder: Path, code: int, words: list[str] = words, codes: list[int] = codes) -> str:
+        def look(
+            folder: Path, code: int, said: str, words: list[str] = words, codes: list[int] = codes
+        ) -> str:
             codes.append(code)
-            return problem_with(folder, code, words)
+            return problem_with(folder, code, words) or stumble(said)
 
         problem = attempt(words, files, look)
         ends["wrong" if problem else "refused" if codes == [2] else "worked"] += 1

@@ -116,7 +116,7 @@ CONFIGS = st.one_of(
 )
 
 
-Look = Callable[[Path, int], str]
+Look = Callable[[Path, int, str], str]
 
 
 def attempt(arguments: list[str], files: dict[str, bytes], look: Look | None = None) -> str:
@@ -125,7 +125,7 @@ def attempt(arguments: list[str], files: dict[str, bytes], look: Look | None = N
     Args:
         arguments: of `curriculum`.
         files: what lies in the folder, by name.
-        look: gets that folder and the exit code, and says what is wrong with what was left there.
+        look: gets that folder, the exit code and what was said, and says what is wrong.
     """
     with tempfile.TemporaryDirectory() as folder:
         said = Path(folder) / "said"
@@ -135,8 +135,9 @@ def attempt(arguments: list[str], files: dict[str, bytes], look: Look | None = N
             done, status = os.waitpid(child, os.WNOHANG)
             if done:
                 code = os.waitstatus_to_exitcode(status)
-                problem = judge(code, said.read_text(errors="replace"))
-                return problem or (look(said.parent / "work", code) if look else "")
+                words = said.read_text(errors="replace")
+                problem = judge(code, words)
+                return problem or (look(said.parent / "work", code, words) if look else "")
             time.sleep(0.1)
         os.killpg(child, signal.SIGKILL)
         os.waitpid(child, 0)
