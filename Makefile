@@ -1,4 +1,5 @@
-# Two commands do everything on a fresh machine with Python >= 3.11 and make:
+# Three commands do everything on a fresh machine with Python >= 3.11 and make:
+#   make site    installs into .venv and makes pages of the lessons
 #   make run     installs into .venv and trains MNIST three ways
 #   make test    installs into .venv and runs the tests (make test-slow runs the long ones)
 # On Linux without an NVIDIA GPU, make CPU=1 run installs a quarter as much.

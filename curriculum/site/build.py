@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import importlib.util
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -94,7 +95,8 @@ def _sphinx(source: Path, out: Path, cache: Path, run: bool) -> None:
         "nb_execution_mode": "cache" if run else "off",
         "nb_execution_cache_path": str(cache / f"cells-{key_of_code()}"),
     }
-    words = ["-W", "--keep-going", "-q", "-j", "2", "-b", "html", "-c", str(Path(__file__).parent)]
+    logging.getLogger("traitlets").setLevel(logging.WARNING)  # a line for every notebook, of many parts
+    words = ["-W", "--keep-going", "-j", "2", "-b", "html", "-c", str(Path(__file__).parent)]
     words += ["-d", str(cache / ("pages" if run else "pages-not-run"))]
     for name, value in settings.items():
         words += ["-D", f"{name}={value}"]

@@ -14,7 +14,7 @@ START = """# From scratch to MNIST
 
 {lead}
 
-![Three engines in TensorBoard: their curves lie on top of each other](lessons/pictures/tensorboard.png)
+![A small network: values flow right, blame flows left](lessons/pictures/lesson.png)
 
 ## The path
 

@@ -67,7 +67,7 @@ def test_pages_lead_nowhere_outside_of_what_is_shown(tmp_path: Path) -> None:
     assert "[01](lesson01_neuron.py)" in words
     assert "| 05 |" in words
     assert "test_" not in (tmp_path / "ideas.md").read_text().split("| A1, D1 |", 1)[1].split("|")[4]
-    assert "](pictures/tensorboard.png)" in (tmp_path / "index.md").read_text()
+    assert "](pictures/lesson.png)" in (tmp_path / "index.md").read_text()
 
 
 # ---------------------------------------------------------------- two lessons, built
