@@ -11,11 +11,10 @@ import gzip
 import hashlib
 import io
 import os
-import shutil
 import socket
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -59,7 +58,7 @@ def locate(data_dir: Path | None = None) -> tuple[Path, list[str]]:
     """
     folders = [Path(os.path.expanduser(place)) / "MNIST" / "raw" for place in places(data_dir)]
     for folder in folders:
-        missing = [name for name in SHA256 if not _is_there(as_found(folder / name))]
+        missing = [name for name in SHA256 if not is_there(as_found(folder / name))]
         if len(missing) < len(SHA256):
             return folder, missing
     return folders[-1], list(SHA256)
@@ -94,7 +93,7 @@ def refuse_other_data(data_dir: Path) -> None:
             )
 
 
-def _is_there(path: Path) -> bool:
+def is_there(path: Path) -> bool:
     """Whether anything has this name. A link to nothing has: it is a damaged file, not a missing one."""
     try:
         path.lstat()
@@ -173,12 +172,15 @@ def _not_mnist(path: Path) -> UserError:
 
 
 def _unusable(path: Path, problem: str) -> UserError:
-    """Only what was downloaded into our own cache may be deleted; the rest is the user's."""
-    away = "delete it" if path.is_relative_to(CACHE) else "move it elsewhere"
     return UserError(
-        f"{path} {problem}; {away} and run again to download it anew, "
+        f"{path} {problem}; {out_of_the_way(path)} and run again to download it anew, "
         "or choose with --data-dir DIR or --data digits"
     )
+
+
+def out_of_the_way(path: Path) -> str:
+    """Only what was downloaded into our own cache may be deleted; the rest is the user's."""
+    return "delete it" if path.is_relative_to(CACHE) else "move it elsewhere"
 
 
 def _sha256_of_tensor(tensor: Tensor) -> str:
@@ -257,7 +259,7 @@ def fetch(urls: list[str], scratch: Path, name: str, md5: str, instead: str, sha
     """Put what an archive holds into `scratch`, from the first of `urls` that sends the right one.
 
     Args:
-        name: of the file in it, or what the archive is called.
+        name: of the file in it.
         sha256: of that file, where it is known.
 
     Raises:
@@ -265,28 +267,41 @@ def fetch(urls: list[str], scratch: Path, name: str, md5: str, instead: str, sha
     """
     from torchvision.datasets.utils import download_and_extract_archive
 
+    def attempt(url: str) -> None:
+        download_and_extract_archive(url, str(scratch), md5=md5, remove_finished=True)
+        if sha256 and _sha256_of_file(scratch / name) != sha256:
+            raise RuntimeError("wrong content")
+
+    _first_that_sends(urls, attempt, name, instead)
+
+
+def fetch_archive(url: str, scratch: Path, name: str, md5: str, instead: str) -> None:
+    """Put an archive into `scratch` under the name `name`, packed as it is.
+
+    Raises:
+        DownloadError: the server does not send the right one.
+    """
+    from torchvision.datasets.utils import download_url
+
+    def attempt(url: str) -> None:
+        download_url(url, str(scratch), name, md5)
+
+    _first_that_sends([url], attempt, name, instead)
+
+
+def _first_that_sends(urls: list[str], attempt: Callable[[str], None], name: str, instead: str) -> None:
+    """Try each address until one of them sends what is expected."""
     reasons = []
     for url in urls:
         try:
             with _quiet_with_timeout():
-                download_and_extract_archive(url, str(scratch), md5=md5, remove_finished=True)
+                attempt(url)
+            return
         except (OSError, RuntimeError, EOFError, HTTPException) as error:
             if getattr(error, "errno", None) in REFUSED_HERE:
                 raise
             reasons.append(str(getattr(error, "reason", error)) or type(error).__name__)
-            continue
-        if not sha256 or _sha256_of_file(scratch / name) == sha256:
-            return
-        reasons.append("wrong content")
     raise DownloadError(f"could not download {name} ({'; '.join(dict.fromkeys(reasons))}); {instead}")
-
-
-def unpack(packed: Path, target: Path) -> None:
-    """A file packed by gzip appears under the name `target`, whole."""
-    whole = packed.with_name(target.name)
-    with gzip.open(packed) as source, whole.open("wb") as file:
-        shutil.copyfileobj(source, file)
-    os.replace(whole, target)
 
 
 @contextlib.contextmanager

@@ -2,11 +2,15 @@
 
 They are looked for where MNIST is, in torchvision's layout (`FashionMNIST/raw/`, `KMNIST/raw/`,
 `EMNIST/raw/`), packed by gzip or not. What is missing is downloaded from torchvision's addresses; its MD5 is
-checked there. Their files are IDX files, which `own_data` reads.
+checked there. Their files are IDX files, which `own_data` reads. All parts of EMNIST come in one archive of
+560 MB, which stays beside them, so that the next part needs no download.
 """
 
+import gzip
 import os
+import shutil
 import tempfile
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +20,7 @@ from curriculum.data_names import OF_TORCHVISION
 from curriculum.own_data import OwnData
 
 TORCHVISION = {"fashion": "FashionMNIST", "kmnist": "KMNIST"}  # its class, and its folder; else EMNIST
+ARCHIVE = "gzip.zip"  # EMNIST's, as its address and torchvision call it
 
 
 def read(name: str, data_dir: Path | None = None) -> OwnData:
@@ -66,29 +71,74 @@ def _found_or_downloaded(name: str, data_dir: Path | None) -> Path:
     upper = TORCHVISION.get(name, "EMNIST")
     folders = [Path(os.path.expanduser(place)) / upper / "raw" for place in mnist_files.places(data_dir)]
     for folder in folders:
-        missing = [file for file in _files(name) if not mnist_files.as_found(folder / file).exists()]
+        missing = [
+            file for file in _files(name) if not mnist_files.is_there(mnist_files.as_found(folder / file))
+        ]
         if len(missing) < len(_files(name)):
             break
     if missing:
-        _download(name, folder, missing)
+        _bring(name, folder, missing, folders)
     return folder
 
 
-def _download(name: str, folder: Path, missing: list[str]) -> None:
-    """Each file appears whole, or not at all.
+def _bring(name: str, folder: Path, missing: list[str], folders: list[Path]) -> None:
+    """Put the missing files into `folder`. Each appears whole, or not at all.
+
+    Args:
+        folders: where the data set was looked for.
 
     Raises:
         DownloadError: no server has the right ones, or `folder` cannot be written to.
+        UserError: EMNIST's archive lies there and is not the right one.
     """
     from torchvision import datasets
 
     known: Any = getattr(datasets, TORCHVISION.get(name, "EMNIST"))
-    instead = f"connect and run again, or give --data-dir DIR with {known.__name__}/raw in it"
+    places = " or ".join(map(str, folders))
+    instead = (
+        f"{OF_TORCHVISION[name]} was looked for in {places}; "
+        f"connect and run again, or give --data-dir DIR with {known.__name__}/raw in it"
+    )
     if not _is_emnist(name):
         mnist_files.download(folder, missing, known, instead)
         return
     with mnist_files.writing_to(folder), tempfile.TemporaryDirectory(prefix="download-", dir=folder) as place:
-        # One archive of 560 MB holds all six parts.
-        mnist_files.fetch([known.url], Path(place), "EMNIST", known.md5, instead)
-        for file in missing:
-            mnist_files.unpack(Path(place) / "gzip" / f"{file}.gz", folder / file)
+        archive = _archive_at_hand(folders, known.md5)
+        if archive is None:
+            mnist_files.fetch_archive(known.url, Path(place), ARCHIVE, known.md5, instead)
+            archive = folder / ARCHIVE
+            os.replace(Path(place) / ARCHIVE, archive)
+        _unpack(archive, missing, Path(place), folder)
+
+
+def _archive_at_hand(folders: list[Path], md5: str) -> Path | None:
+    """EMNIST's archive where it lies already: torchvision leaves it beside the files, and so do we.
+
+    Raises:
+        UserError: it is cut off, or another one.
+    """
+    from torchvision.datasets.utils import check_integrity
+
+    for folder in folders:
+        archive = folder / ARCHIVE
+        if mnist_files.is_there(archive):
+            if not check_integrity(archive, md5):
+                raise UserError(
+                    f"{archive} is not EMNIST's archive, or is cut off (its MD5 is wrong); "
+                    f"{mnist_files.out_of_the_way(archive)} and run again to download it anew"
+                )
+            return archive
+    return None
+
+
+def _unpack(archive: Path, files: list[str], scratch: Path, folder: Path) -> None:
+    """Only these files, which appear in `folder` whole: the archive holds six data sets."""
+    with zipfile.ZipFile(archive) as parts:
+        for file in files:
+            with (
+                parts.open(f"gzip/{file}.gz") as packed,
+                gzip.open(packed) as source,
+                (scratch / file).open("wb") as target,
+            ):
+                shutil.copyfileobj(source, target)
+            os.replace(scratch / file, folder / file)

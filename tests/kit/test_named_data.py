@@ -15,7 +15,7 @@ from torchvision import datasets
 
 from curriculum import UserError, data, mnist_files
 from curriculum.data_card import card_of
-from curriculum.data_names import name_of
+from curriculum.data_names import OF_TORCHVISION, name_of
 from tests.support.mnist import NAMES, Server, write_small_files
 
 LETTERS = 26
@@ -122,28 +122,74 @@ def test_emnist_stands_upright_and_its_letters_have_names(served: Server, offlin
     (picture,) = found.images(found.train.x[:1])
     torch.testing.assert_close(picture, torch.from_numpy(MARKED / 255).float())
     there = sorted(path.name for path in (offline / "EMNIST" / "raw").iterdir())
-    assert there == sorted(emnist("letters", range(1)))
+    assert there == sorted([*emnist("letters", range(1)), "gzip.zip"])
 
 
-def test_one_folder_holds_several_parts_of_emnist(served: Server, offline: Path) -> None:
+def test_the_next_part_of_emnist_needs_no_download(served: Server, offline: Path) -> None:
     letters = data.load("emnist-letters")
+    asked = len(served.asked)
     digits = data.load("emnist-digits")
+    assert len(served.asked) == asked
     assert (len(letters.classes), len(digits.classes)) == (26, 10)
     (picture,) = digits.images(digits.train.x[:1])
     torch.testing.assert_close(picture, torch.from_numpy(1 - MARKED / 255).float())
 
 
-def test_a_wrong_archive_is_refused(served: Server, offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(datasets.EMNIST, "md5", "0" * 32)
-    with pytest.raises(UserError, match="could not download EMNIST"):
+@pytest.mark.parametrize("sent", ["half", 404, b"x" * 40])
+def test_an_archive_that_is_not_whole_leaves_nothing(
+    sent: bytes | int | str, served: Server, offline: Path
+) -> None:
+    served.spoil["gzip.zip"] = sent
+    with pytest.raises(UserError, match=r"could not download gzip.zip .*EMNIST/raw in it"):
         data.load("emnist-letters")
     assert list((offline / "EMNIST" / "raw").iterdir()) == []
 
 
-def test_without_network_nothing_is_put_in_its_place(offline: Path) -> None:
-    for name in ("fashion", "emnist-balanced"):
-        with pytest.raises(UserError, match=r"could not download .*connect and run again"):
+def test_an_archive_that_lies_there_is_taken_from_where_it_is(
+    served: Server, offline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "data" / "EMNIST" / "raw"
+    folder.mkdir(parents=True)
+    (folder / "gzip.zip").write_bytes(served.files["gzip.zip"])
+    monkeypatch.setenv("PATH_DATASETS", str(tmp_path / "data"))
+    assert data.load("emnist-digits").source == str(offline / "EMNIST" / "raw")
+    assert served.asked == []
+    assert [path.name for path in folder.iterdir()] == ["gzip.zip"]
+
+
+def test_an_archive_that_lies_there_and_is_wrong_stays_and_is_named(
+    served: Server, offline: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "data" / "EMNIST" / "raw"
+    folder.mkdir(parents=True)
+    (folder / "gzip.zip").write_bytes(served.files["gzip.zip"][:-1])
+    with pytest.raises(UserError, match=r"gzip.zip is not EMNIST's archive, .*; move it elsewhere and run"):
+        data.load("emnist-digits", tmp_path / "data")
+    assert [path.name for path in folder.iterdir()] == ["gzip.zip"]
+    assert served.asked == []
+
+
+def test_without_network_it_is_said_where_it_was_looked_for(
+    offline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH_DATASETS", str(tmp_path / "mine"))
+    for name, folder in (("fashion", "FashionMNIST"), ("kmnist", "KMNIST"), ("emnist-balanced", "EMNIST")):
+        with pytest.raises(UserError) as error:
             data.load(name)
+        said = str(error.value)
+        assert "\n" not in said
+        places = f"{tmp_path / 'mine' / folder / 'raw'} or {offline / folder / 'raw'}"
+        assert f"{OF_TORCHVISION[name]} was looked for in {places}; connect and run again" in said
+        assert f"or give --data-dir DIR with {folder}/raw in it" in said
+    assert not (tmp_path / "mine").exists()
+
+
+def test_a_wrong_hash_is_refused(served: Server, offline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = [(name, "0" * 32) for name, _ in served.resources]
+    monkeypatch.setattr(datasets.KMNIST, "resources", wrong)
+    with pytest.raises(UserError, match=r"could not download train-images-idx3-ubyte \(.*corrupted"):
+        data.load("kmnist")
+    assert list((offline / "KMNIST" / "raw").iterdir()) == []
 
 
 def test_mnists_own_files_under_another_name(fashion: Path, monkeypatch: pytest.MonkeyPatch) -> None:
