@@ -55,6 +55,11 @@ class Data:
     classes: tuple[str, ...] = DIGITS
     remarks: tuple[str, ...] = ()
 
+    @property
+    def pictures(self) -> dict[str, int]:
+        """How many there are in each part."""
+        return {"train": len(self.train.x), "val": len(self.val.x), "test": len(self.test.x)}
+
     def images(self, x: Tensor) -> Tensor:
         """Rows of pixels (count, 784) → pictures (count, 28, 28) from 0 to 1."""
         return (x * self.std + self.mean).view(-1, 28, 28).clamp(0, 1)

@@ -21,7 +21,7 @@ from curriculum.cli.options import (
     Seed,
     data_set,
 )
-from curriculum.data_names import OF_DIGITS
+from curriculum.data_names import OF_DIGITS, counted
 
 
 class Engine(StrEnum):
@@ -105,7 +105,8 @@ def mnist(
     say("")
     Console().print(table(reports))
     first = reports[0]
-    say(f"\nmeasured on: {first.data} ({first.data_source}), SHA-256 {first.data_sha256}")
+    of_what = counted(first.data, first.pictures)
+    say(f"\nmeasured on: {of_what} ({first.data_source}), SHA-256 {first.data_sha256}")
     say(f"weights, results and logs: {', '.join(report.folder for report in reports)}")
     say(f"look at the curves:        curriculum tensorboard --log-dir {log_dir}")
 

@@ -15,7 +15,16 @@ from typing import Any
 
 from curriculum import UserError
 from curriculum.runs.events import EventLog, event_files, natural
-from curriculum.runs.facts import MANIFEST, REPORT, RESULTS, data_of, read_log, read_manifest, read_results
+from curriculum.runs.facts import (
+    MANIFEST,
+    OF_DATA,
+    REPORT,
+    RESULTS,
+    data_of,
+    read_log,
+    read_manifest,
+    read_results,
+)
 
 TRAINED = ("train_loss", "val_loss", "val_acc")  # test_acc stands at the number of steps, these at their step
 
@@ -171,7 +180,7 @@ def _row(run: Path, log_dir: Path) -> dict[str, Any]:
     results = {name: for_json(value) for name, value in read_results(run, log).items()}
     known = {"steps": _steps(log), **dict.fromkeys(RESULTS), **results}
     about = {
-        "data": data_of(run),
+        **data_of(run),
         "when": _when(run, log).isoformat(),
         "note": note,
         "folder": str(run),
@@ -181,7 +190,7 @@ def _row(run: Path, log_dir: Path) -> dict[str, Any]:
 
 def _closed(folder: Path, log_dir: Path) -> dict[str, Any]:
     """The row of a folder that nobody can look into: there may be runs in it."""
-    known = dict.fromkeys(("steps", *RESULTS, "data"))
+    known = dict.fromkeys(("steps", *RESULTS, *OF_DATA))
     when = datetime.fromtimestamp(os.lstat(folder).st_mtime).isoformat()
     note = f"the folder {folder} cannot be read; make it readable to see what is in it"
     return {"name": label(folder, log_dir), **known, "when": when, "note": note, "folder": str(folder)}

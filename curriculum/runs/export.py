@@ -10,9 +10,16 @@ from typing import Any
 
 from curriculum.runs.catalogue import for_json
 from curriculum.runs.events import EventLog, Point
-from curriculum.runs.facts import read_log, read_manifest, read_report, read_results
+from curriculum.runs.facts import (
+    data_of,
+    measured_in_words,
+    read_log,
+    read_manifest,
+    read_report,
+    read_results,
+)
 
-COLUMNS = ("run", "tag", "step", "wall_time", "value")
+COLUMNS = ("run", "tag", "step", "wall_time", "value", "data")
 
 
 @dataclass(frozen=True)
@@ -51,10 +58,13 @@ def as_json(runs: list[Exported]) -> str:
     return json.dumps([for_json(_run(run)) for run in runs], allow_nan=False) + "\n"
 
 
-def _points(run: Exported) -> Iterator[tuple[str, str, int, float, float]]:
+def _points(run: Exported) -> Iterator[tuple[str, str, int, float, float, str]]:
+    """With what the run was measured on; empty where no file tells."""
+    told = data_of(run.folder)
+    data = measured_in_words(told) if told["data"] else ""
     for tag, points in run.log.scalars.items():
         for point in points:
-            yield run.name, tag, point.step, point.wall_time, point.value
+            yield run.name, tag, point.step, point.wall_time, point.value, data
 
 
 def _run(run: Exported) -> dict[str, Any]:

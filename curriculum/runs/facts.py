@@ -12,8 +12,10 @@ from typing import Any
 
 import yaml
 
+from curriculum.data_names import PARTS, counted, in_words
 from curriculum.runs.events import EventLog, Point, event_files
 
+OF_DATA = ("data", "data_sha256", "pictures")
 RESULTS = ("train_loss", "val_loss", "val_acc", "test_acc")
 CURVES = ("train_loss", "val_loss", "train_acc", "val_acc", "lr")  # shown first, in this order
 COUNTERS = ("epoch",)  # Lightning writes it; its curve tells nothing
@@ -26,7 +28,7 @@ CONFIG = "config.yaml"
 # Of the machine or of the whole command, not of this run.
 LEFT_OUT = ("folder", "log_dir", "data_dir", "engines")
 # The command line and the commit stay in the manifest: a page is mailed to others.
-FROM_MANIFEST = ("data", "data_sha256", "device", "threads", "seed", "options", "versions")
+FROM_MANIFEST = (*OF_DATA, "device", "threads", "seed", "options", "versions")
 LARGEST = 16 << 20  # bytes; a file that is larger tells of no run
 FROM_CONFIG = {  # where the facts that are in no other file stand in config.yaml
     "seed_everything": ("seed_everything",),
@@ -119,10 +121,32 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return _parsed(folder / MANIFEST, json.loads)
 
 
-def data_of(folder: Path) -> str | None:
-    """What the data set is called that the run learned from and was measured on, where a file tells."""
-    found = read_report(folder).get("data") or read_manifest(folder).get("data")
-    return str(found) if found else None
+def data_of(folder: Path) -> dict[str, Any]:
+    """What the run learned from and was measured on, from its report, else from its manifest.
+
+    Returns:
+        `data`, what it is called; `data_sha256`; `pictures`, how many in each part. None where no file tells.
+    """
+    report = read_report(folder)
+    known = report if report.get("data") else read_manifest(folder)
+    told = {name: known.get(name) for name in OF_DATA}
+    if told["data"] is not None:
+        told["data"] = str(told["data"])
+    told["pictures"] = _counts(told["pictures"])
+    return told
+
+
+def measured_in_words(told: Mapping[str, Any]) -> str:
+    """What `data_of` tells, without what was only learned from: MNIST, 10,000 to validate, 10,000 to test."""
+    counts = told["pictures"] or {}
+    return counted(told["data"], {part: count for part, count in counts.items() if part != "train"})
+
+
+def _counts(pictures: Any) -> dict[str, int] | None:
+    """How many pictures of each part, as a file tells it; None where it tells something else."""
+    if not isinstance(pictures, dict):
+        return None
+    return {part: count for part, count in pictures.items() if part in PARTS and isinstance(count, int)}
 
 
 # ---------------------------------------------------------------- what was run
@@ -135,8 +159,8 @@ def read_facts(folder: Path, log: EventLog) -> dict[str, str]:
     manifest: then the log is what tells of it. A file that cannot be read is a fact, too.
     """
     sources = (
-        read_report(folder),
-        _from_manifest(read_manifest(folder)),
+        _in_words(read_report(folder)),
+        _in_words(_from_manifest(read_manifest(folder))),
         _from_config(_parsed(folder / CONFIG, yaml.safe_load)),
         _from_table(log.texts.get("run", "")),
         log.hparams,  # last: TensorBoard keeps numbers as floats
@@ -164,6 +188,12 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
+
+
+def _in_words(known: dict[str, Any]) -> dict[str, Any]:
+    """The same, the pictures of each part in words."""
+    counts = _counts(known.get("pictures"))
+    return known | {"pictures": in_words(counts)} if counts else known
 
 
 def _from_manifest(manifest: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,12 +11,12 @@ from typing import Any
 from rich.markup import escape
 
 from curriculum.runs.events import Point
-from curriculum.runs.facts import COUNTERS, CURVES, RESULTS, RecordedRun, number
+from curriculum.runs.facts import COUNTERS, CURVES, RESULTS, RecordedRun, measured_in_words, number
 from curriculum.table import TerminalTable
 
 FEW_FACTS = (
-    "engine", "data", "parameters", "sizes", "activation", "optimizer", "lr", "epochs", "max_epochs",
-    "batch_size", "seed", "dtype", "torch",
+    "engine", "data", "pictures", "parameters", "sizes", "activation", "optimizer", "lr", "epochs",
+    "max_epochs", "batch_size", "seed", "dtype", "torch",
 )  # fmt: skip
 LINES = 5  # of a curve
 NAMED = 3  # runs, where many share a data set
@@ -40,11 +40,14 @@ def table(rows: Sequence[Mapping[str, Any]]) -> TerminalTable:
 
 def measured_on(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """A line for each data set: results on different ones do not compare."""
-    names: dict[str, list[str]] = {}
+    names: dict[tuple[str, str | None], list[str]] = {}
     for row in rows:
         if row["data"]:
-            names.setdefault(row["data"], []).append(row["name"])
-    for data, runs in names.items():
+            names.setdefault((measured_in_words(row), row["data_sha256"]), []).append(row["name"])
+    same_words = Counter(words for words, _ in names)
+    for (data, sha256), runs in names.items():
+        if same_words[data] > 1 and sha256:
+            data = f"{data} (SHA-256 {sha256[:8]}…)"
         some = ", ".join(runs[:NAMED]) + (f" and {len(runs) - NAMED} more" if len(runs) > NAMED else "")
         yield printable(f"measured on {data}: {'all' if len(runs) == len(rows) else some}")
 

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from curriculum import UserError
 from curriculum.data import Data, load
+from curriculum.data_names import counted
 from curriculum.device import usable
 from curriculum.quiet import quiet_lightning
 from lessons.lesson09_training import accuracy
@@ -436,7 +437,8 @@ def run(options: BenchOptions, say: Callable[[str], None]) -> dict[str, Any]:
         report["step"] = [timing._asdict() for timing in timings]
     if "epoch" in options.what or "accuracy" in options.what:
         data = load(options.data, options.data_dir)
-        report["machine"]["data"] = data.name
+        report["machine"]["data"] = counted(data.name, data.pictures)
+        report["machine"]["data's SHA-256"] = data.sha256
     if "epoch" in options.what:
         say("epochs …")
         report["epoch"] = [timing._asdict() for timing in epochs(data, options.few_rounds)]

@@ -15,7 +15,7 @@ def tables(report: dict[str, Any]) -> Iterator[Table]:
     """A table for each part that was measured."""
     if "step" in report:
         rows = [_time(row, report["step"], f"{1e6 * row['seconds']:,.0f}", "torch") for row in report["step"]]
-        yield Table(("", "contender", "µs", "÷ torch"), rows, "A training step")
+        yield Table(("", "contender", "µs", "÷ torch"), rows, "A training step, on random numbers")
     if "epoch" in report:
         rows = [_time(row, report["epoch"], f"{row['seconds']:,.2f}", "tutorial") for row in report["epoch"]]
         title = f"An epoch of {report['machine']['data']}"
@@ -24,7 +24,11 @@ def tables(report: dict[str, Any]) -> Iterator[Table]:
         yield _races(report)
     if "start" in report:
         rows = [(row["what"], f"{row['seconds']:.2f}", _memory(row)) for row in report["start"]]
-        yield Table(("program", "seconds", "memory at most, MiB"), rows, "Starting, and memory")
+        yield Table(
+            ("program", "seconds", "memory at most, MiB"),
+            rows,
+            "Starting, and memory; epochs of 50,000 rows of random numbers",
+        )
 
 
 def _time(row: Row, rows: list[Row], time: str, reference: str) -> tuple[str, ...]:

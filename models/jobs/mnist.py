@@ -18,6 +18,7 @@ from torch import Tensor
 
 from curriculum import UserError
 from curriculum.data import Data, load
+from curriculum.data_names import counted
 from curriculum.device import usable
 from lessons.lesson13_mnist import first_weights
 from models.jobs.loop import Training
@@ -46,10 +47,7 @@ def run(
     device = usable(options.device)
     with default_dtype(options.dtype):
         data = load(options.data, options.data_dir).to(device)
-        say(
-            f"data: {data.name}, {len(data.train.x):,} to train, {len(data.val.x):,} to validate, "
-            f"{len(data.test.x):,} to test ({data.source})"
-        )
+        say(f"data: {counted(data.name, data.pictures)} ({data.source})")
         for remark in data.remarks:
             say(f"note: {remark}")
         refuse_large_batches(options, data)

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from curriculum.data import load
+from curriculum.data_names import counted
 from curriculum.quiet import quiet_lightning
 from curriculum.table import Table
 from lessons.lesson13_mnist import first_weights
@@ -128,7 +129,8 @@ def run(options: Options, say: Callable[[str], None], bound: float | None = None
         module.model.load_state_dict(start)
         steps = options.epochs * options.steps_per_epoch(len(digits.data.train.x))
         data = digits.data
-        say(f"data: {data.name} ({data.source}); {steps:,} steps, {options.dtype}, bound {bound:g}")
+        learned = counted(data.name, {"train": data.pictures["train"]})
+        say(f"data: {learned} ({data.source}); {steps:,} steps, {options.dtype}, bound {bound:g}")
         folders = RunFolder.create(options.log_dir / "parity", ("scratch", "lightning"))
         records = [Record(engine, folder) for engine, folder in folders.items()]
         follow = Follow(

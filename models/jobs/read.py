@@ -22,6 +22,7 @@ from models.jobs import read_page, read_sheet
 from models.jobs.reader import Reader, Say, best_at_hand
 from models.jobs.reading import Reading, Symbol
 from models.networks.novelty import Novelty
+from models.records import manifest
 from models.records.folder import RunFolder
 from models.records.log import event_writer
 
@@ -50,7 +51,7 @@ class Report:
         """Plain values for JSON."""
         return {
             "network": self.reader.name,
-            "data": self.reader.data.name,
+            **manifest.of_data(self.reader.data, {"val": len(self.reader.data.val.x)}),
             "val_acc": self.val_acc,
             "pictures": [reading.plain() for reading in self.readings],
             "page": str(self.page),

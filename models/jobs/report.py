@@ -9,6 +9,7 @@ from torch import Tensor
 from curriculum.data import Data
 from curriculum.table import Table
 from models.jobs.options import Options, sizes_for
+from models.records import manifest
 from models.records.checkpoint import TrainingState
 from models.records.folder import RunFolder
 from models.records.versions import versions
@@ -18,12 +19,16 @@ REFERENCE = "torch"
 
 @dataclass(frozen=True)
 class Report:
-    """One engine's results; the differences are against the torch engine, None where it did not run."""
+    """One engine's results; the differences are against the torch engine, None where it did not run.
+
+    pictures: how many of each part it learned from ("train"), and was measured on ("val", "test").
+    """
 
     engine: str
     data: str
     data_sha256: str
     data_source: str
+    pictures: dict[str, int]
     sizes: tuple[int, ...]
     parameters: int
     epochs: int
@@ -48,9 +53,7 @@ def make_reports(
         losses, first_losses, weights = _differences(state, states.get(REFERENCE))
         report = Report(
             engine=engine,
-            data=data.name,
-            data_sha256=data.sha256,
-            data_source=data.source,
+            **manifest.of_data(data, data.pictures),
             sizes=sizes_for(data),
             parameters=sum(weight.numel() for weight in state.weights.values()),
             epochs=options.epochs,

@@ -22,7 +22,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from curriculum import UserError
 from curriculum.data import load
-from curriculum.data_names import NAMES, OF_DIGITS, name_of
+from curriculum.data_names import NAMES, OF_DIGITS, counted, name_of
 from curriculum.files import sweep
 from curriculum.quiet import quiet_lightning
 from curriculum.table import Table
@@ -147,6 +147,7 @@ class DigitsCLI(LightningCLI):
         refusals.refuse_no_network(self.subcommand, config)
         refusals.refuse_two_optimizers(config)
         refusals.refuse_what_cannot_work(config)
+        refusals.refuse_nothing_to_look_at(self.subcommand, config)
         refusals.refuse_half_precision_on_a_cpu(config)
         _keep_in(Path(config.log_dir), config.trainer.logger)
         refusals.refuse_foreign_places(config, Path(config.resume).parents[1] if config.resume else None)
@@ -301,7 +302,7 @@ class DigitsCLI(LightningCLI):
         A run may end between two validations. Then one more is made, so that all results are of one network.
         """
         trainer: Any = self.trainer
-        log = next(callback for callback in trainer.callbacks if isinstance(callback, LogRun))
+        log = self._log
         stands_in_curves = log.has_measured or not self._is_new_run
         if trainer.limit_val_batches and not (stands_in_curves and log.measured_at == trainer.global_step):
             self._validate_at_the_last_step()
@@ -312,7 +313,7 @@ class DigitsCLI(LightningCLI):
         if folder and trainer.is_global_zero:
             report = self._facts() | results | {"train_seconds": log.train_seconds}
             RunFolder(Path(folder)).finish(self.model.model.state_dict(), report)
-        self._show({"training": f"{log.train_seconds:.1f} s", **_readable(results)})
+        self._show({"training": f"{log.train_seconds:.1f} s", **_readable(results)}, log.pictures)
 
     def _validate_at_the_last_step(self) -> None:
         """Its points stand at the last step, as those of a validation within the training do."""
@@ -322,23 +323,30 @@ class DigitsCLI(LightningCLI):
         loop._batches_that_stepped += 1
 
     def after_validate(self) -> None:
-        self._show(_readable(self.trainer.callback_metrics))
+        self._show_part("val")
 
     def after_test(self) -> None:
-        self._show(_readable(self.trainer.callback_metrics))
+        self._show_part("test")
+
+    def _show_part(self, part: str) -> None:
+        """What a checkpoint remembers of the other parts was not looked at here."""
+        self._show(_readable(self.trainer.callback_metrics), {part: self._log.pictures[part]})
+
+    @property
+    def _log(self) -> LogRun:
+        trainer: Any = self.trainer
+        return next(callback for callback in trainer.callbacks if isinstance(callback, LogRun))
 
     def _facts(self) -> dict[str, Any]:
         """What learned what, as in the reports of `curriculum mnist`."""
-        data = self.datamodule.data
         return {
             "engine": self.model.hparams["engine"],
-            "data": data.name,
-            "data_sha256": data.sha256,
-            "data_source": data.source,
+            **manifest.of_data(self.datamodule.data, self._log.pictures),
             "parameters": sum(param.numel() for param in self.model.parameters()),
         }
 
-    def _show(self, results: dict[str, str]) -> None:
+    def _show(self, results: dict[str, str], pictures: dict[str, int]) -> None:
+        """pictures: how many of each part the results are of."""
         folder = self.trainer.log_dir  # every process must ask
         if not self.trainer.is_global_zero:
             return
@@ -347,7 +355,8 @@ class DigitsCLI(LightningCLI):
         say = Console(highlight=False, soft_wrap=True).print
         say(Table(tuple(results), [tuple(results.values())], title))
         data = self.datamodule.data
-        say(f"measured on:              {data.name} ({data.source}), SHA-256 {data.sha256}")
+        of_what = counted(data.name, pictures)
+        say(f"measured on:              {of_what} ({data.source}), SHA-256 {data.sha256}")
         say(f"config, weights and logs: {folder}")
         say(f"look at the curves:       curriculum tensorboard --log-dir {self._config.log_dir}")
 

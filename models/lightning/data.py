@@ -67,6 +67,10 @@ class ShareOfBatches(Batches):
             else:
                 yield x[self.rank :: self.world], target[self.rank :: self.world]
 
+    def pictures_in(self, batches: int) -> int:
+        """How many digits the first so many batches have, over all processes."""
+        return min(batches * self.batch_size, len(self.split.x))
+
     def size_of_batch(self, index: int) -> int:
         """How many digits the batch with this number has, over all processes."""
         return min(self.batch_size, len(self.split.x) - index * self.batch_size)
@@ -82,8 +86,8 @@ class MNISTDataModule(L.LightningDataModule):
     """MNIST, the offline digits, or one's own pictures, in memory.
 
     Args:
-        dataset: "mnist", "digits" (scikit-learn's), "auto", which takes MNIST where it can be had, or the
-            path of a data set of your own (see: curriculum data).
+        dataset: "mnist", "digits" (scikit-learn's), "auto", which takes MNIST where it can be had, "fashion",
+            "kmnist", "emnist-letters", …, or the path of a data set of your own (see: curriculum data).
         data_dir: where to look for MNIST first.
         batch_size: training digits per step, over all processes. Validation and test take 10,000 at once.
         drop_last: leave out the last batch of an epoch where it has fewer digits.

@@ -31,6 +31,7 @@ class LogRun(L.Callback):
         self.train_seconds = 0.0
         self.measured: dict[str, float] = {}  # what the last validation said
         self.measured_at = 0  # after so many steps
+        self.pictures: dict[str, int] = {}  # in an epoch, and behind the last validation and the test
         self.has_measured = False  # in this process, so that it stands in this run's curves
         self._steps = 0  # that the run log knows of
         self._begin = 0.0
@@ -38,12 +39,18 @@ class LogRun(L.Callback):
     def state_dict(self) -> dict[str, Any]:
         """What a run that is resumed cannot measure again."""
         seconds = self._seconds()
-        return {"train_seconds": seconds, "measured": self.measured, "measured_at": self.measured_at}
+        return {
+            "train_seconds": seconds,
+            "measured": self.measured,
+            "measured_at": self.measured_at,
+            "pictures": self.pictures,
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.train_seconds = state_dict["train_seconds"]
         self.measured = state_dict["measured"]
         self.measured_at = state_dict.get("measured_at", 0)  # older checkpoints do not tell
+        self.pictures = state_dict.get("pictures", {})
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """An epoch of few batches still gets a point on the training curve."""
@@ -58,6 +65,8 @@ class LogRun(L.Callback):
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         self._begin = time.perf_counter()
         self._steps = trainer.global_step
+        epoch = trainer.datamodule.train_dataloader()
+        self.pictures["train"] = epoch.pictures_in(trainer.num_training_batches)
         if trainer.is_global_zero and isinstance(trainer.logger, TensorBoardLogger) and self.level != "off":
             self.run_log = RunLog(
                 trainer.logger.experiment,
@@ -89,8 +98,14 @@ class LogRun(L.Callback):
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
         self.measured_at = trainer.global_step
         self.has_measured = True
+        (batches,) = trainer.num_val_batches
+        self.pictures["val"] = trainer.datamodule.val_dataloader().pictures_in(batches)
         found = trainer.callback_metrics
         self.measured = {name: float(found[name]) for name in ("val_loss", "val_acc") if name in found}
+
+    def on_test_end(self, trainer: Any, pl_module: Any) -> None:
+        (batches,) = trainer.num_test_batches
+        self.pictures["test"] = trainer.datamodule.test_dataloader().pictures_in(batches)
 
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         self.train_seconds = self._seconds()

@@ -14,6 +14,8 @@ from models.lightning.checkpoint import load
 from models.lightning.module import MLPModule
 
 MUST_HAVE_A_VALUE = ("log_dir", "data.augment", "data.dataset", "data.batch_size", "log.level")
+# Of the Trainer: how many batches a command looks at.
+LIMITS = {"validate": "limit_val_batches", "test": "limit_test_batches", "predict": "limit_predict_batches"}
 # Options of the Trainer by which it divides.
 ABOVE_ZERO = ("accumulate_grad_batches", "check_val_every_n_epoch", "val_check_interval")
 # How options end that say where files go: folders, and names inside the log folder.
@@ -165,6 +167,17 @@ def refuse_part_of_a_batch(trainer: Any, batches: int) -> None:
             f"trainer.limit_test_batches is {limit}, of {batches} batches, which is none; "
             "expected a number of batches, 1.0 for all, or --test false"
         )
+
+
+def refuse_nothing_to_look_at(command: str, config: Any) -> None:
+    """A command that measures, and is to look at no batch.
+
+    Raises:
+        UserError: its limit is 0.
+    """
+    option = LIMITS.get(command)
+    if option and config.trainer[option] == 0:
+        raise UserError(f"trainer.{option} is 0, and {command} would look at nothing; expected 1 or more")
 
 
 def refuse_what_cannot_work(config: Any) -> None:

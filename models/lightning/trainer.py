@@ -1,6 +1,7 @@
 """Lightning's Trainer as this project sets it up, and the callbacks that write a run's files."""
 
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from curriculum.data import DIGITS
+from curriculum.data_names import counted
+from curriculum.files import write_whole
 from models.lightning.checkpoint import SafeCheckpoints
 from models.records import manifest
 from models.records.log import EVERY
@@ -74,7 +77,11 @@ class ManifestWriter(Callback):
 
 
 class PredictionWriter(Callback):
-    """Writes `predictions.csv`: the picture's number, the digit or class that was read, its probability."""
+    """Writes what was read on the test pictures.
+
+    `predictions.csv`: the picture's number, the digit or class that was read, its probability.
+    `predictions.json`: whose pictures they were.
+    """
 
     def __init__(self) -> None:
         self.predictions: list[Tensor] = []
@@ -93,4 +100,7 @@ class PredictionWriter(Callback):
             lines.writerow(("index", "digit" if data.classes == DIGITS else "class", "probability"))
             for index, (number, probability) in enumerate(rows):
                 lines.writerow((index, data.classes[int(number)], f"{probability:.4f}"))
-        print(f"{len(rows):,} digits read, of {data.name} ({data.source}): {path}")
+        read = {"test": len(rows)}
+        about = json.dumps(manifest.of_data(data, read), indent=2)
+        write_whole(path.with_suffix(".json"), about + "\n")
+        print(f"read: {counted(data.name, read)} ({data.source}), SHA-256 {data.sha256}: {path}")

@@ -21,6 +21,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from curriculum import UserError
 from curriculum.data import Data
+from curriculum.data_names import in_words
 from curriculum.runs.events import EVENT_FILES
 from lessons.lesson09_training import accuracy
 from models.networks.engine import Engine
@@ -183,12 +184,11 @@ class RunLog:
 
 def describe(data: Data) -> dict[str, Any]:
     """What a run ran on, in lines that a reader needs to repeat it."""
-    counts = " / ".join(f"{len(part.x):,}" for part in (data.train, data.val, data.test))
     return {
         "data": data.name,
+        "pictures": in_words(data.pictures),
         "data_sha256": data.sha256,
         "classes": len(data.classes),
-        "digits to train / validate / test": counts,
         "dtype": str(torch.get_default_dtype()).removeprefix("torch."),
         "threads": torch.get_num_threads(),
         **{name: versions()[name] for name in VERSIONS},

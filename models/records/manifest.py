@@ -4,6 +4,7 @@ import json
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,9 +38,7 @@ def write(folder: Path, job: str, options: dict[str, Any], data: Data, seed: int
         "command": ["curriculum", *sys.argv[1:]],
         "begun": datetime.now(UTC).isoformat(),
         "seed": seed,
-        "data": data.name,
-        "data_sha256": data.sha256,
-        "data_source": data.source,
+        **of_data(data, data.pictures),
         "device": device,
         "threads": torch.get_num_threads(),
         "deterministic algorithms only": torch.are_deterministic_algorithms_enabled(),
@@ -49,6 +48,20 @@ def write(folder: Path, job: str, options: dict[str, Any], data: Data, seed: int
         "versions": versions(),
     }
     write_whole(folder / NAME, json.dumps(manifest, indent=2, default=str) + "\n")
+
+
+def of_data(data: Data, pictures: Mapping[str, int]) -> dict[str, Any]:
+    """What manifests, reports and predictions say of the data.
+
+    Args:
+        pictures: how many of each part were learned from, or looked at.
+    """
+    return {
+        "data": data.name,
+        "data_sha256": data.sha256,
+        "data_source": data.source,
+        "pictures": dict(pictures),
+    }
 
 
 def read(run: Path) -> dict[str, Any]:

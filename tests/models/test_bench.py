@@ -114,13 +114,15 @@ def test_the_command_prints_json_and_markdown(
     done = curriculum_here("bench", "epoch", "--data", "digits", "--rounds", "1", "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    assert report["machine"]["data"] == "scikit-learn digits"
+    assert report["machine"]["data"] == "scikit-learn digits, 200 to train, 50 to validate, 50 to test"
+    assert report["machine"]["data's SHA-256"] == few.sha256
     assert [row["contender"] for row in report["epoch"]] == [
         "tutorial", "TensorDataset", "Lightning", "scikit-learn", "in memory", "scratch", "fast",
     ]  # fmt: skip
     (table,) = bench_tables.tables(report)
     by_name = {row[1]: row for row in table.rows}
     assert by_name["tutorial"][3] == "1.00"
+    assert table.title.startswith("An epoch of scikit-learn digits, 200 to train")
     assert "| tutorial |" in table._repr_markdown_()
 
 

@@ -142,6 +142,29 @@ def test_two_processes_are_one(engine: str, tmp_path: Path) -> None:
         # Event files hold float32.
         assert [p.value for p in found] == pytest.approx([p.value for p in expected], abs=1e-6), tag
     assert len(find(Path("runs"))) == 2
+    counts = [json.loads((run / "report.json").read_text())["pictures"] for run in (one, two)]
+    assert counts == [{"train": 1_197, "val": 300, "test": 300}] * 2
+
+
+def test_only_what_was_looked_at_is_counted(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("models.lightning.data.IN_USE", 70)
+    few = ("--trainer.limit_train_batches=3", "--trainer.limit_val_batches=2", "--data.batch_size=50")
+    run = fit.main(["fit", *SMALL, *few, "--test=false", "--trainer.max_epochs=1", "--log.level=off"])
+    assert run is not None
+    assert json.loads((run / "report.json").read_text())["pictures"] == {"train": 150, "val": 140}
+    assert "scikit-learn digits, 150 to train, 140 to validate (" in capfd.readouterr().out
+    checkpoint = ("--data.dataset=digits", f"--ckpt_path={run / 'checkpoints/last.ckpt'}")
+    fit.main(["validate", *checkpoint])
+    assert "scikit-learn digits, 300 to validate (" in capfd.readouterr().out
+    fit.main(["test", *checkpoint, "--trainer.limit_test_batches=2"])
+    assert "scikit-learn digits, 140 to test (" in capfd.readouterr().out
+    for command, option in (("validate", "val"), ("test", "test"), ("predict", "predict")):
+        with pytest.raises(
+            UserError, match=rf"limit_{option}_batches is 0, and {command} would look at nothing"
+        ):
+            fit.main([command, *checkpoint, f"--trainer.limit_{option}_batches=0"])
 
 
 def test_a_checkpoint_is_validated_tested_and_used(trained: Path, capfd: pytest.CaptureFixture[str]) -> None:

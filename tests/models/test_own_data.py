@@ -58,12 +58,14 @@ def test_three_engines_learn_it_and_say_what_it_was(own: Path) -> None:
     sha256 = load(str(own)).sha256
     assert f"data: own, 50 to train, 10 to validate, 20 to test ({own})" in done.stdout
     assert "784–128–64–3" in done.stdout
-    assert f"measured on: own ({own}), SHA-256 {sha256}" in done.stdout
+    counts = "50 to train, 10 to validate, 20 to test"
+    assert f"measured on: own, {counts} ({own}), SHA-256 {sha256}" in done.stdout
     for engine in ("scratch", "torch", "lightning"):
         folder = Path("runs/mnist") / engine / "version_0"
         report, known = (json.loads((folder / name).read_text()) for name in ("report.json", manifest.NAME))
         for facts in (report, known):
             assert (facts["data"], facts["data_sha256"], facts["data_source"]) == ("own", sha256, str(own))
+            assert facts["pictures"] == {"train": 50, "val": 10, "test": 20}
         assert report["test_acc"] == 1.0
         assert report["sizes"] == [784, 128, 64, 3]
         assert known["options"]["data"] == str(own)
@@ -109,7 +111,7 @@ def test_the_engines_keep_step_on_own_data(own: Path) -> None:
     assert "is more than the 50 examples" in refused(curriculum_here("parity", "--data", "own"))
     done = curriculum_here("parity", "--data", "own", "--batch-size", "10")
     assert done.returncode == 0, done.stderr
-    assert f"data: own ({own})" in done.stdout
+    assert f"data: own, 50 to train ({own})" in done.stdout
 
 
 def test_the_log_follows_the_classes(own: Path) -> None:
@@ -204,15 +206,21 @@ def test_fit_has_an_output_for_each_class(own: Path, capfd: pytest.CaptureFixtur
     said = capfd.readouterr().out
     sha256 = load(str(own)).sha256
     assert "784–128–64–3" in said
-    assert f"own ({own}), SHA-256 {sha256}" in said
+    assert f"own, 50 to train, 10 to validate, 20 to test ({own}), SHA-256 {sha256}" in said
     report = json.loads((run / "report.json").read_text())
     assert (report["data_sha256"], report["data_source"], report["test_acc"]) == (sha256, str(own), 1.0)
     assert EventLog.read(run).final()["test_acc"] == 1.0
     checkpoint = str(run / "checkpoints/last.ckpt")
     fit.main(["test", "--data.dataset", "own", "--ckpt_path", checkpoint])
-    assert "100.00%" in capfd.readouterr().out
+    said = capfd.readouterr().out
+    assert "100.00%" in said
+    assert f"measured on:              own, 20 to test ({own}), SHA-256 {sha256}" in said
     fit.main(["predict", "--data.dataset", "own", "--ckpt_path", checkpoint])
-    assert f"20 digits read, of own ({own})" in capfd.readouterr().out
+    assert f"read: own, 20 to test ({own}), SHA-256 {sha256}: " in capfd.readouterr().out
+    about = json.loads(Path("runs/predict/version_0/predictions.json").read_text())
+    assert about == {
+        "data": "own", "data_sha256": sha256, "data_source": str(own), "pictures": {"test": 20},
+    }  # fmt: skip
     lines = Path("runs/predict/version_0/predictions.csv").read_text(encoding="utf-8").splitlines()
     assert lines[0] == "index,class,probability"
     answers = [line.split(",")[1] for line in lines[1:]]

@@ -45,7 +45,7 @@ def test_the_figures_are_those_of_tensorboard(full: Path, log_dir: Path) -> None
     ]
     assert len(wanted) == 124
     lines = export_csv("fit", "--log-dir", log_dir)
-    assert list(lines[0]) == ["run", "tag", "step", "wall_time", "value"]
+    assert list(lines[0]) == ["run", "tag", "step", "wall_time", "value", "data"]
     assert {line["run"] for line in lines} == {"fit/version_0"}
     got = [(line["tag"], int(line["step"]), float(line["wall_time"]), float(line["value"])) for line in lines]
     assert got == wanted
@@ -94,13 +94,22 @@ def test_names_with_commas_quotes_and_letters_of_all_kinds(tmp_path: Path) -> No
     assert (line["run"], line["tag"]) == ('a, "b"', "größe, |x|")
 
 
+def test_each_point_says_what_it_was_measured_on(tmp_path: Path) -> None:
+    told = write(tmp_path / "told", [1.0])
+    pictures = {"train": 50, "val": 10, "test": 20}
+    (told / "report.json").write_text(json.dumps({"data": "my, set", "pictures": pictures}))
+    write(tmp_path / "untold", [1.0])
+    lines = export_csv("--log-dir", tmp_path)
+    assert [line["data"] for line in lines] == ["my, set, 10 to validate, 20 to test", ""]
+
+
 def test_a_run_without_curves_has_its_facts(tmp_path: Path) -> None:
     (tmp_path / "quiet").mkdir()
     (tmp_path / "quiet" / "manifest.json").write_text('{"job": "mnist", "seed": 7}')
     (tmp_path / "quiet" / "report.json").write_text('{"test_acc": 0.5}')
     done = run("--log-dir", tmp_path)
     assert (done.stdout, done.stderr) == (
-        "run,tag,step,wall_time,value\n",
+        "run,tag,step,wall_time,value,data\n",
         "curriculum: no curves in quiet\n",
     )
     (exported,) = export_json("--log-dir", tmp_path)

@@ -44,6 +44,25 @@ def test_results_on_different_data_are_told_apart(tmp_path: Path) -> None:
     assert list(measured_on([found[0] | {"data": None}])) == []
 
 
+def test_it_is_said_how_many_pictures_and_which_of_one_name(tmp_path: Path) -> None:
+    mnist = {"data": "MNIST", "data_sha256": "1" * 64, "pictures": {"train": 9, "val": 10_000, "test": 500}}
+    runs = {
+        "a": mnist,
+        "b": mnist | {"pictures": {"train": 8, "val": 10_000, "test": 500}},
+        "c": mnist | {"pictures": {"train": 9, "val": 10_000}},
+        "d": {"data": "own", "data_sha256": "2" * 64},
+        "e": {"data": "own", "data_sha256": "3" * 64, "pictures": ["no", "counts"]},
+    }
+    for name, report in runs.items():
+        (write(tmp_path / name, [1.0]) / "report.json").write_text(json.dumps(report))
+    assert sorted(measured_on(rows(tmp_path))) == [
+        "measured on MNIST, 10,000 to validate, 500 to test: a, b",
+        "measured on MNIST, 10,000 to validate: c",
+        "measured on own (SHA-256 22222222…): d",
+        "measured on own (SHA-256 33333333…): e",
+    ]
+
+
 def test_plot_draws_the_curve_it_was_given() -> None:
     falling = [(0, 3.0), (1, 2.0), (2, 1.0), (3, 0.0)]
     assert plot(falling, 4, 4, unicode=False) == ["*   ", " *  ", "  * ", "   *"]
