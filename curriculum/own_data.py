@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from curriculum import UserError
-from curriculum.picture import open_picture
+from curriculum.picture import Whole, open_picture
 
 SIDE = 28  # pixels of a picture's side, as the networks take them
 UPRIGHT = "EMNIST's pictures lie on their side, mirrored: they were put upright"
@@ -133,8 +133,8 @@ def _joined(source: Path, train: Part, test: Part | None) -> OwnData:
         raise UserError(
             f"{source}: pictures of {_size(train)} to train and of {_size(test)} to test; expected one size"
         )
-    images, remarks = _fitted(train.images)
-    test_images, _ = _fitted(test.images)
+    images, remarks = fitted(train.images)
+    test_images, _ = fitted(test.images)
     found = OwnData(
         name=_name(source),
         source=source,
@@ -162,6 +162,18 @@ def _name(source: Path) -> str:
     return place.stem if place.is_file() else place.name or str(place)
 
 
+def whole(path: Path) -> Whole:
+    """A picture file as it would lie in a data set of one's own: grey, at 28×28, all that is on it.
+
+    Raises:
+        UserError: it is not there, cannot be read, or is no picture.
+    """
+    grey = np.asarray(open_picture(path))
+    height, width = grey.shape
+    ((small,), _) = fitted(grey[None])
+    return Whole((0, 0, width, height), grey / 255, small / 255)
+
+
 def _digest(*parts: Part) -> str:
     """SHA-256 of the pictures as they were found, and of the labels."""
     digest = hashlib.sha256()
@@ -187,7 +199,7 @@ def _size(part: Part) -> str:
     return f"{height}×{width}"
 
 
-def _fitted(images: Bytes) -> tuple[Bytes, list[str]]:
+def fitted(images: Bytes) -> tuple[Bytes, list[str]]:
     """The pictures at 28×28: as they are, or scaled in proportion and put on the shade of their own edge."""
     count, height, width = images.shape
     if (height, width) == (SIDE, SIDE):

@@ -55,6 +55,35 @@ class Prepared:
     small: Picture
     digit: Picture
 
+    @property
+    def stages(self) -> dict[str, Picture]:
+        """Each under what a reader of the page is told."""
+        return {
+            "as photographed": self.crop,
+            "ink alone": self.ink,
+            "20×20 box": self.small,
+            "28×28, centred": self.digit,
+        }
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A whole picture, fed as it is but for its size. 0 (black) to 1.
+
+    box: all of it: left, top, right, bottom in pixels.
+    crop: as it was given, grey.
+    digit: (28, 28), scaled in proportion.
+    """
+
+    box: Box
+    crop: Picture
+    digit: Picture
+
+    @property
+    def stages(self) -> dict[str, Picture]:
+        """Each under what a reader of the page is told."""
+        return {"as it is": self.crop, "28×28": self.digit}
+
 
 def read_picture(path: Path) -> list[Prepared]:
     """Every symbol in a picture file. The file is only read.
@@ -64,7 +93,10 @@ def read_picture(path: Path) -> list[Prepared]:
     """
     found = prepare(open_picture(path))
     if not found:
-        raise UserError(f"there is nothing on {path}; expected dark ink on light paper, or light on dark")
+        raise UserError(
+            f"there is nothing on {path}; expected dark ink on light paper, or light on dark, "
+            "or --as-is to feed the picture whole"
+        )
     return found
 
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,9 @@ from curriculum import UserError
 from curriculum.cli.options import RUNS, AsJson, DataDir, LogDir
 
 if TYPE_CHECKING:
-    from curriculum.picture import Prepared
+    from curriculum.picture import Prepared, Whole
+
+    Pictures = dict[Path, Sequence[Prepared | Whole]]
 
 
 def read(
@@ -21,17 +24,25 @@ def read(
         str | None,
         typer.Option(help="Whose network: a run's folder, or a part of its name (default: the newest run)."),
     ] = None,
+    as_is: Annotated[
+        bool,
+        typer.Option(
+            "--as-is",
+            help="Feed each picture whole, as those of your own data are: nothing is cut out or centred.",
+        ),
+    ] = False,
     data_dir: DataDir = None,
     log_dir: LogDir = RUNS,
     as_json: AsJson = False,
 ) -> None:
     """Read the digits on your own pictures. Exit code 2 where a picture cannot be read."""
-    from curriculum.picture import read_picture  # takes a moment to import
+    from curriculum.own_data import whole  # takes a moment to import
+    from curriculum.picture import read_picture
 
-    found: dict[Path, list[Prepared]] = {}
+    found: Pictures = {}
     for path in pictures:
         try:
-            found[path] = read_picture(path)
+            found[path] = [whole(path)] if as_is else read_picture(path)
         except UserError as error:
             print(f"curriculum: {' '.join(str(error).split())}", file=sys.stderr)
     if found:
@@ -40,9 +51,7 @@ def read(
         raise typer.Exit(2)
 
 
-def _read(
-    found: "dict[Path, list[Prepared]]", run: str | None, data_dir: Path | None, log_dir: Path, as_json: bool
-) -> None:
+def _read(found: "Pictures", run: str | None, data_dir: Path | None, log_dir: Path, as_json: bool) -> None:
     from models.jobs import read
 
     say = Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print

@@ -4,7 +4,7 @@ What came out is written to `<log_dir>/read/version_N`: a page, a sheet as PNG, 
 TensorBoard. The pictures themselves are only read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,16 +17,16 @@ from curriculum import UserError
 from curriculum.data import DIGITS
 from curriculum.data_names import OFFLINE_DIGITS
 from curriculum.files import write_whole
-from curriculum.picture import Prepared
+from curriculum.picture import Prepared, Whole
 from models.jobs import read_page, read_sheet
 from models.jobs.reader import Reader, Say, best_at_hand
 from models.jobs.reading import Reading, Symbol
 from models.networks.novelty import Novelty
-from models.records import manifest
 from models.records.folder import RunFolder
 from models.records.log import event_writer
 
 JOB = "read"  # its folder's name
+Pictures = Mapping[Path, Sequence[Prepared | Whole]]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,10 @@ class Report:
         """Plain values for JSON."""
         return {
             "network": self.reader.name,
-            **manifest.of_data(self.reader.data, {"val": len(self.reader.data.val.x)}),
+            "data": self.reader.data.name,
+            "data_sha256": self.reader.data.sha256,
+            "data_source": self.reader.data.source,
+            "data_pictures": {"val": len(self.reader.data.val.x)},
             "val_acc": self.val_acc,
             "pictures": [reading.plain() for reading in self.readings],
             "page": str(self.page),
@@ -60,7 +63,7 @@ class Report:
 
 
 def run(
-    pictures: Mapping[Path, list[Prepared]],
+    pictures: Pictures,
     run: str | None,
     log_dir: Path,
     data_dir: Path | None,
@@ -81,10 +84,11 @@ def run(
             "the network has learned from scans of 8×8 pixels only: such a one read 43 of 60 drawn "
             "photographs, and took 55 for strange; a better one: curriculum mnist --data mnist"
         )
-    if reader.data.classes != DIGITS:
+    every = [symbol for symbols in pictures.values() for symbol in symbols]
+    if reader.data.classes != DIGITS and not all(isinstance(symbol, Whole) for symbol in every):
         say(
             f"the pictures are prepared as MNIST's digits were, in a box of 20×20 and centred by mass; "
-            f"those of {reader.data.name} may have been made in another way"
+            f"those of {reader.data.name} may have been made in another way: --as-is feeds them whole"
         )
     readings = read(pictures, reader)
     folder = RunFolder.create(log_dir, (JOB,))[JOB].path
@@ -103,7 +107,7 @@ def run(
     return report
 
 
-def read(pictures: Mapping[Path, list[Prepared]], reader: Reader) -> list[Reading]:
+def read(pictures: Pictures, reader: Reader) -> list[Reading]:
     """The network's answers, and whether each symbol may be no digit."""
     every = [prepared for found in pictures.values() for prepared in found]
     x = torch.tensor(np.stack([prepared.digit for prepared in every]), dtype=torch.float32).flatten(1)

@@ -13,7 +13,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from curriculum.picture import Picture
-from models.jobs.read_sheet import STAGES, stages
 from models.jobs.reading import Reading, Symbol, percent
 
 LONGEST = 224  # pixels of the longer side, at most
@@ -55,11 +54,10 @@ def html(readings: list[Reading], network: str) -> str:
 
 
 def _shown(symbol: Symbol) -> Shown:
-    pictures = dict(zip(STAGES, stages(symbol), strict=True))
     return Shown(
         verdict=symbol.verdict,
         is_strange=symbol.is_strange,
-        stages={name: _address(picture) for name, picture in pictures.items()},
+        stages={name: _address(picture) for name, picture in symbol.prepared.stages.items()},
         bars=[Bar(name, f"{share:.1%}", percent(share)) for name, share in symbol.shares.items()],
     )
 

@@ -5,17 +5,9 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from curriculum import draw
-from curriculum.picture import Picture
 from models.jobs.reading import Reading, Symbol
 
-STAGES = ("as photographed", "ink alone", "20×20 box", "28×28, centred")
 MOST = 40  # rows; a sheet of more could not be looked at
-
-
-def stages(symbol: Symbol) -> list[Picture]:
-    """The pictures under `STAGES`, each from 0 (black) to 1."""
-    prepared = symbol.prepared
-    return [prepared.crop, prepared.ink, prepared.small, prepared.digit]
 
 
 def png(readings: list[Reading]) -> bytes:
@@ -26,15 +18,16 @@ def png(readings: list[Reading]) -> bytes:
 def sheet(readings: list[Reading]) -> Figure:
     """A row for each symbol, of the first `MOST`."""
     rows = [(reading.path.name, symbol) for reading in readings for symbol in reading.symbols][:MOST]
-    figure, axes = draw.new_figure(len(rows), len(STAGES) + 1, 1.5, 1.6)
-    axes = axes.reshape(len(rows), len(STAGES) + 1)
+    titles = list(rows[0][1].prepared.stages)  # the same for all: one run prepares in one way
+    figure, axes = draw.new_figure(len(rows), len(titles) + 1, 1.5, 1.6)
+    axes = axes.reshape(len(rows), len(titles) + 1)
     for row, (name, symbol) in zip(axes, rows, strict=True):
-        for axis, picture in zip(row, stages(symbol), strict=False):
+        for axis, picture in zip(row, symbol.prepared.stages.values(), strict=False):
             axis.imshow(picture, cmap="gray", vmin=0, vmax=1)
             axis.set(xticks=[], yticks=[])
         _bars(row[-1], symbol)
         row[0].set_ylabel(name if len(name) <= 18 else f"{name[:15]}…", fontsize=7, parse_math=False)
-    for axis, title in zip(axes[0], STAGES, strict=False):
+    for axis, title in zip(axes[0], titles, strict=False):
         axis.set_title(title, fontsize=8)
     return figure
 

@@ -17,6 +17,7 @@ from lessons.lesson13_mnist import SIZES, first_weights, learn
 from lessons.lesson19_speed import FastMLP
 from models.networks import torch_nn
 from models.networks.engine import make_engine
+from models.records import manifest
 from models.records.folder import RunFolder
 
 DIGITS = ("MNIST", OFFLINE_DIGITS)  # as manifests call them
@@ -107,7 +108,7 @@ def of_run(folder: RunFolder, data_dir: Path | None) -> Reader:
     known = folder.manifest
     learned = name_of(known.get("data", ""), known.get("data_source", ""))
     try:
-        data = load(learned, data_dir or _folder_of(known["options"]))
+        data = load(learned, data_dir or _folder_of(known["options"]) or manifest.data_dir_of(known))
     except UserError as error:
         raise UnfitError(
             f"{folder.path} learned {known.get('data')}, which is not at hand: {error}"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from curriculum.data import DIGITS
-from curriculum.picture import SIDE, Picture, Prepared
+from curriculum.picture import SIDE, Picture, Prepared, Whole
 from curriculum.runs.terminal import printable
 
 STRANGE = "this may be no digit"
@@ -26,7 +26,7 @@ PLAIN_HALVES = {(False, False): " ", (True, False): "'", (False, True): ".", (Tr
 class Symbol:
     """One symbol, the probability of each class, and whether it may be none of them."""
 
-    prepared: Prepared
+    prepared: Prepared | Whole
     probabilities: list[float]
     is_strange: bool
     classes: tuple[str, ...] = DIGITS

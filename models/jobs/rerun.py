@@ -9,7 +9,7 @@ import yaml
 
 from curriculum import UserError
 from curriculum.data import load
-from curriculum.data_names import NAMES
+from curriculum.data_names import OF_DIGITS
 from curriculum.runs.events import EVENT_FILES, EventLog
 from models.jobs import mnist
 from models.jobs.options import options_of
@@ -45,12 +45,12 @@ def rerun(run: Path, log_dir: Path, say: Callable[[str], None]) -> list[str]:
 
 def _refuse_other_data_of_ones_own(folder: RunFolder) -> None:
     known = folder.manifest
-    which = known["options"].get("data")
+    which, data_dir = (known["options"].get(name) for name in ("data", "data_dir"))
     if known["job"] == "fit":
         config = yaml.safe_load(folder.config.read_text(encoding="utf-8")) if folder.config.exists() else {}
-        which = config.get("data", {}).get("dataset")
-    if which and which not in NAMES:
-        manifest.refuse_other_data(known, load(which).sha256)
+        which, data_dir = (config.get("data", {}).get(name) for name in ("dataset", "data_dir"))
+    if which and which not in OF_DIGITS:
+        manifest.refuse_other_data(known, load(which, Path(data_dir) if data_dir else None).sha256)
 
 
 def _mnist(known: dict[str, Any], log_dir: Path, say: Callable[[str], None]) -> Path:

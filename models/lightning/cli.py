@@ -179,8 +179,10 @@ class DigitsCLI(LightningCLI):
             return
         known = run.manifest
         config.data.dataset = name_of(known["data"], known["data_source"])
-        if config.data.dataset not in NAMES:
-            manifest.refuse_other_data(known, load(config.data.dataset).sha256)
+        if config.data.dataset in NAMES:
+            config.data.data_dir = manifest.data_dir_of(known)
+        if config.data.dataset not in OF_DIGITS:  # MNIST's files are proven by themselves
+            manifest.refuse_other_data(known, load(config.data.dataset, config.data.data_dir).sha256)
 
     def _take_own_data(self, config: Any) -> None:
         """A path is found again from any folder, and the default network has an output for each class."""

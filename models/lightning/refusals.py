@@ -169,13 +169,13 @@ def refuse_part_of_a_batch(trainer: Any, batches: int) -> None:
         )
 
 
-def refuse_nothing_to_look_at(command: str, config: Any) -> None:
+def refuse_nothing_to_look_at(command: str | None, config: Any) -> None:
     """A command that measures, and is to look at no batch.
 
     Raises:
         UserError: its limit is 0.
     """
-    option = LIMITS.get(command)
+    option = LIMITS.get(command or "")
     if option and config.trainer[option] == 0:
         raise UserError(f"trainer.{option} is 0, and {command} would look at nothing; expected 1 or more")
 

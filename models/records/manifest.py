@@ -86,6 +86,15 @@ def read(run: Path) -> dict[str, Any]:
     return known
 
 
+def data_dir_of(known: dict[str, Any]) -> Path | None:
+    """Where the run of a manifest found a data set that has a name, as `--data-dir` takes it.
+
+    None where that folder is not there any more: then the set is looked for where all are.
+    """
+    source = Path(str(known.get("data_source", "")))
+    return source.parents[1] if source.name == "raw" and source.is_dir() else None
+
+
 def refuse_other_data(known: dict[str, Any], sha256: str) -> None:
     """`known`: a run's manifest; `sha256`: of the data that lies at the same place now.
 

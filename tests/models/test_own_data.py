@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.datasets import FashionMNIST
 
 from curriculum import UserError
 from curriculum.data import load
+from curriculum.own_data import whole
 from curriculum.runs.events import EventLog, event_files
-from models.jobs import mnist
+from models.jobs import mnist, read
 from models.jobs.options import Options
 from models.jobs.reader import of_run
 from models.jobs.rerun import rerun
@@ -23,10 +25,17 @@ from models.networks.torch_nn import TorchEngine
 from models.records import manifest, pictures
 from models.records.folder import RunFolder
 from tests.support.commands import curriculum_here, refused
-from tests.support.own_data import COUNT, KINDS, write_folders, write_npz
+from tests.support.mnist import write_small_files
+from tests.support.own_data import CLASSES, COUNT, KINDS, write_folders, write_npz
 from tests.support.own_data import pictures as drawn
 from tests.support.training import quiet
+from tests.support.wrong_data import WRONG
 
+FIVE = ("IDX", "IDX, packed", "npz", "CSV", "pictures")
+TEN_WRONG = (
+    "an empty folder", "text files", "a class missing", "a class in the test part alone", "one class",
+    "sizes mixed", "one label too few", "cut off", "a word in a row", "text named png",
+)  # fmt: skip
 NAMED = ("$a_b$", "cats & dogs", "ä b")  # what figures, tags and tables could stumble over
 
 
@@ -72,18 +81,31 @@ def test_three_engines_learn_it_and_say_what_it_was(own: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_can_be_learned_and_read(kind: str, tmp_path: Path) -> None:
+def test_every_kind_can_be_learned_and_reads_its_own_pictures(kind: str, tmp_path: Path) -> None:
     own = KINDS[kind](tmp_path / "bars")
     (report,) = mnist.run(options(own, log="off"), quiet)
     assert report.val_acc == report.test_acc == 1.0
     reader = of_run(RunFolder(Path(report.folder)), None)
     assert reader.val_acc() == 1.0
     assert reader.data.classes == load(str(own)).classes
-    assert reader.logits(torch.zeros(2, 784)).shape == (2, len(reader.data.classes))
+    files = pictures_of_the_test(tmp_path)
+    readings = read.read({file: [whole(file)] for file in files}, reader)
+    assert [reading.answers for reading in readings] == ["0", "1", "2"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_is_fitted_and_shown(kind: str, tmp_path: Path) -> None:
+def pictures_of_the_test(folder: Path) -> list[Path]:
+    """The first picture of each class, as files."""
+    files = []
+    for number, picture in enumerate(drawn(COUNT // 3, 1)[0][:CLASSES]):
+        files.append(folder / f"{number}.png")
+        Image.fromarray(picture).save(files[-1])
+    return files
+
+
+@pytest.mark.parametrize("kind", FIVE)
+def test_every_kind_is_fitted_shown_and_validated(
+    kind: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     own = KINDS[kind](tmp_path / "bars")
     run = fit.main(["fit", *FIT, "--log.level=full", "--data.dataset", str(own)])
     assert run is not None
@@ -91,6 +113,11 @@ def test_every_kind_is_fitted_and_shown(kind: str, tmp_path: Path) -> None:
     text = b"".join(path.read_bytes() for path in event_files(run))
     for name in load(str(own)).classes:
         assert f"pr/{name}".encode() in text
+    capfd.readouterr()
+    fit.main(["validate", "--ckpt_path", str(run / "checkpoints/last.ckpt")])
+    said = capfd.readouterr().out
+    assert "100.00%" in said
+    assert f", 10 to validate ({own}), SHA-256 {load(str(own)).sha256}" in said
 
 
 def test_a_network_of_other_classes_reads_pictures_by_their_names(own: Path, tmp_path: Path) -> None:
@@ -101,10 +128,25 @@ def test_a_network_of_other_classes_reads_pictures_by_their_names(own: Path, tmp
     done = curriculum_here("read", "bar.png", "--run", "torch")
     assert done.returncode == 0, done.stderr
     assert "learned from own" in done.stdout
-    assert "those of own may have been made in another way" in done.stderr
+    assert "those of own may have been made in another way: --as-is feeds them whole" in done.stderr
     assert re.search(rf"({'|'.join(NAMED)}) \(\d+\.\d%\), second guess ({'|'.join(NAMED)}) ", done.stdout)
     told = json.loads(curriculum_here("read", "bar.png", "--run", "torch", "--json").stdout)
     assert told["pictures"][0]["symbols"][0]["name"] in NAMED
+    assert (told["data_source"], told["data_pictures"]) == (str(own), {"val": 10})
+
+
+def test_pictures_like_those_it_learned_are_read_whole(own: Path, tmp_path: Path) -> None:
+    mnist.run(options(own), quiet)
+    files = list(map(str, pictures_of_the_test(tmp_path)))
+    assert "or --as-is to feed the picture whole" in curriculum_here("read", *files, "--run", "torch").stderr
+    done = curriculum_here("read", *files, "--as-is", "--run", "torch")
+    assert done.returncode == 0, done.stderr
+    for file, name in zip(files, NAMED, strict=True):
+        assert f"{file}: {name}\n" in done.stdout
+    assert done.stderr == ""
+    (page,) = Path("runs/read").rglob("read.html")
+    assert page.read_text(encoding="utf-8").count("<figure>") == 2 * len(files)
+    assert "there is no picture gone.png" in refused(curriculum_here("read", "gone.png", "--as-is"))
 
 
 def test_the_engines_keep_step_on_own_data(own: Path) -> None:
@@ -136,8 +178,19 @@ def test_what_is_no_data_is_refused_at_once(own: Path, tmp_path: Path) -> None:
         said = refused(curriculum_here(command, "--data", "nosuch"))
         assert "there is no nosuch; expected auto, mnist, digits, fashion, " in said
     assert "the recipes of bench are for digits" in refused(curriculum_here("bench", "--data", "own"))
-    (own / "train" / "x").mkdir()
-    assert "holds no picture" in refused(curriculum_here("mnist", "--data", "own"))
+
+
+@pytest.mark.parametrize("kind", TEN_WRONG)
+def test_wrong_data_is_one_line_before_anything_is_made(kind: str, tmp_path: Path) -> None:
+    make, expected = WRONG[kind]
+    (tmp_path / "wrong").mkdir()
+    source = make(tmp_path / "wrong")
+    said = refused(curriculum_here("mnist", "--data", str(source)))
+    assert re.search(expected, said)
+    with pytest.raises(UserError, match=expected) as error:
+        fit.main(["fit", *FIT, "--data.dataset", str(source)])
+    assert "\n" not in str(error.value)
+    assert not Path("runs").exists()
 
 
 # ---------------------------------------------------------------- the same data again
@@ -262,3 +315,48 @@ def test_predict_reads_no_other_digits_than_those_that_lie_there(own: Path) -> N
         UserError, match=r"60 pictures to train, in 3 classes, which --data .*there/MNIST/raw takes"
     ):
         fit.main(["predict", "--data.data_dir", "there", "--ckpt_path", str(run / "checkpoints/last.ckpt")])
+
+
+# ---------------------------------------------------------------- data sets by name
+
+
+@pytest.fixture
+def fashion(offline: Path, tmp_path: Path) -> Path:
+    """Small files in the place of Fashion-MNIST, where no data set is looked for by itself."""
+    folder = tmp_path / "there" / "FashionMNIST" / "raw"
+    folder.mkdir(parents=True)
+    write_small_files(folder)
+    return folder
+
+
+def test_a_named_data_set_and_its_classes_go_with_the_run(
+    fashion: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is found again where the run found it, and what has changed there is not taken for it."""
+    run = fit.main(["fit", *FIT, "--log.level=full", "--data.dataset=fashion", "--data.data_dir=there"])
+    assert run is not None
+    assert "Fashion-MNIST, 167 to train, 33 to validate, 50 to test (" in capfd.readouterr().out
+    text = b"".join(path.read_bytes() for path in event_files(run))
+    assert b"pr/Ankle boot" in text
+    checkpoint = ("--ckpt_path", str(run / "checkpoints/last.ckpt"))
+    fit.main(["predict", *checkpoint])
+    lines = Path("runs/predict/version_0/predictions.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "index,class,probability"
+    assert {line.split(",")[1] for line in lines[1:]} <= set(FashionMNIST.classes)
+    assert of_run(RunFolder(run), None).data.classes == tuple(FashionMNIST.classes)
+    labels = fashion / "train-labels-idx1-ubyte"
+    content = labels.read_bytes()
+    labels.write_bytes(content[:-1] + bytes([(content[-1] + 1) % 10]))
+    with pytest.raises(UserError, match="the run learned from Fashion-MNIST with the SHA-256"):
+        fit.main(["test", *checkpoint])
+    with pytest.raises(UserError, match="the run learned from Fashion-MNIST with the SHA-256"):
+        rerun(run, Path("runs"), quiet)
+
+
+def test_the_engines_keep_step_on_a_named_data_set(fashion: Path) -> None:
+    done = curriculum_here("parity", "--data", "fashion", "--data-dir", "there")
+    assert done.returncode == 0, done.stderr
+    assert f"data: Fashion-MNIST, 167 to train ({Path('there/FashionMNIST/raw')})" in done.stdout
+    said = refused(curriculum_here("parity", "--data", "kmnist"))
+    assert "Kuzushiji-MNIST was looked for in" in said
+    assert "not for fashion" in refused(curriculum_here("bench", "--data", "fashion"))
