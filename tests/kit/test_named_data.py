@@ -1,5 +1,6 @@
 """Fashion-MNIST, Kuzushiji-MNIST and EMNIST by name: found, downloaded, upright, their classes named."""
 
+import doctest
 import gzip
 import hashlib
 import io
@@ -13,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torchvision import datasets
 
-from curriculum import UserError, data, mnist_files
+from curriculum import UserError, data, data_names, mnist_files
 from curriculum.data_card import card_of
 from curriculum.data_names import OF_TORCHVISION, name_of
 from tests.support.mnist import NAMES, Server, write_small_files
@@ -204,3 +205,8 @@ def test_files_with_more_classes_are_another_data_set(fashion: Path) -> None:
     (folder / "train-labels-idx1-ubyte").write_bytes(idx(np.arange(200, dtype=np.uint8) % 47))
     with pytest.raises(UserError, match=r"holds a class 46; Fashion-MNIST has 10 classes; .*--data "):
         data.load("fashion", fashion)
+
+
+def test_documented_examples() -> None:
+    assert doctest.testmod(data_names).failed == 0
+    assert doctest.testmod(data_names).attempted > 0
