@@ -69,7 +69,9 @@ def _files(name: str) -> list[str]:
 def _found_or_downloaded(name: str, data_dir: Path | None) -> Path:
     """The folder with all its files."""
     upper = TORCHVISION.get(name, "EMNIST")
-    folders = [Path(os.path.expanduser(place)) / upper / "raw" for place in mnist_files.places(data_dir)]
+    # Whole paths: a run's manifest tells them, and is read from other folders, too.
+    places = [Path(os.path.expanduser(place)).absolute() for place in mnist_files.places(data_dir)]
+    folders = [place / upper / "raw" for place in places]
     for folder in folders:
         missing = [
             file for file in _files(name) if not mnist_files.is_there(mnist_files.as_found(folder / file))

@@ -330,7 +330,7 @@ def fashion(offline: Path, tmp_path: Path) -> Path:
 
 
 def test_a_named_data_set_and_its_classes_go_with_the_run(
-    fashion: Path, capfd: pytest.CaptureFixture[str]
+    fashion: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """It is found again where the run found it, and what has changed there is not taken for it."""
     run = fit.main(["fit", *FIT, "--log.level=full", "--data.dataset=fashion", "--data.data_dir=there"])
@@ -338,7 +338,10 @@ def test_a_named_data_set_and_its_classes_go_with_the_run(
     assert "Fashion-MNIST, 167 to train, 33 to validate, 50 to test (" in capfd.readouterr().out
     text = b"".join(path.read_bytes() for path in event_files(run))
     assert b"pr/Ankle boot" in text
+    run = run.absolute()
     checkpoint = ("--ckpt_path", str(run / "checkpoints/last.ckpt"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
     fit.main(["predict", *checkpoint])
     lines = Path("runs/predict/version_0/predictions.csv").read_text(encoding="utf-8").splitlines()
     assert lines[0] == "index,class,probability"
@@ -349,6 +352,7 @@ def test_a_named_data_set_and_its_classes_go_with_the_run(
     labels.write_bytes(content[:-1] + bytes([(content[-1] + 1) % 10]))
     with pytest.raises(UserError, match="the run learned from Fashion-MNIST with the SHA-256"):
         fit.main(["test", *checkpoint])
+    monkeypatch.chdir(tmp_path)  # its configuration names the folder as it was typed
     with pytest.raises(UserError, match="the run learned from Fashion-MNIST with the SHA-256"):
         rerun(run, Path("runs"), quiet)
 
@@ -356,7 +360,7 @@ def test_a_named_data_set_and_its_classes_go_with_the_run(
 def test_the_engines_keep_step_on_a_named_data_set(fashion: Path) -> None:
     done = curriculum_here("parity", "--data", "fashion", "--data-dir", "there")
     assert done.returncode == 0, done.stderr
-    assert f"data: Fashion-MNIST, 167 to train ({Path('there/FashionMNIST/raw')})" in done.stdout
+    assert f"data: Fashion-MNIST, 167 to train ({fashion})" in done.stdout
     said = refused(curriculum_here("parity", "--data", "kmnist"))
     assert "Kuzushiji-MNIST was looked for in" in said
     assert "not for fashion" in refused(curriculum_here("bench", "--data", "fashion"))
