@@ -11,6 +11,7 @@ from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 
 from curriculum import UserError
 from models.lightning.checkpoint import load
+from models.lightning.log import OF_VALIDATION
 from models.lightning.module import MLPModule
 
 MUST_HAVE_A_VALUE = ("log_dir", "data.augment", "data.dataset", "data.batch_size", "log.level")
@@ -140,12 +141,12 @@ def refuse_unknown_measurements(trainer: Any, of_scheduler: str | None) -> None:
     """
     known = ["train_loss", "lr"]
     if trainer.limit_val_batches:
-        known += ["val_loss", "val_acc"]
+        known += OF_VALIDATION
     asked = [(type(callback).__name__, getattr(callback, "monitor", None)) for callback in trainer.callbacks]
     for who, name in (*asked, ("lr_scheduler", of_scheduler)):
         if name is None or name in known:
             continue
-        if who == "ModelCheckpoint" and name in ("val_loss", "val_acc"):
+        if who == "ModelCheckpoint" and name in OF_VALIDATION:
             continue  # without validation it keeps the last
         raise UserError(f"{who}'s monitor is {name}; expected one of {', '.join(known)}")
 
