@@ -392,10 +392,11 @@ def _one_line(is_meant: Callable[[], bool] | None = None) -> Iterator[None]:
 
 def _shortened(message: str) -> str:
     """jsonargparse tells all that it tried, on many lines. What helps is said of the class that was named."""
-    named = re.search(r"Problem with given class_path '([^']+)':\s+(.+)", message)
-    if named:
-        return f"{named[1]}: {named[2]}"
-    return " ".join(message.split())[:300]
+    named = re.search(
+        r"Problem with given class_path '([^']+)':\s+(.+?)(?=\n\s*(?:- |Given value)|\Z)", message, re.DOTALL
+    )
+    said = f"{named[1]}: {named[2]}" if named else message
+    return " ".join(said.split())[:300]
 
 
 def _constant(epoch: int) -> float:

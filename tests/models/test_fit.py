@@ -242,6 +242,14 @@ def test_a_file_goes_before_a_recipe_of_that_name() -> None:
             ["fit", "--data.dataset", "digits", "--data.batch_size", "0"],
             "data.batch_size is 0; expected 1 to 1,197",
         ),
+        (
+            [
+                "fit",
+                "--trainer.callbacks=GradientAccumulationScheduler",
+                "--trainer.callbacks.scheduling=often",
+            ],
+            "scheduling\": Expected a <class 'dict'>. Got value: often",
+        ),
         (["test"], "test needs a trained network"),
         (["test", "--ckpt_path", "nowhere.ckpt"], "there is no checkpoint nowhere.ckpt"),
     ],
@@ -351,6 +359,11 @@ def test_a_callback_of_ones_own_looks_after_a_validation(callback: str) -> None:
     fit.main(["fit", *SMALL, *chosen, "--trainer.max_steps=5"])
     (row,) = rows(Path("runs"))
     assert row["steps"] == 5
+
+
+def test_one_callback_needs_no_list(capfd: pytest.CaptureFixture[str]) -> None:
+    fit.main(["fit", *SMALL, "--trainer.callbacks=RichModelSummary", "--trainer.max_steps=1"])
+    assert "Trainable params" in capfd.readouterr().out
 
 
 def test_a_plateau_is_looked_for_after_a_validation() -> None:

@@ -62,6 +62,7 @@ TRAINER = {
         "EarlyStopping --trainer.callbacks.monitor=val_loss", "EarlyStopping", "DeviceStatsMonitor",
         "EarlyStopping --trainer.callbacks.monitor=nothing", "StochasticWeightAveraging",
         "StochasticWeightAveraging --trainer.callbacks.swa_lrs=0.01", "LambdaCallback", "NoCallback",
+        "GradientAccumulationScheduler --trainer.callbacks.scheduling={'0':2}",
         "GradientAccumulationScheduler --trainer.callbacks.scheduling={0:2}", "BatchSizeFinder",
         "LearningRateFinder", "ModelCheckpoint", "ModelCheckpoint --trainer.callbacks.monitor=val_acc",
         "OnExceptionCheckpoint --trainer.callbacks.dirpath=runs", "ModelPruning",
