@@ -279,8 +279,10 @@ class DigitsCLI(LightningCLI):
         scheduler = self._config.lr_scheduler
         monitor = scheduler.init_args.get("monitor") if scheduler else None
         refusals.refuse_unknown_measurements(self.trainer, monitor)
+        self.datamodule.setup("fit")
+        if self.model.hparams["batch_norm"]:
+            refusals.refuse_one_digit_for_batch_norm(self.trainer, self.datamodule.train_dataloader())
         if self._config.test:
-            self.datamodule.setup("fit")
             refusals.refuse_part_of_a_batch(self.trainer, len(self.datamodule.test_dataloader()))
 
     def _run_subcommand(self, subcommand: str) -> None:

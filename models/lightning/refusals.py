@@ -11,6 +11,7 @@ from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 
 from curriculum import UserError
 from models.lightning.checkpoint import load
+from models.lightning.data import ShareOfBatches
 from models.lightning.log import OF_VALIDATION
 from models.lightning.module import MLPModule
 
@@ -165,6 +166,24 @@ def refuse_part_of_a_batch(trainer: Any, batches: int) -> None:
         raise UserError(
             f"trainer.limit_test_batches is {limit}, of {batches} batches, which is none; "
             "expected a number of batches, 1.0 for all, or --test false"
+        )
+
+
+def refuse_one_digit_for_batch_norm(trainer: Any, batches: ShareOfBatches) -> None:
+    """Of one digit there is no deviation; torch says so when the epoch comes to it.
+
+    Args:
+        batches: to train a network with batch norm.
+
+    Raises:
+        UserError: one of them has one digit, and is among those that are taken.
+    """
+    limit = trainer.limit_train_batches  # a number of batches, or a share of them
+    takes_all = limit >= len(batches) if isinstance(limit, int) else limit == 1.0
+    if takes_all and batches.smallest < 2:
+        raise UserError(
+            f"data.batch_size is {batches.batch_size}, which leaves one digit to a batch, and batch norm "
+            "takes two or more; expected another size, or --data.drop_last true"
         )
 
 

@@ -361,11 +361,6 @@ def test_a_callback_of_ones_own_looks_after_a_validation(callback: str) -> None:
     assert row["steps"] == 5
 
 
-def test_one_callback_needs_no_list(capfd: pytest.CaptureFixture[str]) -> None:
-    fit.main(["fit", *SMALL, "--trainer.callbacks=RichModelSummary", "--trainer.max_steps=1"])
-    assert "Trainable params" in capfd.readouterr().out
-
-
 def test_a_plateau_is_looked_for_after_a_validation() -> None:
     """No improvement is enough here, so every look halves the rate: after two epochs, and after four."""
     chosen = ("--optimizer=SGD", "--optimizer.lr=0.1", "--lr_scheduler=ReduceLROnPlateau")
@@ -520,6 +515,8 @@ def test_nothing_is_written_beside_the_log_folder(trainer: dict[str, Any]) -> No
         ("--trainer.profiler=xla", "which is for TPUs"),
         ("--seed_everything=-1", "expected 0 to 4294967295"),
         ("--data.val_count=5000", "expected 1 to 1,496"),
+        ("--model.batch_norm=true --data.batch_size=1", "expected another size"),
+        ("--model.batch_norm=true --data.batch_size=299", "leaves one digit to a batch"),
         ("--trainer.barebones=true", "expected false"),
         ("--checkpoint.monitor=val_accuracy", "ModelCheckpoint's monitor is val_accuracy; expected one of"),
         (

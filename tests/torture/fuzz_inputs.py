@@ -157,7 +157,7 @@ def _child(arguments: list[str], files: dict[str, bytes], folder: Path, said: Pa
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
     # Whoever captures what this process says, as pytest does, has put other streams in their place.
-    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+    sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
     sys.argv = ["curriculum", *arguments]
     code: Any = 70
     try:
