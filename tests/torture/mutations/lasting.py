@@ -190,8 +190,8 @@ MUTATIONS = (
         name="fit_patience_with_accuracy",
         breaks="--patience waits for a lower accuracy, not for a lower loss.",
         file="models/lightning/cli.py",
-        find='EarlyStopping("val_loss", patience=config.patience)',
-        put='EarlyStopping("val_acc", patience=config.patience)',
+        find='EarlyStopping("val_loss", patience=config.patience',
+        put='EarlyStopping("val_acc", patience=config.patience',
         tests="tests/models/test_fit.py -k patience",
     ),
     Mutation(
@@ -254,8 +254,8 @@ MUTATIONS = (
         name="fit_results_of_two_networks",
         breaks="After max_steps the validation of an earlier step stands beside the test of the last.",
         file="models/lightning/cli.py",
-        find="log.measured_at != trainer.global_step",
-        put="log.measured_at is None",
+        find="log.measured_at == trainer.global_step",
+        put="log.measured_at is not None",
         tests="tests/models/test_fit.py -k all_results_are_of_the_last_step",
     ),
     Mutation(
