@@ -31,7 +31,7 @@ from models.lightning import refusals
 from models.lightning.arguments import complete
 from models.lightning.checkpoint import KeepLast, SafeCheckpoints, last_step
 from models.lightning.data import MNISTDataModule
-from models.lightning.log import LearningRates, LogRun, logger_of_new_run, logger_of_run
+from models.lightning.log import OF_VALIDATION, LearningRates, LogRun, logger_of_new_run, logger_of_run
 from models.lightning.module import MLPModule
 from models.lightning.trainer import TRAINER_DEFAULTS, ManifestWriter, PredictionWriter
 from models.lightning.weights import fill, load_weights, sizes_of
@@ -151,6 +151,8 @@ class DigitsCLI(LightningCLI):
         refusals.refuse_half_precision_on_a_cpu(config)
         _keep_in(Path(config.log_dir), config.trainer.logger)
         refusals.refuse_foreign_places(config, Path(config.resume).parents[1] if config.resume else None)
+        for options in (config.checkpoint, *_options_of_callbacks(config.trainer.callbacks)):
+            _look_after_validation(options)
         self._take_weights(config)
         self._take_data_of_the_run(config)
         self._take_own_data(config)
@@ -215,6 +217,10 @@ class DigitsCLI(LightningCLI):
         chosen: dict[str, Any] = {"scheduler": lr_scheduler or LambdaLR(optimizer, _constant), "name": "lr"}
         if isinstance(lr_scheduler, ReduceLROnPlateau):  # LightningCLI's, which keeps the name
             chosen["monitor"] = lr_scheduler.monitor
+            if lr_scheduler.monitor in OF_VALIDATION:
+                # The end of an epoch without a validation has nothing new for it to look at.
+                chosen["frequency"] = lightning_module.trainer.check_val_every_n_epoch or 1
+                chosen["strict"] = False
         return {"optimizer": optimizer, "lr_scheduler": chosen}
 
     def instantiate_trainer(self, **_: Any) -> Any:
@@ -243,7 +249,9 @@ class DigitsCLI(LightningCLI):
         if config.trainer.enable_progress_bar is not False:
             callbacks.append(RichProgressBar(leave=True))
         if config.patience is not None:
-            callbacks.append(EarlyStopping("val_loss", patience=config.patience))
+            callbacks.append(
+                EarlyStopping("val_loss", patience=config.patience, check_on_train_epoch_end=False)
+            )
         if config.trainer.enable_checkpointing is not False:
             callbacks.append(KeepLast(None, self.stop, _how_to_go_on))
         return callbacks
@@ -274,8 +282,10 @@ class DigitsCLI(LightningCLI):
         scheduler = self._config.lr_scheduler
         monitor = scheduler.init_args.get("monitor") if scheduler else None
         refusals.refuse_unknown_measurements(self.trainer, monitor)
+        self.datamodule.setup("fit")
+        if self.model.hparams["batch_norm"]:
+            refusals.refuse_one_digit_for_batch_norm(self.trainer, self.datamodule.train_dataloader())
         if self._config.test:
-            self.datamodule.setup("fit")
             refusals.refuse_part_of_a_batch(self.trainer, len(self.datamodule.test_dataloader()))
 
     def _run_subcommand(self, subcommand: str) -> None:
@@ -395,10 +405,11 @@ def _one_line(is_meant: Callable[[], bool] | None = None) -> Iterator[None]:
 
 def _shortened(message: str) -> str:
     """jsonargparse tells all that it tried, on many lines. What helps is said of the class that was named."""
-    named = re.search(r"Problem with given class_path '([^']+)':\s+(.+)", message)
-    if named:
-        return f"{named[1]}: {named[2]}"
-    return " ".join(message.split())[:300]
+    named = re.search(
+        r"Problem with given class_path '([^']+)':\s+(.+?)(?=\n\s*(?:- |Given value)|\Z)", message, re.DOTALL
+    )
+    said = f"{named[1]}: {named[2]}" if named else message
+    return " ".join(said.split())[:300]
 
 
 def _constant(epoch: int) -> float:
@@ -428,6 +439,24 @@ def _keep_in(log_dir: Path, chosen: Any) -> None:
         options = logger.get("init_args", {}) if hasattr(logger, "get") else {}
         if options.get("save_dir") == ".":
             options["save_dir"] = str(log_dir)
+
+
+def _options_of_callbacks(chosen: Any) -> list[Any]:
+    """Of each of Lightning's callbacks that were chosen, its own options."""
+    return [callback.get("init_args") or {} for callback in _as_list(chosen)]
+
+
+def _look_after_validation(options: Any) -> None:
+    """What goes by a validation looks when there was one, not whenever an epoch ends.
+
+    A training that ends within an epoch has not validated there. Lightning's EarlyStopping would fail then,
+    and its ModelCheckpoint would find nothing, or take the last step for what was measured before.
+    """
+    if options.get("monitor") not in OF_VALIDATION:
+        return
+    for option in ("check_on_train_epoch_end", "save_on_train_epoch_end"):
+        if option in options and options[option] is None:
+            options[option] = False
 
 
 def _chosen_loggers(chosen: Any) -> list[Any]:

@@ -24,7 +24,7 @@ class ShareOfBatches(Batches):
 
     `progress` says which pass this is, and how many of its batches a run had before it was stopped. Seed and
     pass decide the order, so there is nothing else to remember. With `drop_last` a last batch of fewer digits
-    is left out.
+    is left out. `smallest` is how many digits this process has at least of a batch.
 
     Raises:
         UserError: the last batch has fewer digits than there are processes.
@@ -52,6 +52,7 @@ class ShareOfBatches(Batches):
                 f"a batch of {smallest} cannot be split over {world} processes; "
                 f"choose a data.batch_size whose last batch has {world} digits or more"
             )
+        self.smallest = smallest // world
 
     def __len__(self) -> int:
         return len(self.split.x) // self.batch_size if self.drop_last else super().__len__()

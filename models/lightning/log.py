@@ -13,6 +13,8 @@ from torch import Tensor
 
 from models.records.log import Level, RunLog
 
+OF_VALIDATION = ("val_loss", "val_acc")  # names of what a validation measures
+
 
 class LogRun(L.Callback):
     """Writes to TensorBoard what `self.log` does not: the run log. Also keeps the time.
@@ -96,12 +98,15 @@ class LogRun(L.Callback):
             self.run_log.after_epoch(trainer.global_step - 1, pl_module)
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
+        """Lightning's trial before the first step stands in no curve."""
+        if trainer.sanity_checking:
+            return
         self.measured_at = trainer.global_step
         self.has_measured = True
         (batches,) = trainer.num_val_batches
         self.pictures["val"] = trainer.datamodule.val_dataloader().pictures_in(batches)
         found = trainer.callback_metrics
-        self.measured = {name: float(found[name]) for name in ("val_loss", "val_acc") if name in found}
+        self.measured = {name: float(found[name]) for name in OF_VALIDATION if name in found}
 
     def on_test_end(self, trainer: Any, pl_module: Any) -> None:
         (batches,) = trainer.num_test_batches

@@ -11,6 +11,8 @@ from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 
 from curriculum import UserError
 from models.lightning.checkpoint import load
+from models.lightning.data import ShareOfBatches
+from models.lightning.log import OF_VALIDATION
 from models.lightning.module import MLPModule
 
 MUST_HAVE_A_VALUE = ("log_dir", "data.augment", "data.dataset", "data.batch_size", "log.level")
@@ -142,12 +144,12 @@ def refuse_unknown_measurements(trainer: Any, of_scheduler: str | None) -> None:
     """
     known = ["train_loss", "lr"]
     if trainer.limit_val_batches:
-        known += ["val_loss", "val_acc"]
+        known += OF_VALIDATION
     asked = [(type(callback).__name__, getattr(callback, "monitor", None)) for callback in trainer.callbacks]
     for who, name in (*asked, ("lr_scheduler", of_scheduler)):
         if name is None or name in known:
             continue
-        if who == "ModelCheckpoint" and name in ("val_loss", "val_acc"):
+        if who == "ModelCheckpoint" and name in OF_VALIDATION:
             continue  # without validation it keeps the last
         raise UserError(f"{who}'s monitor is {name}; expected one of {', '.join(known)}")
 
@@ -178,6 +180,24 @@ def refuse_nothing_to_look_at(command: str | None, config: Any) -> None:
     option = LIMITS.get(command or "")
     if option and config.trainer[option] == 0:
         raise UserError(f"trainer.{option} is 0, and {command} would look at nothing; expected 1 or more")
+
+
+def refuse_one_digit_for_batch_norm(trainer: Any, batches: ShareOfBatches) -> None:
+    """Of one digit there is no deviation; torch says so when the epoch comes to it.
+
+    Args:
+        batches: to train a network with batch norm.
+
+    Raises:
+        UserError: one of them has one digit, and is among those that are taken.
+    """
+    limit = trainer.limit_train_batches  # a number of batches, or a share of them
+    takes_all = limit >= len(batches) if isinstance(limit, int) else limit == 1.0
+    if takes_all and batches.smallest < 2:
+        raise UserError(
+            f"data.batch_size is {batches.batch_size}, which leaves one digit to a batch, and batch norm "
+            "takes two or more; expected another size, or --data.drop_last true"
+        )
 
 
 def refuse_what_cannot_work(config: Any) -> None:

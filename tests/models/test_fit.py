@@ -265,6 +265,14 @@ def test_a_file_goes_before_a_recipe_of_that_name() -> None:
             ["fit", "--data.dataset", "digits", "--data.batch_size", "0"],
             "data.batch_size is 0; expected 1 to 1,197",
         ),
+        (
+            [
+                "fit",
+                "--trainer.callbacks=GradientAccumulationScheduler",
+                "--trainer.callbacks.scheduling=often",
+            ],
+            "scheduling\": Expected a <class 'dict'>. Got value: often",
+        ),
         (["test"], "test needs a trained network"),
         (["test", "--ckpt_path", "nowhere.ckpt"], "there is no checkpoint nowhere.ckpt"),
     ],
@@ -355,6 +363,44 @@ def test_all_results_are_of_the_last_step(option: str) -> None:
     for name, command in (("val_loss", "validate"), ("val_acc", "validate"), ("test_acc", "test")):
         assert report[name] == pytest.approx(final(f"runs/{command}/version_0")[name], rel=1e-6), name
         assert final("runs/fit/version_0")[name] == pytest.approx(report[name], rel=1e-6), name
+
+
+@pytest.mark.filterwarnings("error:.*could not find the monitored key")
+def test_a_training_that_ends_within_an_epoch_has_no_best_network() -> None:
+    """Nothing was validated, so nothing is compared; two checkpoints may be kept, one has a measurement."""
+    fit.main(["fit", *SMALL, "--patience=1", "--trainer.max_steps=5", "--name=first"])
+    assert not list(Path("runs/first/version_0/checkpoints").glob("epoch=*"))
+    fit.main(["fit", *SMALL, "--checkpoint.save_top_k=2", "--trainer.max_steps=25", "--name=second"])
+    (best,) = Path("runs/second/version_0/checkpoints").glob("epoch=*")
+    assert best.name == "epoch=0-step=19.ckpt"
+
+
+@pytest.mark.filterwarnings("error:.*could not find the monitored key")
+@pytest.mark.parametrize("callback", ["EarlyStopping", "ModelCheckpoint"])
+def test_a_callback_of_ones_own_looks_after_a_validation(callback: str) -> None:
+    chosen = (f"--trainer.callbacks={callback}", "--trainer.callbacks.monitor=val_loss")
+    fit.main(["fit", *SMALL, *chosen, "--trainer.max_steps=5"])
+    (row,) = rows(Path("runs"))
+    assert row["steps"] == 5
+
+
+def test_a_plateau_is_looked_for_after_a_validation() -> None:
+    """No improvement is enough here, so every look halves the rate: after two epochs, and after four."""
+    chosen = ("--optimizer=SGD", "--optimizer.lr=0.1", "--lr_scheduler=ReduceLROnPlateau")
+    values = {"monitor": "val_loss", "patience": 0, "factor": 0.5, "threshold": 10}
+    how = [f"--lr_scheduler.{name}={value}" for name, value in values.items()]
+    every = ("--trainer.check_val_every_n_epoch=2", "--trainer.max_epochs=6")
+    fit.main(["fit", *SMALL, *chosen, *how, *every])
+    rates = EventLog.read(Path("runs/fit/version_0")).scalars["lr"]
+    assert sorted({point.value for point in rates}) == pytest.approx([0.025, 0.05, 0.1])
+
+
+def test_a_trial_validation_is_no_result() -> None:
+    """Without a step there is a validation all the same, which stands in report and curves alike."""
+    fit.main(["fit", *SMALL, "--trainer.num_sanity_val_steps=1", "--trainer.max_time=00:00:00:00"])
+    run = Path("runs/fit/version_0")
+    report = json.loads((run / "report.json").read_text())
+    assert final(str(run))["val_loss"] == pytest.approx(report["val_loss"], rel=1e-6)
 
 
 def test_overfitting_takes_the_same_batch_in_every_pass() -> None:
@@ -492,6 +538,8 @@ def test_nothing_is_written_beside_the_log_folder(trainer: dict[str, Any]) -> No
         ("--trainer.profiler=xla", "which is for TPUs"),
         ("--seed_everything=-1", "expected 0 to 4294967295"),
         ("--data.val_count=5000", "expected 1 to 1,496"),
+        ("--model.batch_norm=true --data.batch_size=1", "expected another size"),
+        ("--model.batch_norm=true --data.batch_size=299", "leaves one digit to a batch"),
         ("--trainer.barebones=true", "expected false"),
         ("--checkpoint.monitor=val_accuracy", "ModelCheckpoint's monitor is val_accuracy; expected one of"),
         (

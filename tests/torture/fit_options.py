@@ -3,27 +3,32 @@
     python -m tests.torture.fit_options --lines 300 --seed 0
 
 First each option by itself with each of its values, the usual and the absurd. Then command lines with two to
-five options, of `fit`, `validate`, `test` and `predict`. Each is tried in a process of its own, in an empty
-folder. One that works leaves a whole run, whose curves end where its report does; one that is refused
-leaves nothing.
+five options, of `fit`, `validate`, `test` and `predict`, mostly with values that work alone: one absurd value
+hides what the others do. Each is tried in a process of its own, in an empty folder. One that works leaves a
+whole run, whose curves end where its report does; one that is refused leaves nothing.
 """
 
 import argparse
 import itertools
 import json
+import math
 import random
 import re
+import shlex
 import shutil
 import sys
 import tempfile
-from collections import Counter
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
+from curriculum import UserError
 from curriculum.runs.catalogue import find
 from curriculum.runs.events import EventLog, event_files
+from models.lightning.checkpoint import load
 from tests.torture import end_without_fork
 from tests.torture.fuzz_inputs import attempt
 
@@ -57,6 +62,7 @@ TRAINER = {
         "EarlyStopping --trainer.callbacks.monitor=val_loss", "EarlyStopping", "DeviceStatsMonitor",
         "EarlyStopping --trainer.callbacks.monitor=nothing", "StochasticWeightAveraging",
         "StochasticWeightAveraging --trainer.callbacks.swa_lrs=0.01", "LambdaCallback", "NoCallback",
+        "GradientAccumulationScheduler --trainer.callbacks.scheduling={'0':2}",
         "GradientAccumulationScheduler --trainer.callbacks.scheduling={0:2}", "BatchSizeFinder",
         "LearningRateFinder", "ModelCheckpoint", "ModelCheckpoint --trainer.callbacks.monitor=val_acc",
         "OnExceptionCheckpoint --trainer.callbacks.dirpath=runs", "ModelPruning",
@@ -145,7 +151,8 @@ IN_PYTHONS_WORDS = (
     "unsupported operand|unhashable|out of range|not supported between"
 )
 ONLY_FIT = ("model.sizes", "test", "patience")
-OPTIONS = {f"trainer.{name}": values for name, values in TRAINER.items()} | OURS
+Options = Mapping[str, tuple[str, ...]]
+OPTIONS: Options = {f"trainer.{name}": values for name, values in TRAINER.items()} | OURS
 
 
 def command_line(chosen: dict[str, str], subcommand: str = "fit") -> list[str]:
@@ -162,12 +169,24 @@ def one_by_one(only: str = "") -> Iterator[list[str]]:
             yield command_line({name: value})
 
 
-def drawn(count: int, seed: int) -> Iterator[list[str]]:
+def drawn(count: int, seed: int, usual: Options = OPTIONS) -> Iterator[list[str]]:
+    """Three values of four are from `usual`, the others from all."""
     draw = random.Random(seed)
     for _ in range(count):
-        names = draw.sample(sorted(OPTIONS), draw.randint(2, 5))
+        names = draw.sample(sorted(usual), draw.randint(2, 5))
         subcommand = draw.choice(("fit", "fit", "fit", "fit", "fit", "fit", "validate", "test", "predict"))
-        yield command_line({name: draw.choice(OPTIONS[name]) for name in names}, subcommand)
+        sources = [draw.choice((usual, usual, usual, OPTIONS)) for _ in names]
+        chosen = {name: draw.choice(source[name]) for name, source in zip(names, sources, strict=True)}
+        yield command_line(chosen, subcommand)
+
+
+def those_that_work(worked: list[list[str]]) -> Options:
+    """The values whose command line, with nothing else, is one of these."""
+    kept = {
+        name: tuple(value for value in values if command_line({name: value}) in worked)
+        for name, values in OPTIONS.items()
+    }
+    return {name: values for name, values in kept.items() if values}
 
 
 # ---------------------------------------------------------------- what is left behind
@@ -181,12 +200,14 @@ def problem_with(folder: Path, code: int, words: list[str]) -> str:
         return f"refused, and left {left[:3]}" if left else ""
     if code:
         return f"exit code {code}"
-    if words[0] != "fit" or any("fast_dev_run" in word for word in words):
+    if any("fast_dev_run" in word for word in words):
         return ""
     runs = find(folder / "runs")
+    if words[0] != "fit":
+        return "" if len(runs) <= 1 else f"{len(runs)} runs"
     if len(runs) != 1:
         return f"{len(runs)} runs"
-    return _problem_with_run(runs[0])
+    return _missing_files(runs[0], words) or _damaged_checkpoint(runs[0]) or _wrong_results(runs[0], words)
 
 
 def stumble(said: str) -> str:
@@ -195,15 +216,31 @@ def stumble(said: str) -> str:
     return f"refused in Python's words: {found[0]}" if found else ""
 
 
-def _problem_with_run(run: Path) -> str:
-    missing = [
-        name for name in ("config.yaml", "report.json", "model.safetensors") if not (run / name).exists()
-    ]
-    if missing:
-        return f"without {missing}"
+def _missing_files(run: Path, words: list[str]) -> str:
+    expected = ["config.yaml", "report.json", "model.safetensors"]
+    has_steps = "train_loss" in EventLog.read(run).scalars if event_files(run) else False
+    if has_steps and "--trainer.enable_checkpointing=false" not in words:
+        expected.append("checkpoints/last.ckpt")
+    missing = [name for name in expected if not (run / name).exists()]
+    return f"without {missing}" if missing else ""
+
+
+def _damaged_checkpoint(run: Path) -> str:
+    for path in run.rglob("*.ckpt"):
+        try:
+            load(path)
+        except UserError as error:
+            return str(error)
+    return ""
+
+
+def _wrong_results(run: Path, words: list[str]) -> str:
+    report = json.loads((run / "report.json").read_text())
+    is_absurd = any(word.endswith(("=nan", "=inf")) for word in words)
+    if not is_absurd and not math.isfinite(report.get("val_loss", 0.0)):
+        return f"val_loss is {report['val_loss']}"
     if not event_files(run):
         return ""
-    report = json.loads((run / "report.json").read_text())
     curves = EventLog.read(run).scalars
     for name in ("val_loss", "val_acc", "test_acc"):
         if (name in report) != (name in curves):
@@ -214,6 +251,12 @@ def _problem_with_run(run: Path) -> str:
         if not torch.isclose(torch.tensor(report[name]), torch.tensor(last), equal_nan=True):
             return f"{name} is {report[name]} in the report, {last} in the curve"
     return ""
+
+
+def warnings_in(said: str) -> list[str]:
+    """Python's and Lightning's, which begin with the place that warns; without their numbers."""
+    found = re.findall(r"^\S*?([^/\s]+\.py):\d+: (?:\w*Warning: )?(.+)", said, re.MULTILINE)
+    return [f"{file}: {re.sub('[0-9]+', 'N', text)[:140]}" for file, text in found]
 
 
 # ---------------------------------------------------------------- the campaign
@@ -235,27 +278,53 @@ def trained() -> dict[str, bytes]:
         return {"trained.ckpt": checkpoint, "trained.safetensors": (run / "model.safetensors").read_bytes()}
 
 
-def campaign(lines: Iterator[list[str]]) -> tuple[Counter[str], list[str]]:
-    """Try each line. How many worked and were refused, and what was wrong."""
+@dataclass
+class Ends:
+    """How command lines have ended.
+
+    `wrong` says what was wrong with a line, `warned` which lines brought a warning.
+    """
+
+    worked: list[list[str]] = field(default_factory=list)
+    refused: list[list[str]] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    warned: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+
+def campaign(lines: Iterator[list[str]]) -> Ends:
+    """Try each line."""
     files = trained()
-    ends = Counter[str]()
-    wrong: list[str] = []
+    ends = Ends()
     for words in lines:
-        codes: list[int] = []
+        _try(words, files, ends)
+    return ends
 
-        def look(
-            folder: Path, code: int, said: str, words: list[str] = words, codes: list[int] = codes
-        ) -> str:
-            codes.append(code)
-            return problem_with(folder, code, words) or stumble(said)
 
-        problem = attempt(words, files, look)
-        ends["wrong" if problem else "refused" if codes == [2] else "worked"] += 1
-        if problem:
-            chosen = [word for word in words if word not in command_line({})]
-            wrong.append(f"{problem}\n  {' '.join(chosen)}")
-            print(wrong[-1], flush=True)
-    return ends, wrong
+def _try(words: list[str], files: dict[str, bytes], ends: Ends) -> None:
+    line = f"curriculum {shlex.join(words)}"
+    codes: list[int] = []
+
+    def look(folder: Path, code: int, said: str) -> str:
+        codes.append(code)
+        for warning in set(warnings_in(said)):
+            ends.warned[warning].append(line)
+        return problem_with(folder, code, words) or stumble(said)
+
+    problem = attempt(words, files, look)
+    if problem:
+        ends.wrong.append(f"{problem}\n  {line}")
+        print(ends.wrong[-1], flush=True)
+    elif codes == [2]:
+        ends.refused.append(words)
+    else:
+        ends.worked.append(words)
+
+
+def tell(title: str, ends: Ends) -> None:
+    counts = {"worked": len(ends.worked), "refused": len(ends.refused), "wrong": len(ends.wrong)}
+    print(f"{title}: {counts}")
+    for warning, lines in ends.warned.items():
+        print(f"{len(lines)} warn: {warning}\n  {lines[0]}")
 
 
 if __name__ == "__main__":
@@ -268,7 +337,10 @@ if __name__ == "__main__":
     parser.add_argument("--only", default="", help="only options whose name holds this, and none drawn")
     asked = parser.parse_args()
     torch.set_num_threads(1)  # a fork must not find threads in this process
-    mixed = () if asked.only else drawn(asked.lines, asked.seed)
-    ends, wrong = campaign(itertools.chain(one_by_one(asked.only), mixed))
-    print(f"tried: {dict(ends)}")
-    sys.exit(bool(wrong))
+    alone = campaign(one_by_one(asked.only))
+    tell("alone", alone)
+    together = Ends()
+    if not asked.only:
+        together = campaign(drawn(asked.lines, asked.seed, those_that_work(alone.worked)))
+        tell("together", together)
+    sys.exit(bool(alone.wrong or together.wrong))

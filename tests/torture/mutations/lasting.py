@@ -190,8 +190,8 @@ MUTATIONS = (
         name="fit_patience_with_accuracy",
         breaks="--patience waits for a lower accuracy, not for a lower loss.",
         file="models/lightning/cli.py",
-        find='EarlyStopping("val_loss", patience=config.patience)',
-        put='EarlyStopping("val_acc", patience=config.patience)',
+        find='EarlyStopping("val_loss", patience=config.patience',
+        put='EarlyStopping("val_acc", patience=config.patience',
         tests="tests/models/test_fit.py -k patience",
     ),
     Mutation(
