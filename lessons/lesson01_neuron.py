@@ -153,7 +153,7 @@ def example_neuron() -> Neuron:
 # ## The same with PyTorch
 #
 # In PyTorch a neuron is `nn.Linear(n_in, 1)` followed by an activation. PyTorch finds the gradients by
-# itself; lesson 08 shows how.
+# itself; lesson 09 shows how.
 
 
 # %%
@@ -241,7 +241,7 @@ def only_the_bias_is_left() -> Table:
 #
 # We make 200 films with random inputs and rate them by that rule. A neuron that starts at zero sees only
 # films and ratings. It measures its error, the mean of (y − rating)², and takes 500 small steps, each
-# weight against its gradient. Lessons 05 and 06 explain both. Here, watch the weights.
+# weight against its gradient. Lessons 05 and 07 explain both. Here, watch the weights.
 
 
 # %%
@@ -357,13 +357,13 @@ def glossary() -> Table:
         ("layer", "cells that listen to the same inputs", "4", "Linear"),
         ("forward pass", "a signal travels from eye to thought", "4", "Sequential.forward"),
         ("loss", "how wrong the guess was", "5", "CrossEntropyLoss"),
-        ("gradient", "which change would have helped", "6", "numerical_gradient"),
-        ("gradient descent", "learning from the mistake, a little", "6", "SGD"),
-        ("learning rate", "how much one mistake changes", "6", "SGD"),
+        ("gradient", "which change would have helped", "7", "numerical_gradient"),
+        ("gradient descent", "learning from the mistake, a little", "7", "SGD"),
+        ("learning rate", "how much one mistake changes", "7", "SGD"),
         (
             "backpropagation",
             "finding who was to blame (no known twin in the brain)",
-            "7",
+            "8",
             "Sequential.backward",
         ),
     ]

@@ -108,7 +108,7 @@ class Circuit:
     def backward(self, grad_y: Tensor) -> Tensor:
         """From the last neuron to the first. Say B and C hear A, and both have an effect on L.
 
-        Then ∂L/∂A = ∂L/∂B · ∂B/∂A + ∂L/∂C · ∂C/∂A: each hands A its part. Lesson 07 says why.
+        Then ∂L/∂A = ∂L/∂B · ∂B/∂A + ∂L/∂C · ∂C/∂A: each hands A its part. Lesson 08 says why.
         """
         grads = dict(zip(self.wiring, grad_y.split(1, dim=1), strict=True))  # (batch, 1) each
         grads |= {name: torch.zeros_like(grad_y[:, :1]) for name in INPUTS}
@@ -301,7 +301,7 @@ def lines_and_bands() -> Figure:
 # one pass does not settle who fires.
 #
 # In layers, a neuron hears only the layer before its own. The same 1,000 neurons in 10 layers of 100 need
-# less than a tenth. The last row is the network that will read digits in lesson 13, its inputs included.
+# less than a tenth. The last row is the network that will read digits in lesson 17, its inputs included.
 
 
 # %%

@@ -252,7 +252,7 @@ def raw_sums_squashed() -> Table:
 # down to −1, SiLU and GELU dip a little below 0. Nor is the sigmoid, with which the story is usually told,
 # the popular choice *inside* networks today. That is ReLU, GELU or SiLU. The sigmoid's slope is ¼ at most.
 # Learning multiplies the slopes of consecutive layers: after ten sigmoids with weights of 1 between them,
-# less than a millionth of the gradient is left. Where ReLU fires, its slope is 1. Lesson 11 measures it.
+# less than a millionth of the gradient is left. Where ReLU fires, its slope is 1. Lesson 14 measures it.
 # At the output, where a yes or no is wanted as a number from 0 to 1, the sigmoid is still at home.
 #
 # ## See it: without a curve, depth is an illusion

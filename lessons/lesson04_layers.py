@@ -127,7 +127,7 @@ class Sequential:
         return x
 
     def backward(self, grad_y: Tensor) -> Tensor:
-        """One number: y = f₃(f₂(f₁(x))), so ∂L/∂x = ∂L/∂y · f₃′ · f₂′ · f₁′, last layer first (lesson 07)."""
+        """One number: y = f₃(f₂(f₁(x))), so ∂L/∂x = ∂L/∂y · f₃′ · f₂′ · f₁′, last layer first (lesson 08)."""
         for layer in reversed(self.layers):
             grad_y = layer.backward(grad_y)
         return grad_y
@@ -255,7 +255,7 @@ def house_price_traced() -> Table:
 # %% [markdown]
 # The price is 3.578, or $357,800. Raw inputs give $68 million; signs and bias aside, 99 % of sum 1a is square
 # feet. A tiny weight for the size would mend that. But learning moves a weight by a multiple of its gradient,
-# here 1360 for the size and 2.04 for the bedrooms. No one step suits both. Lesson 12 measures the harm.
+# here 1360 for the size and 2.04 for the bedrooms. No one step suits both. Lesson 16 measures the harm.
 #
 # ## See it: the network for digits
 #

@@ -358,7 +358,7 @@ def landscape() -> Figure:
 # %% [markdown]
 # There are two valleys: $(-1, -1.5)$ is as good as $(1, 1.5)$, because the two signs cancel. Where training
 # ends depends on where it starts. A digit network has over a hundred thousand weights, and nobody can see
-# its landscape; pictures like these show two directions of it. Lesson 06 explains the steps.
+# its landscape; pictures like these show two directions of it. Lesson 07 explains the steps.
 #
 # ## The same with PyTorch
 #
@@ -441,4 +441,4 @@ PAIRS = [
 #   raises an error that names both shapes.
 # - **More dimensions.** Its cross-entropy also takes (batch, classes, places), one answer for every place.
 #
-# Now we know which way is up. Next, lesson 06: how far to step down.
+# Now we know which way is up. Next, lesson 07: how far to step down.

@@ -45,7 +45,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 # The demonstrations of these lessons train for half a minute and more.
-LONG = ("lesson12", "lesson16", "lesson17", "lesson18")
+LONG = ("lesson16", "lesson21", "lesson22", "lesson23")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -52,10 +52,10 @@ def missing(which: str, root: Path = FOLDER.parent) -> Iterator[str]:
 
 
 def _parse(which: str) -> tuple[str, str]:
-    """`20_convolution` → its number and its name."""
+    """`25_convolution` → its number and its name."""
     match = re.fullmatch(r"(\d\d)_([a-z][a-z_]*)", which)
     if not match:
-        raise UserError(f"'{which}' is not a lesson's name; expected one like 20_convolution")
+        raise UserError(f"'{which}' is not a lesson's name; expected one like 25_convolution")
     return match[1], match[2]
 
 

@@ -75,7 +75,7 @@ def notebooks(
 
 
 def new(
-    which: Annotated[str, typer.Argument(help="Number and name of the lesson, like 20_convolution.")],
+    which: Annotated[str, typer.Argument(help="Number and name of the lesson, like 25_convolution.")],
 ) -> None:
     """Start a lesson: write its skeleton, or say what it still lacks."""
     from curriculum.authoring.new import missing, start

@@ -1,7 +1,7 @@
 """The final project: your own pieces in the network that reads MNIST.
 
 As it stands, this file trains what `curriculum mnist --engine scratch` trains. Put your own pieces in, one
-at a time: the activation of exercise 03a, the optimiser of 10a, or something that nobody has thought of.
+at a time: the activation of exercise 03a, the optimiser of 12a, or something that nobody has thought of.
 Copy the class into this file, with the imports that it needs. Then train, and look at it beside the others:
 
     curriculum mnist --engine mine            # --lr 0.001 for Adam and its kin
@@ -15,7 +15,7 @@ them in place.
 
 from lessons.lesson03_activations import ReLU
 from lessons.lesson05_losses import CrossEntropyLoss
-from lessons.lesson06_descent import SGD
+from lessons.lesson07_descent import SGD
 
 Activation = ReLU  # called without arguments, once for each hidden layer
 Loss = CrossEntropyLoss  # called without arguments

@@ -24,10 +24,10 @@ from curriculum.data import Data, load
 from curriculum.data_names import counted
 from curriculum.device import usable
 from curriculum.quiet import quiet_lightning
-from lessons.lesson09_training import accuracy
-from lessons.lesson13_mnist import SIZES, first_weights, learn, torch_step
-from lessons.lesson14_lightning import Batches
-from lessons.lesson19_speed import FastMLP
+from lessons.lesson11_training import accuracy
+from lessons.lesson17_mnist import SIZES, first_weights, learn, torch_step
+from lessons.lesson18_lightning import Batches
+from lessons.lesson24_speed import FastMLP
 from models.lightning.module import MLPModule
 from models.lightning.trainer import plain_trainer
 from models.networks import torch_nn
@@ -332,7 +332,7 @@ STARTS = {
 }
 TRAIN = """
 import torch
-from lessons.lesson13_mnist import SIZES, first_weights
+from lessons.lesson17_mnist import SIZES, first_weights
 start = first_weights(SIZES, 0)
 {model}
 x, target = torch.randn(50_000, 784), torch.randint(10, (50_000,))
@@ -342,7 +342,7 @@ for rows in torch.arange(50_000).split(64):
 ENGINE = "from models.networks.engine import make_engine\nstep = make_engine({!r}, SIZES, start).step"
 MODELS = {
     "data alone": "step = lambda x, target, lr: None",
-    "fast": "from lessons.lesson19_speed import FastMLP\nstep = torch.inference_mode()(FastMLP(SIZES).step)",
+    "fast": "from lessons.lesson24_speed import FastMLP\nstep = torch.inference_mode()(FastMLP(SIZES).step)",
     "scratch": ENGINE.format("scratch"),
     "torch": ENGINE.format("torch"),
 }

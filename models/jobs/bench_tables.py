@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from curriculum.table import Table
-from lessons.lesson13_mnist import SIZES
+from lessons.lesson17_mnist import SIZES
 from models.jobs.bench import TUTORIAL_EPOCHS
 
 Row = dict[str, Any]  # as `models.jobs.bench.run` gives them

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from curriculum import UserError
 from curriculum.data import Data
-from lessons.lesson09_training import accuracy
-from lessons.lesson13_mnist import Step, learn
+from lessons.lesson11_training import accuracy
+from lessons.lesson17_mnist import Step, learn
 from models.jobs.options import Options, sizes_for
 from models.networks.engine import LoopEngine, first_nonfinite_layer, make_engine
 from models.records.checkpoint import TrainingState, load_state, save_state
@@ -58,7 +58,7 @@ class Training:
 
 
 class Loop:
-    """Lesson 13's loop around one engine, from its start or from where it was stopped.
+    """Lesson 17's loop around one engine, from its start or from where it was stopped.
 
     Args:
         training: what is learned, and how.
@@ -190,7 +190,7 @@ class Loop:
         where = f", and layer {layer} gave the first non-finite value" if layer else ""
         return (
             f"{self.training.engine}: the loss of step {step} is {loss.item()}{where}; "
-            f"the learning rate {lr} is too large, try --lr {lr / 10:g} (lesson 06)"
+            f"the learning rate {lr} is too large, try --lr {lr / 10:g} (lesson 07)"
         )
 
     def _first_nonfinite_layer(self) -> str | None:

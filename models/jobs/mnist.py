@@ -20,7 +20,7 @@ from curriculum import UserError
 from curriculum.data import Data, load
 from curriculum.data_names import counted
 from curriculum.device import usable
-from lessons.lesson13_mnist import first_weights
+from lessons.lesson17_mnist import first_weights
 from models.jobs.loop import Training
 from models.jobs.options import Options, options_of, refuse_large_batches, sizes_for
 from models.jobs.report import Report, make_reports

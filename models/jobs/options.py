@@ -6,7 +6,7 @@ from typing import Any
 
 from curriculum import UserError
 from curriculum.data import Data
-from lessons.lesson13_mnist import SIZES
+from lessons.lesson17_mnist import SIZES
 from models.records.log import Level
 
 ENGINES = ("scratch", "torch", "lightning")
@@ -59,7 +59,7 @@ class Options:
 
 
 def sizes_for(data: Data) -> tuple[int, ...]:
-    """The network's layers: lesson 13's, with an output for each class."""
+    """The network's layers: lesson 17's, with an output for each class."""
     return (*SIZES[:-1], len(data.classes))
 
 

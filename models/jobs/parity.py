@@ -17,7 +17,7 @@ from curriculum.data import load
 from curriculum.data_names import counted
 from curriculum.quiet import quiet_lightning
 from curriculum.table import Table
-from lessons.lesson13_mnist import first_weights
+from lessons.lesson17_mnist import first_weights
 from models.jobs.mnist import default_dtype
 from models.jobs.options import Options, refuse_large_batches, sizes_for
 from models.lightning.data import MNISTDataModule

@@ -26,7 +26,7 @@ from curriculum.data_names import NAMES, OF_DIGITS, counted, name_of
 from curriculum.files import sweep
 from curriculum.quiet import quiet_lightning
 from curriculum.table import Table
-from lessons.lesson13_mnist import SIZES
+from lessons.lesson17_mnist import SIZES
 from models.lightning import refusals
 from models.lightning.arguments import complete
 from models.lightning.checkpoint import KeepLast, SafeCheckpoints, last_step

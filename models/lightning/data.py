@@ -11,7 +11,7 @@ import torch
 
 from curriculum import UserError
 from curriculum.data import Data, Split, load
-from lessons.lesson14_lightning import Batches
+from lessons.lesson18_lightning import Batches
 from models.networks.augment import Augment
 
 IN_USE = 10_000  # digits per batch where nothing is learned

@@ -13,10 +13,10 @@ from torchmetrics.classification import MulticlassAccuracy
 from curriculum import UserError
 from curriculum.data import DIGITS
 from lessons.lesson05_losses import CrossEntropyLoss
-from lessons.lesson09_training import linear_decay
-from lessons.lesson10_optimizers import cosine, one_cycle
-from lessons.lesson11_depth import kaiming_normal_, kaiming_uniform_, xavier_normal_, xavier_uniform_
-from lessons.lesson14_lightning import TorchBridge
+from lessons.lesson11_training import linear_decay
+from lessons.lesson12_optimizers import cosine, one_cycle
+from lessons.lesson14_depth import kaiming_normal_, kaiming_uniform_, xavier_normal_, xavier_uniform_
+from lessons.lesson18_lightning import TorchBridge
 from models.lightning.data import MNISTDataModule, ShareOfBatches
 from models.networks import scratch, torch_nn
 from models.networks.engine import first_nonfinite_layer
@@ -186,7 +186,7 @@ class MLPModule(L.LightningModule):
         lr = group.get("initial_lr", group["lr"])  # as it was chosen, before a schedule changed it
         return (
             f"the loss of step {trainer.global_step} is {loss.item()}{origin}; the learning rate {lr:g} "
-            f"is probably too large, try {lr / 10:g} (lesson 06)"
+            f"is probably too large, try {lr / 10:g} (lesson 07)"
         )
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:

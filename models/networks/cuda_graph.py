@@ -8,7 +8,7 @@ into tensors that stay where they are, and every batch must have the size of the
 import torch
 from torch import Tensor
 
-from lessons.lesson19_speed import FastMLP
+from lessons.lesson24_speed import FastMLP
 
 WARM_UP = 3  # steps before the recording, as PyTorch's notes on CUDA graphs ask for
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from curriculum import UserError
-from lessons.lesson09_training import train_step
+from lessons.lesson11_training import train_step
 from models.networks.scratch import MLP, ReLU, ScratchEngine
 
 PIECES = ("Activation", "Loss", "Optimizer")

@@ -8,20 +8,20 @@ import torch
 from torch import Tensor
 
 from curriculum.contracts import copy_into
-from lessons import lesson13_mnist
+from lessons import lesson17_mnist
 from lessons.lesson01_neuron import Sigmoid
 from lessons.lesson03_activations import GELU, ReLU, SiLU, Tanh
 from lessons.lesson04_layers import Linear
 from lessons.lesson05_losses import BCEWithLogitsLoss, MSELoss
-from lessons.lesson11_depth import BatchNorm1d
-from lessons.lesson12_overfitting import Dropout
-from lessons.lesson13_mnist import scratch_step
+from lessons.lesson14_depth import BatchNorm1d
+from lessons.lesson16_overfitting import Dropout
+from lessons.lesson17_mnist import scratch_step
 
 ACTIVATIONS = {"relu": ReLU, "sigmoid": Sigmoid, "tanh": Tanh, "silu": SiLU, "gelu": GELU}
 
 
-class MLP(lesson13_mnist.MLP):
-    """Lesson 13's MLP, with pieces of other lessons between its layers where they are asked for.
+class MLP(lesson17_mnist.MLP):
+    """Lesson 17's MLP, with pieces of other lessons between its layers where they are asked for.
 
     Linear, perhaps batch norm, activation, perhaps dropout; and so on; a last Linear.
     x: (batch, sizes[0]) → logits: (batch, sizes[-1]).

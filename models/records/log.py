@@ -23,7 +23,7 @@ from curriculum import UserError
 from curriculum.data import Data
 from curriculum.data_names import in_words
 from curriculum.runs.events import EVENT_FILES
-from lessons.lesson09_training import accuracy
+from lessons.lesson11_training import accuracy
 from models.networks.engine import Engine
 from models.records.pictures import confusion, first_layer, misread
 from models.records.versions import versions

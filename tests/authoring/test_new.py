@@ -34,20 +34,20 @@ def load(path: Path):  # type: ignore[no-untyped-def]
 
 
 def test_the_skeleton_is_a_lesson_that_agrees(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    lesson, test, *_ = new.start("19_convolution", house)
-    assert (lesson.name, test.name) == ("lesson19_convolution.py", "test_lesson19.py")
+    lesson, test, *_ = new.start("30_convolution", house)
+    assert (lesson.name, test.name) == ("lesson30_convolution.py", "test_lesson30.py")
     monkeypatch.setattr(discover, "FOLDER", house / "lessons")
     (found,) = discover.lessons()
-    assert (found.number, found.minutes) == (19, 20)
+    assert (found.number, found.minutes) == (30, 20)
     for pair in load(lesson).PAIRS:
         assert not any(difference.problem for difference in compare(pair))
 
 
 def test_the_skeleton_has_an_exercise_that_is_graded(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    *_, stub, solution, planted = new.start("19_convolution", house)
+    *_, stub, solution, planted = new.start("30_convolution", house)
     monkeypatch.setattr(discover, "FOLDER", house / "lessons")
     (exercise,) = exercises.exercises()
-    assert (exercise.id, exercise.solution) == ("19a", solution)
+    assert (exercise.id, exercise.solution) == ("30a", solution)
     # The solution imports its stub, and the planted answers theirs, from the house that is being built.
     monkeypatch.setitem(sys.modules, f"lessons.exercises.{stub.stem}", load(stub))
     judged = load(solution)
@@ -59,20 +59,20 @@ def test_the_skeleton_has_an_exercise_that_is_graded(house: Path, monkeypatch: p
 
 
 def test_it_says_what_is_missing(house: Path) -> None:
-    new.start("19_convolution", house)
-    lines = list(new.missing("19_convolution", house))
-    assert any(line.startswith("lessons/lesson19_convolution.py:2: Lesson 19 · TODO title") for line in lines)
-    assert "README.md: no row for lesson 19 in its table" in lines
-    assert "lessons/README.md: no row for lesson 19 in its table" in lines
+    new.start("30_convolution", house)
+    lines = list(new.missing("30_convolution", house))
+    assert any(line.startswith("lessons/lesson30_convolution.py:2: Lesson 30 · TODO title") for line in lines)
+    assert "README.md: no row for lesson 30 in its table" in lines
+    assert "lessons/README.md: no row for lesson 30 in its table" in lines
 
 
 def test_nothing_is_overwritten(house: Path) -> None:
-    lesson, *_ = new.start("19_convolution", house)
+    lesson, *_ = new.start("30_convolution", house)
     lesson.write_text("mine")
-    assert new.start("19_convolution", house) == []
+    assert new.start("30_convolution", house) == []
     assert lesson.read_text() == "mine"
-    with pytest.raises(UserError, match="lesson 19 exists already"):
-        new.start("19_other", house)
+    with pytest.raises(UserError, match="lesson 30 exists already"):
+        new.start("30_other", house)
 
 
 @pytest.mark.parametrize("name", ["convolution", "9_x", "19-x", "19_X", "../19_x", "19_"])

@@ -13,11 +13,11 @@ from lessons.lesson01_neuron import Sigmoid
 from lessons.lesson03_activations import GELU, ReLU, SiLU, Tanh
 from lessons.lesson04_layers import Linear, Sequential
 from lessons.lesson05_losses import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
-from lessons.lesson06_descent import SGD, numerical_gradient
-from lessons.lesson08_autograd import Node, Value
-from lessons.lesson09_training import Adam
-from lessons.lesson10_optimizers import AdamL2, AdamW, MomentumSGD, RMSprop
-from lessons.lesson11_depth import (
+from lessons.lesson07_descent import SGD, numerical_gradient
+from lessons.lesson09_autograd import Node, Value
+from lessons.lesson11_training import Adam
+from lessons.lesson12_optimizers import AdamL2, AdamW, MomentumSGD, RMSprop
+from lessons.lesson14_depth import (
     BatchNorm1d,
     LayerNorm,
     Residual,
@@ -27,8 +27,8 @@ from lessons.lesson11_depth import (
     xavier_normal_,
     xavier_uniform_,
 )
-from lessons.lesson12_overfitting import DecayingSGD, Dropout
-from lessons.lesson13_mnist import MLP
+from lessons.lesson16_overfitting import DecayingSGD, Dropout
+from lessons.lesson17_mnist import MLP
 from models.networks import scratch, torch_nn
 
 INF = math.inf

@@ -43,7 +43,7 @@ class Shown(Lesson):
         return [a_line, a_word]
 
 
-LESSON = Shown(7, "shown", Path("a file"), "A title", "A question?", "nothing", 5)
+LESSON = Shown(8, "shown", Path("a file"), "A title", "A question?", "nothing", 5)
 
 
 @pytest.fixture(autouse=True)
@@ -97,10 +97,10 @@ def test_a_lesson_is_shown_and_tensorboard_has_the_same_pixels(
     assert "A title" in paper.getvalue()
     assert "A question?" in paper.getvalue()
     assert output_folder() == tmp_path
-    (log,) = (tmp_path / "lesson07").glob("events.out.tfevents.*")
+    (log,) = (tmp_path / "lesson08").glob("events.out.tfevents.*")
     events = EventAccumulator(str(log)).Reload()
     (logged,) = events.Images("a_line")
-    saved = np.array(Image.open(tmp_path / "lesson07" / "a_line.png"))
+    saved = np.array(Image.open(tmp_path / "lesson08" / "a_line.png"))
     assert np.array_equal(np.array(Image.open(io.BytesIO(logged.encoded_image_string))), saved)
 
 
@@ -121,7 +121,7 @@ def a_word() -> str:
 
 
 def test_a_script_shows_its_demos_as_it_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    script = tmp_path / "lesson07_words.py"
+    script = tmp_path / "lesson08_words.py"
     script.write_text(SCRIPT)
     runpy.run_path(str(script), run_name="imported")
     assert capsys.readouterr().out == ""

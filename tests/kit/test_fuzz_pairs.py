@@ -195,8 +195,8 @@ def test_infinities_are_told_apart(ours: list[float], theirs: list[float], relat
 @pytest.mark.parametrize(
     "trial",
     [
-        Trial(8, "numbers: exp", "huge", seed=7),
-        Trial(19, "two layers", "huge", 9, 4, 3, 978, "float32"),
+        Trial(9, "numbers: exp", "huge", seed=7),
+        Trial(24, "two layers", "huge", 9, 4, 3, 978, "float32"),
     ],
 )
 def test_known_differences_are_still_there(trial: Trial) -> None:

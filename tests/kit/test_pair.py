@@ -22,7 +22,7 @@ from curriculum.pair import (
 from lessons.lesson03_activations import ReLU
 from lessons.lesson04_layers import Linear
 from lessons.lesson05_losses import MSELoss
-from lessons.lesson06_descent import SGD
+from lessons.lesson07_descent import SGD
 
 
 def problems(pair: Pair, case: Case | None = None) -> dict[str, str]:

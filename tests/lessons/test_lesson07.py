@@ -1,221 +1,328 @@
 """The numbers that lesson 07 states."""
 
+import inspect
 from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
-from curriculum.pair import Case, compare
-from lessons import lesson07_backprop as lesson
-from lessons.lesson04_layers import mlp
-from lessons.lesson05_losses import MSELoss
-from lessons.lesson06_descent import numerical_gradient
-from tests.support.lessons import shown
+from curriculum.pair import Case
+from lessons import lesson03_activations as activations
+from lessons import lesson05_losses as losses
+from lessons import lesson07_descent as lesson
+from lessons.lesson01_neuron import Identity, Neuron, Sigmoid
+from lessons.lesson04_layers import Linear, Sequential
+from tests.support.lessons import bars, shown, xs, ys
 
-ON_PAPER = {
-    "h_sum": [[3.0, 1.5]],
-    "h": [[3.0, 1.5]],
-    "y": [[-0.5]],
-    "loss": 2.25,
-    "grad_y": [[-3.0]],
-    "grad_weight2": [[-9.0, -4.5]],
-    "grad_bias2": [-3.0],
-    "grad_h": [[-1.5, 6.0]],
-    "grad_h_sum": [[-1.5, 6.0]],
-    "grad_weight1": [[-3.0, -1.5], [12.0, 6.0]],
-    "grad_bias1": [-1.5, 6.0],
-    "grad_x": [[-7.5, 17.25]],
+U = 2**-53  # the largest relative error of rounding one number to float64
+
+
+def bowl_path(curvature: list[float], lr: float, steps: int, start: float = 1.0) -> Tensor:
+    c = torch.tensor(curvature, dtype=torch.float64)
+    return lesson.descend(torch.full_like(c, start), lambda w: c * w, lr, steps)
+
+
+# ---------------------------------------------------------------- C4
+
+
+@pytest.mark.idea("C4")
+def test_the_first_step_of_the_example_leads_from_4_to_32() -> None:
+    assert bowl_path([2.0], lr=0.1, steps=1, start=4.0)[:, 0].tolist() == pytest.approx([4.0, 3.2], abs=1e-12)
+
+
+@pytest.mark.idea("C4")
+def test_steps_shrink_by_08_in_a_bowl() -> None:
+    lengths = bowl_path([2.0], lr=0.1, steps=12, start=4.0).diff(dim=0).abs()[:, 0]
+    assert lengths[0].item() == pytest.approx(0.8)
+    assert (lengths[1:] / lengths[:-1]).tolist() == pytest.approx([0.8] * 11)
+
+
+@pytest.mark.idea("C4")
+def test_steps_do_not_shrink_where_the_slope_does_not() -> None:
+    path = lesson.descend(torch.tensor([1.05], dtype=torch.float64), torch.sign, lr=0.1, steps=40)
+    assert path.diff(dim=0).abs()[:, 0].tolist() == pytest.approx([0.1] * 40)
+    assert path[-2].item() * path[-1].item() < 0, "it hops from side to side"
+
+
+@pytest.mark.idea("C4")
+def test_the_figure_shows_twelve_shrinking_steps() -> None:
+    heights = [bar.get_height() for bar in bars(shown(lesson.steps_shrink).axes[1])]
+    assert len(heights) == 12
+    assert heights == sorted(heights, reverse=True)
+    assert heights[0] > 10 * heights[-1]
+
+
+# ---------------------------------------------------------------- B4
+
+
+@pytest.mark.idea("B4")
+@pytest.mark.parametrize("c", [0.5, 2.0, 10.0, 137.0])
+def test_the_edge_of_a_bowl_is_2_over_its_curvature(c: float) -> None:
+    below = bowl_path([c], 0.999 * 2 / c, steps=5000)[-1].abs().item()
+    above = bowl_path([c], 1.001 * 2 / c, steps=5000)[-1].abs().item()
+    assert below == pytest.approx(0.998**5000, rel=1e-6)
+    assert above == pytest.approx(1.002**5000, rel=1e-6)
+    assert below < 1e-4 < 1e4 < above
+
+
+@pytest.mark.idea("B4")
+def test_at_the_edge_of_a_bowl_it_hops_for_ever_and_in_the_middle_it_arrives_at_once() -> None:
+    assert bowl_path([2.0], lr=1.0, steps=1001)[:, 0].tolist() == [1.0, -1.0] * 501
+    assert bowl_path([2.0], lr=0.5, steps=1)[-1].item() == 0.0
+
+
+@pytest.mark.idea("B4")
+def test_three_runs_in_the_figure() -> None:
+    paths = [ys(axis.lines[1]) for axis in shown(lesson.three_learning_rates).axes]
+    crawls, arrives, climbs = ([float(loss) for loss in path] for path in paths)
+    assert crawls[0] == arrives[0] == climbs[0] == 4.0
+    assert 0.5 * crawls[0] < crawls[-1] < crawls[0]
+    assert arrives[-1] < 1e-6
+    assert climbs == sorted(climbs)
+    assert climbs[-1] > 4 * climbs[0]
+
+
+@pytest.mark.idea("B4")
+def test_the_steepest_direction_sets_the_edge() -> None:
+    """Curvatures 1 and 10: 2/10 is the edge of both together, although 1 alone would bear 2."""
+    flat, steep = bowl_path([1.0, 10.0], lr=0.999 * 0.2, steps=5000)[-1].abs().tolist()
+    assert max(flat, steep) < 1e-4
+    flat, steep = bowl_path([1.0, 10.0], lr=1.001 * 0.2, steps=5000)[-1].abs().tolist()
+    assert flat < 1e-4 < 1e4 < steep
+    assert bowl_path([1.0], lr=1.99, steps=5000)[-1].abs().item() < 1e-4
+    assert bowl_path([1.0, 10.0], lr=0.2, steps=1)[-1, 0].item() == pytest.approx(0.8)
+
+
+@pytest.mark.idea("B4")
+def test_the_figure_of_two_curvatures_shows_both_sides_of_the_edge() -> None:
+    ends = [abs(ys(axis.lines[0])) for axis in shown(lesson.two_curvatures).axes]
+    assert float(ends[1][-1]) < float(ends[1][0]) < float(ends[2][0]) * 1.001 < float(ends[2][-1])
+
+
+@pytest.mark.idea("B4")
+def test_the_edge_of_a_real_layer() -> None:
+    """Linear with MSELoss is a bowl too: its largest curvature is an eigenvalue of 2 XᵀX / batch."""
+    with Case().defaults():
+        x, target = Case().tensor("x", 20, 3), Case().tensor("target", 20, 1)
+        ones = torch.cat([x, torch.ones(20, 1)], 1)  # the bias is the weight of an input that is always 1
+        c = torch.linalg.eigvalsh(2 * ones.T @ ones / 20)[-1].item()
+        best = ones @ torch.linalg.lstsq(ones, target).solution
+        lowest = ((best - target) ** 2).mean().item()
+        for share, arrives in ((0.99, True), (1.01, False)):
+            model = Linear(3, 1)
+            for param in model.params.values():
+                param.fill_(0.5)
+            optimizer = lesson.SGD(model.params, share * 2 / c)
+            for _ in range(3000):
+                loss, grads = lesson.loss_and_grads(model, losses.MSELoss(), x, target)
+                optimizer.step(grads)
+            assert (loss.item() - lowest < 1e-6) == arrives
+            assert arrives or loss.item() > 1e6
+
+
+# ---------------------------------------------------------------- A9
+
+
+@pytest.mark.idea("A9")
+def test_update_over_input_is_the_same_for_every_weight() -> None:
+    rows = shown(lesson.nudge_follows_input).rows
+    ratios = [row[4] for row in rows if row[0]]
+    assert len(ratios) == 4
+    assert ratios == pytest.approx([ratios[0]] * 4, rel=1e-3)  # 5 + 0.003 has six digits in float32
+    assert abs(ratios[0]) > 0.1
+    assert [row[3] for row in rows if not row[0]] == [0.0]
+    assert (rows[1][2], rows[1][3]) == (0.0, pytest.approx(rows[0][3])), "a weight of 0 is nudged as well"
+
+
+@pytest.mark.idea("A9")
+def test_update_over_input_is_the_blame_of_every_neuron_to_the_last_digit() -> None:
+    with Case().defaults():
+        model, x = Linear(6, 3), torch.tensor([[2.0, -1.0, 0.5, 1e-3, 1e-6, 0.0]])
+        _, grads = lesson.loss_and_grads(model, losses.MSELoss(), x, torch.ones(1, 3))
+        ratios = grads["weight"][:, :5] / x[:, :5]
+        torch.testing.assert_close(ratios, grads["bias"][:, None].expand(3, 5), rtol=1e-14, atol=0)
+        assert grads["weight"][:, 5].tolist() == [0.0] * 3
+
+
+# ---------------------------------------------------------------- D10
+
+
+@pytest.mark.idea("D10")
+@pytest.mark.parametrize(("n_in", "n_out"), [(1, 1), (3, 2), (9, 10), (31, 10)])
+def test_trying_takes_two_forward_passes_per_parameter(n_in: int, n_out: int) -> None:
+    model, forward, calls = Linear(n_in, n_out), Linear.forward, 0
+
+    def counted(x: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        return forward(model, x)
+
+    model.forward = counted  # type: ignore[method-assign]
+    before = {name: param.clone() for name, param in model.params.items()}
+    x, target = torch.ones(1, n_in), torch.zeros(1, n_out)
+    _, passes = lesson.try_every_weight(model, losses.MSELoss(), x, target)
+    assert passes == calls == 2 * (n_in * n_out + n_out)
+    assert all(torch.equal(model.params[name], before[name]) for name in before), "the weights are put back"
+    calls = 0
+    lesson.loss_and_grads(model, losses.MSELoss(), x, target)
+    assert calls == 1
+
+
+@pytest.mark.idea("D10")
+def test_the_figure_counts_and_times() -> None:
+    counted, timed = shown(lesson.trying_gets_expensive).axes
+    trying, backward = counted.lines
+    assert list(xs(trying)) == [20, 40, 100, 320, 1000]
+    assert list(ys(trying)) == [40, 80, 200, 640, 2000]
+    assert list(ys(backward)) == [1] * 5
+    assert all(time > 0 for line in timed.lines for time in ys(line))
+    assert {counted.get_xscale(), counted.get_yscale(), timed.get_xscale(), timed.get_yscale()} == {"log"}
+
+
+@pytest.mark.idea("D10")
+def test_one_step_of_the_digit_network_would_take_218772_passes() -> None:
+    sizes = [784, 128, 64, 10]
+    parameters = sum(n_in * n_out + n_out for n_in, n_out in pairwise(sizes))
+    assert (parameters, 2 * parameters) == (109_386, 218_772)
+
+
+def bound(x: Tensor, exact: Tensor, terms: float, curve: float) -> float:
+    """How far trying may be off, with eps = 1e-6 in float64.
+
+    - Taylor: at most eps²/6 · |f‴|; `curve` is a generous bound of |f‴|. Far below all else.
+    - Rounding x ± eps: at most U · (|x| + eps) each, so the slope is off by U · (|x| + eps) / eps · |f′|.
+    - Rounding f: `terms` is the sum of the absolute values that f adds up. It is allowed four roundings
+      of this sum at either end, divided by 2 eps. (Single terms see more, but rounding goes up and down.)
+    """
+    eps = 1e-6
+    taylor = eps**2 / 6 * curve
+    rounding_x = U * (x.abs().max().item() + eps) / eps * exact.abs().max().item()
+    rounding_f = 2 * 4 * U * terms / (2 * eps)
+    return taylor + rounding_x + rounding_f
+
+
+LAYERS: dict[str, Callable[[], Any]] = {
+    "identity": Identity,
+    "sigmoid": Sigmoid,
+    "neuron": partial(Neuron, 4, Sigmoid()),
+    "relu": activations.ReLU,
+    "tanh": activations.Tanh,
+    "silu": activations.SiLU,
+    "gelu": activations.GELU,
+    "gelu, tanh": partial(activations.GELU, "tanh"),
+    "softmax": activations.Softmax,
+    "linear": partial(Linear, 4, 3),
+    "sequential": lambda: Sequential(Linear(4, 5), activations.Tanh(), Linear(5, 2)),
 }
 
 
-def shown_texts(figure: Figure) -> list[str]:
-    return [text.get_text() for text in figure.axes[0].texts]
+@pytest.mark.idea("D10")
+@pytest.mark.parametrize("name", LAYERS)
+def test_trying_agrees_with_the_backward_of_every_layer_so_far(name: str) -> None:
+    with Case().defaults():
+        x = torch.randn(3, 4, generator=torch.Generator().manual_seed(1))
+        assert x.abs().min() > 1e-3, "no input at the kink of ReLU, where there is no slope"
+        layer = LAYERS[name]()
+        for index, param in enumerate(layer.params.values()):
+            param.copy_(torch.randn(param.shape, generator=torch.Generator().manual_seed(index + 2)))
+        y = layer.forward(x)
+        upstream = torch.randn(y.shape, generator=torch.Generator().manual_seed(9))
+        exact = {"x": layer.backward(upstream), **layer.grads}
+
+        def loss_with(tensor: Tensor, value: Tensor) -> Tensor:
+            before = tensor.clone()
+            tensor.copy_(value)
+            loss = (layer.forward(x) * upstream).sum()
+            tensor.copy_(before)
+            return loss
+
+        for key, tensor in {"x": x, **layer.params}.items():
+            tried = lesson.numerical_gradient(partial(loss_with, tensor), tensor.clone())
+            gap = (tried - exact[key]).abs().max().item()
+            allowed = bound(tensor, exact[key], (upstream * y).abs().sum().item(), curve=100)
+            assert allowed < 1e-8, "a bound that holds nothing"
+            assert gap <= allowed, key
 
 
-# ---------------------------------------------------------------- B5/D11
+@pytest.mark.idea("D10")
+def test_trying_agrees_with_the_backward_of_every_loss_so_far() -> None:
+    with Case().defaults():
+        generator = torch.Generator().manual_seed(1)
+        prediction, target = torch.randn(5, 3, generator=generator), torch.rand(5, 3, generator=generator)
+        for criterion, goal in (
+            (losses.MSELoss(), target),
+            (losses.BCEWithLogitsLoss(), target),
+            (losses.CrossEntropyLoss(), torch.arange(5) % 3),
+        ):
+            function = partial(lambda criterion, goal, p: criterion.forward(p, goal), criterion, goal)
+            loss = function(prediction)
+            exact = criterion.backward()
+            tried = lesson.numerical_gradient(function, prediction)
+            # The loss is a mean of positive numbers; a number in it may come from others 10 times as large.
+            allowed = bound(prediction, exact, terms=10 * loss.item(), curve=1)
+            gap = (tried - exact).abs().max().item()
+            assert allowed < 1e-8, "a bound that holds nothing"
+            assert gap <= allowed
 
 
-@pytest.mark.idea("B5", "D11")
-@pytest.mark.parametrize("find", [lesson.by_hand, lesson.by_torch])
-def test_every_number_on_paper(find: Callable[[dict[str, Tensor]], dict[str, Tensor]]) -> None:
-    """All of these numbers are exact in binary, so nothing is rounded."""
-    assert {name: value.tolist() for name, value in find(lesson.example()).items()} == ON_PAPER
+@pytest.mark.idea("D10")
+def test_a_wrong_gradient_is_found() -> None:
+    with Case().defaults():
+        model, x, target = Linear(4, 3), torch.ones(2, 4), torch.zeros(2, 3)
+        for param in model.params.values():
+            param.fill_(0.5)
+        tried, _ = lesson.try_every_weight(model, losses.MSELoss(), x, target)
+        _, grads = lesson.loss_and_grads(model, losses.MSELoss(), x, target)
+        assert (tried["weight"] - grads["weight"]).abs().max() < 1e-8
+        assert (tried["weight"] - 1.001 * grads["weight"]).abs().max() > 1e-5
 
 
-@pytest.mark.idea("B5", "D11")
-def test_the_pair_compares_every_intermediate_by_name() -> None:
-    pairs = {pair.name: pair for pair in lesson.PAIRS}
-    for name in ("on paper", "kink", "any size"):
-        assert {difference.name for difference in compare(pairs[name])} == ON_PAPER.keys()
+@pytest.mark.idea("D10")
+def test_the_error_is_a_v_with_its_bottom_where_theory_says() -> None:
+    at = {k: lesson.error_of_trying(10.0**-k) for k in range(1, 13)}
+    assert at[1] > 50 * at[2] > 2500 * at[3], "right arm: a tenth of the nudge, a hundredth of the error"
+    assert at[12] > 100 * at[9] > 10_000 * at[6], "left arm: a tenth of the nudge, ten times the error"
+    assert min(at, key=lambda k: at[k]) in (4, 5), "near 7e-6"
+    assert at[6] < 1e-9, "our default"
+    single = {k: lesson.error_of_trying(10.0**-k, torch.float32) for k in range(7)}
+    assert min(single, key=lambda k: single[k]) in (2, 3), "near 6e-3"
+    assert single[6] > 1e-3, "our default is not for float32"
+    assert [f"{(3 * u) ** (1 / 3):.0e}" for u in (2**-53, 2**-24)] == ["7e-06", "6e-03"]
 
 
-@pytest.mark.idea("B5", "D11")
-def test_sequential_finds_what_the_hand_finds() -> None:
-    hand, layers = lesson.by_hand(lesson.example()), lesson.by_layers(lesson.example())
-    assert set(layers) == {name for name in hand if name[:5] == "grad_"} - {"grad_h", "grad_h_sum"}
-    for name, grad in layers.items():
-        assert torch.equal(grad, hand[name]), name
+# ---------------------------------------------------------------- the rest
 
 
-@pytest.mark.idea("B5", "D11")
-def test_a_closed_relu_stops_the_blame() -> None:
-    found = lesson.by_hand(lesson.example([2.0, 0.0], [3.5, 1.0]))
-    assert found["h_sum"][:, 1].tolist() == [-1.5, 0.0]
-    assert (found["grad_h"][:, 1] != 0).all()
-    assert (found["grad_weight1"][1] == 0).all()
-    assert (found["grad_weight1"][0] != 0).all()
+def test_the_regression_learns() -> None:
+    with Case().defaults():
+        run, _ = lesson.regression(Case())
+    assert len(run) == 100
+    assert run[-1] < 0.9 * run[0]
 
 
-@pytest.mark.idea("B5", "D11")
-def test_blame_is_added_where_roads_meet() -> None:
-    params, found = lesson.example(), lesson.by_hand(lesson.example())
-    roads = found["grad_h_sum"].T * params["weight1"]  # a row per road, a column per input
-    assert roads.tolist() == [[-1.5, -0.75], [-6.0, 18.0]]
-    assert roads.sum(0).tolist() == found["grad_x"][0].tolist()
+def test_where_pytorch_differs() -> None:
+    missing = torch.nn.Parameter(torch.ones(1))
+    torch.optim.SGD([missing], lr=0.1).step()
+    assert missing.item() == 1.0
+    with pytest.raises(KeyError):
+        lesson.SGD({"w": torch.ones(1)}, lr=0.1).step({})
+    defaults = inspect.signature(torch.autograd.gradcheck).parameters
+    places: list[float] = []
+
+    def seen(x: torch.Tensor) -> torch.Tensor:
+        places.append(x.item())
+        return x.sum()
+
+    lesson.numerical_gradient(seen, torch.zeros(1, dtype=torch.float64))
+    assert defaults["eps"].default == 1e-6
+    assert places == [1e-6, -1e-6]
 
 
-@pytest.mark.idea("B5", "D11")
-def test_both_factors_of_x_times_x_count() -> None:
-    x = torch.tensor([3.0], dtype=torch.float64)
-    # Rounding of 9 / (2 · 1e-6): far below 1e-7.
-    assert numerical_gradient(lambda x: (x * x).sum(), x).item() == pytest.approx(3.0 + 3.0, abs=1e-7)
-
-
-@pytest.mark.idea("B5", "D11")
-def test_examples_of_a_batch_are_roads_that_meet() -> None:
-    """The mean over n examples: the parameter's blame is the mean of the blames of each example alone."""
-    rows = [[2.0, 1.0], [0.5, 1.0], [1.0, 3.0]]
-    together = lesson.by_hand(lesson.example(*rows))
-    alone = [lesson.by_hand(lesson.example(row)) for row in rows]
-    for name in ("grad_weight1", "grad_bias1", "grad_weight2", "grad_bias2"):
-        torch.testing.assert_close(together[name], sum(one[name] for one in alone) / 3)
-
-
-@pytest.mark.idea("B5", "D11")
-def test_nudging_agrees() -> None:
-    """Along one number the loss is a parabola (no kink is near), so the central difference has no error but
-    rounding, u = 2⁻⁵³.
-
-    Ten or so intermediate values of at most 3 are rounded; the loss moves at most 6 times as far: at most
-    10 · 3 · 6 · u = 2e-14 for one loss, so for half the difference of two losses divided by the nudge 1e-6:
-    2e-8. The nudged number, at most 3 + e, is itself rounded, by at most 2u: relative to the nudge that is
-    2.3e-10, times the largest slope 17.25: 4e-9. Together below 3e-8.
-    """
-    rows = shown(lesson.gradient_check).rows
-    assert [(row[0], row[1]) for row in rows] == [
-        ("grad_weight2", 2),
-        ("grad_bias2", 1),
-        ("grad_weight1", 4),
-        ("grad_bias1", 2),
-        ("grad_x", 2),
-    ]
-    assert max(row[2] for row in rows) < 3e-8
-
-
-# ---------------------------------------------------------------- D12
-
-
-@pytest.mark.idea("D12")
-def test_steps_one_to_six_follow_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    order: list[str] = []
-
-    def noting(name: str) -> Callable[..., object]:
-        original = getattr(lesson, name)
-
-        def noted(*arguments: object) -> object:
-            order.append(name)
-            return original(*arguments)
-
-        return noted
-
-    steps = ["take_batch", "predict", "measure", "blame", "update"]
-    for name in steps:
-        monkeypatch.setattr(lesson, name, noting(name))
-    losses, _ = lesson.repeat(mlp(2, 8, 1))
-    assert len(losses) == 500
-    assert order == steps * 500
-
-
-@pytest.mark.idea("D12")
-def test_batches_come_in_turn() -> None:
-    seen = [lesson.take_batch(step)[0].tolist() for step in range(3)]
-    assert seen == [[[0, 0], [0, 1]], [[1, 0], [1, 1]], [[0, 0], [0, 1]]]
-    assert lesson.take_batch(0, 4)[1].flatten().tolist() == [0, 1, 1, 0]
-
-
-@pytest.mark.idea("D12")
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_the_six_steps_learn_exclusive_or(dtype: torch.dtype) -> None:
-    with Case(dtype=dtype).defaults():
-        losses, _ = lesson.repeat(mlp(2, 8, 1))
-        for _, target, before, after in lesson.six_steps_learn_xor().rows:
-            assert abs(before - target) > 0.1
-            assert after == pytest.approx(target, abs=1e-3)
-    assert losses[0] > 0.05
-    assert max(losses[-2:]) < 1e-6
-
-
-# ---------------------------------------------------------------- C5
-
-
-@pytest.mark.idea("C5")
-def test_the_figure_shows_every_value_and_every_gradient() -> None:
-    texts = shown_texts(shown(lesson.forward_and_backward))
-    found, given = lesson.by_hand(lesson.example()), lesson.example()
-    grads = [number for name in found if name[:5] == "grad_" for number in found[name].flatten().tolist()]
-    weights = [*given["weight1"].flatten().tolist(), *given["weight2"].flatten().tolist()]
-    expected = [
-        f"{number:g}".replace("-", "−") for number in [*grads, *weights, 1.0]
-    ]  # 1: the loss to itself
-    expected += ["x₁ = 2", "x₂ = 1", "h_sum₁ = 3", "h_sum₂ = 1.5", "h₁ = 3", "h₂ = 1.5", "y = −0.5"]
-    expected += ["loss = 2.25", "bias = 0.5", "bias = 0.5", "bias = 1", "ReLU", "ReLU", "target = 1"]
-    assert sorted(texts) == sorted(expected)
-
-
-@pytest.mark.idea("C5")
-def test_the_rule_under_the_figure() -> None:
-    """A weight's blame is the blame at the end of its line times the value at the start."""
-    found = {**lesson.example(), **lesson.by_hand(lesson.example())}
-    for weight, start, end in (("weight1", "x", "h_sum"), ("weight2", "h", "y")):
-        assert torch.equal(found[f"grad_{weight}"], found[f"grad_{end}"].T * found[start])
-
-
-# ---------------------------------------------------------------- E5
-
-
-@pytest.mark.idea("E5")
-def test_one_call_gives_the_same_gradients() -> None:
-    rows = shown(lesson.one_call_gives_the_same).rows
-    assert {row[0] for row in rows} == {name for name in ON_PAPER if name[:5] == "grad_"}
-    for name, hand, layers, autograd in rows:
-        assert hand == autograd == str(ON_PAPER[name])
-        assert layers == ("" if name in ("grad_h", "grad_h_sum") else hand)
-
-
-# ---------------------------------------------------------------- the cost of the way back
-
-
-@pytest.mark.idea("E5")
-@pytest.mark.parametrize("sizes", [(2, 2, 1), (50, 50, 50, 50), (784, 128, 64, 10)])
-def test_all_gradients_cost_twice_a_forward_pass_for_any_sizes(sizes: tuple[int, ...]) -> None:
-    model, criterion, x = mlp(*sizes), MSELoss(), torch.ones(64, sizes[0])
-    with FlopCounterMode(display=False) as forward:
-        y = model.forward(x)
-    criterion.forward(y, torch.zeros_like(y))
-    with FlopCounterMode(display=False) as backward:
-        model.backward(criterion.backward())
-    assert backward.get_total_flops() == 2 * forward.get_total_flops() > 0
-
-
-@pytest.mark.idea("E5")
-def test_what_counts_is_how_far_back_not_how_many() -> None:
-    """Multiplications per example, forward: 784·128 + 128·64 + 64·10 = 109,184."""
-    rows = {row[0]: row[1:] for row in shown(lesson.cost_of_the_way_back).rows}
-    assert rows["the last layer's weights"] == (640, pytest.approx(640 / 109_184), 1280)
-    assert rows["the first layer's weights"] == (100_352, 1.0, 200_704)
-    assert rows["all parameters"] == (109_386, pytest.approx((109_184 + 8_192 + 640) / 109_184), 218_772)
-    assert rows["all parameters"][1] == pytest.approx(1.08, abs=0.005)  # the prose's 1.08
-    assert rows["all parameters and x"][1] == 2.0
+def test_sgd_changes_its_parameters_in_place() -> None:
+    w = torch.ones(2)
+    lesson.SGD({"w": w}, lr=0.5).step({"w": torch.tensor([1.0, -2.0])})
+    assert w.tolist() == [0.5, 2.0]

@@ -1,153 +1,204 @@
-"""The numbers that lesson 16 states."""
-
-import itertools
-import math
-from pathlib import Path
+"""The numbers that lesson 16 states. They hold on MNIST and on the offline digits."""
 
 import pytest
 import torch
+from torch import nn
 
-from curriculum.data_names import OFFLINE_DIGITS
-from curriculum.table import Table
-from lessons import lesson16_limits as lesson
-from lessons.lesson09_training import accuracy
-from lessons.lesson13_mnist import MLP, SIZES, TorchMLP
+from curriculum.pair import Case
+from lessons import lesson16_overfitting as lesson
+from lessons.lesson07_descent import numerical_gradient
 from tests.support.lessons import shown
-from tests.support.recorded import recorded
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def on_mnist(mnist_dir: Path) -> None:
-    """The text's numbers are MNIST's."""
-    if lesson.trained()[0].name == OFFLINE_DIGITS:
-        pytest.skip("the lesson was trained on the offline digits earlier in this session")
+def mean_of(defence: str) -> tuple[float, float, float]:
+    """Training loss, validation loss and validation accuracy at the end, mean of the three seeds."""
+    return tuple(lesson.measured()[list(lesson.DEFENCES).index(defence), :, -1].mean(0).tolist())
 
 
-@pytest.mark.idea("D17")
-def test_nudges_that_agree_add_up_and_random_ones_cancel() -> None:
-    assert 0.02 < lesson.trained()[1].params["0.weight"].abs().mean().item() < 0.025
-    assert round(784 * 0.1 * 0.02, 1) == 1.6
-    assert round(math.sqrt(784) * 0.1 * 0.02, 2) == 0.06
-    signs = 2.0 * torch.randint(2, (2000, 784), generator=torch.Generator().manual_seed(0)) - 1
-    assert signs.sum(1).square().mean().sqrt().item() == pytest.approx(28, rel=0.05)
+# ---------------------------------------------------------------- E10: the gap
 
 
-@pytest.mark.idea("D17")
-def test_the_sign_of_no_slope_is_zero() -> None:
-    model = MLP((3, 4, 2), input_grad=True)
-    for param in model.params.values():
-        param.zero_()
-    x, target = torch.ones(2, 3), torch.tensor([0, 1])
-    assert torch.equal(lesson.uphill(model, x, target), torch.zeros(2, 3))
-    assert torch.equal(lesson.fgsm(model, x, target, 0.5, (0.0, 2.0)), x)
+@pytest.mark.idea("E10")
+def test_training_loss_falls_while_validation_loss_rises() -> None:
+    train, val, _ = lesson.measured()[0].mean(0).T  # (20,) each
+    lowest = int(val.argmin())
+    assert 1 <= lowest < 15, "the validation loss turns round on the way"
+    assert train[-1] < 0.5 * train[lowest], "the training loss falls on"
+    assert val[-1] > 1.05 * val[lowest]
+    assert val[-1] > 5 * train[-1], "the gap"
 
 
-@pytest.mark.idea("D17")
-@pytest.mark.parametrize("eps", [0.03, 0.1, 0.3])
-def test_altered_pictures_stay_within_epsilon_and_are_pictures(eps: float) -> None:
-    data, _ = lesson.trained()
-    for name, x in lesson.altered(eps, 200).items():
-        pixels, original = (side * data.std + data.mean for side in (x, data.val.x[:200]))
-        assert -1e-6 < pixels.min().item() < pixels.max().item() < 1 + 1e-6, name
-        assert (pixels - original).abs().max().item() == pytest.approx(eps, abs=1e-5), name
+@pytest.mark.idea("E10")
+def test_the_parabola_and_the_line_are_the_best_fits() -> None:
+    x, y = torch.tensor([0.0, 1, 2], dtype=torch.float64), torch.tensor([0.0, 1.3, 2], dtype=torch.float64)
+    for degree, weights in ((1, [0.1, 1.0]), (2, [0.0, 1.6, -0.3])):
+        powers = torch.stack([x**k for k in range(degree + 1)], 1)
+        assert torch.linalg.lstsq(powers, y[:, None]).solution[:, 0].tolist() == pytest.approx(
+            weights, abs=1e-9
+        )
 
 
-@pytest.mark.idea("D17")
-def test_chosen_signs_ruin_the_answers_and_random_ones_do_not() -> None:
-    found = {name: dict(zip(lesson.EPSILONS, v, strict=True)) for name, v in lesson.attacks().items()}
-    for values in found.values():
-        assert values[0.0] == found["PGD"][0.0] > 0.95
-    assert found["PGD"][0.1] < found["FGSM"][0.1] < 0.5 < 0.9 < found["random signs"][0.1]
-    assert found["PGD"][0.2] <= 0.01, "next to nothing"
-    assert found["PGD"][0.3] == 0
-    assert found["random signs"][0.2] > 0.85
+# ---------------------------------------------------------------- E11: the defences
 
 
-@pytest.mark.idea("D17")
-def test_signs_of_the_gradient_on_mnist(on_mnist: None) -> None:
-    found = {name: dict(zip(lesson.EPSILONS, v, strict=True)) for name, v in lesson.attacks().items()}
-    assert found["PGD"][0.0] == pytest.approx(0.97, abs=0.01)
-    recorded("lesson16", "right after PGD of 8/255", found["PGD"][8 / 255], room=0.02)
-    recorded("lesson16", "right after FGSM of 0.1", found["FGSM"][0.1], room=0.03)
-    recorded("lesson16", "right after PGD of 0.1", found["PGD"][0.1], room=0.03)
-    recorded("lesson16", "right after random signs of 0.2", found["random signs"][0.2], room=0.015)
+@pytest.mark.idea("E11")
+def test_better_data_helps_most() -> None:
+    data = [mean_of(name) for name in ("right labels", "1,000 examples", "augmentation")]
+    other = [
+        mean_of(name) for name in ("none", "weight decay 0.03", "dropout 0.5", "early stopping", "16 neurons")
+    ]
+    assert max(row[1] for row in data) < mean_of("none")[1]
+    assert min(row[2] for row in data) > max(row[2] for row in other) + 0.01
 
 
-@pytest.mark.idea("D18")
-def test_more_examples_read_better() -> None:
-    means = [sum(values) / 2 for values in lesson.few_examples().values()]
-    assert means == sorted(means)
-    assert means[-1] - means[0] > 0.1
+@pytest.mark.idea("E11")
+def test_early_stopping_helps_less_and_saves_steps() -> None:
+    stopped = lesson.measured()[list(lesson.DEFENCES).index("early stopping")]
+    assert (stopped[:, -1] == stopped[:, -2]).all(), "it stopped before the end"
+    assert mean_of("none")[2] < mean_of("early stopping")[2] < mean_of("augmentation")[2]
+    assert mean_of("early stopping")[1] < mean_of("none")[1]
 
 
-@pytest.mark.idea("D18")
-def test_more_examples_read_better_on_mnist(on_mnist: None) -> None:
-    means = {count: sum(values) / 2 for count, values in lesson.few_examples().items()}
-    assert list(means) == [64, 256, 1024, 4096, 16384, 49152]
-    assert means[64] == pytest.approx(0.68, abs=0.03)
-    assert means[4096] == pytest.approx(0.94, abs=0.01)
-    assert means[49152] == pytest.approx(0.96, abs=0.01)
-    assert 3 * math.ceil(50_000 / 64) == 2346, "lesson 13's steps"
+@pytest.mark.idea("E11")
+def test_weight_decay_and_dropout_change_little() -> None:
+    for name in ("weight decay 0.03", "dropout 0.5"):
+        assert mean_of(name)[1] < mean_of("none")[1]
+        assert -0.01 < mean_of(name)[2] - mean_of("none")[2] < 0.04
 
 
-@pytest.mark.idea("D19")
-def test_a_small_shift_or_turn_loses_most_answers() -> None:
-    data, model = lesson.trained()
-    still = accuracy(model.forward(data.val.x[:1000]), data.val.target[:1000])
-    assert lesson.moved(0, 0) == pytest.approx(still, abs=1e-3)
-    shifted = [lesson.moved(shift, 0) for shift in range(5)]
-    assert shifted == sorted(shifted, reverse=True)
-    assert shifted[4] < 0.5
-    assert lesson.moved(0, 45) < 0.6 < 0.9 < lesson.moved(0, 10)
+@pytest.mark.idea("E11")
+def test_the_smaller_model_does_not_help() -> None:
+    assert mean_of("16 neurons")[1] > mean_of("none")[1]
+    assert mean_of("16 neurons")[2] < mean_of("none")[2]
 
 
-@pytest.mark.idea("D19")
-def test_shifts_and_turns_on_mnist(on_mnist: None) -> None:
-    recorded("lesson16", "lost by a shift of 2", lesson.moved(0, 0) - lesson.moved(2, 0), room=0.03)
-    recorded("lesson16", "right after a shift of 4", lesson.moved(4, 0), room=0.03)
-    assert lesson.moved(0, 0) - lesson.moved(0, 10) < 0.03
-    recorded("lesson16", "right after a turn of 45°", lesson.moved(0, 45), room=0.03)
+@pytest.mark.idea("E11")
+def test_table_and_figure_show_every_defence() -> None:
+    assert lesson.measured().shape == (8, 3, 20, 3)
+    table = shown(lesson.defences_in_numbers)
+    assert [row[0] for row in table.rows] == list(lesson.DEFENCES)
+    loss, spread = (part[:, 1].tolist() for part in torch.std_mean(lesson.measured()[:, :, -1], 1)[::-1])
+    assert [row[2] for row in table.rows] == [f"{m:.2f} ± {s:.2f}" for m, s in zip(loss, spread, strict=True)]
+    labels = [label.get_text() for label in shown(lesson.gap_and_defences).axes[1].get_yticklabels()]
+    assert labels == list(lesson.DEFENCES)
 
 
-@pytest.mark.idea("D19")
-def test_another_handwriting_is_read_less_well(on_mnist: None) -> None:
-    table = shown(lesson.another_handwriting)
-    assert isinstance(table, Table)
-    home, abroad, ones = (float(row[2].rstrip("%")) for row in table.rows)
-    assert home == pytest.approx(98, abs=1)
-    recorded("lesson16", "right abroad, %", abroad, room=3)
-    recorded("lesson16", "of the ones abroad, %", ones, room=10)
-    assert ones < abroad - 25
-    assert table.rows[1][1] == 1797
+@pytest.mark.idea("E11")
+@pytest.mark.parametrize("p", [0.0, 0.1, 0.3, 0.5, 0.9, 1.0])
+def test_dropout_is_torchs_to_the_last_bit(p: float) -> None:
+    x = torch.randn(64, 33, generator=torch.Generator().manual_seed(0))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        ours = [lesson.Dropout(p).forward(x) for _ in range(2)]
+        torch.manual_seed(5)
+        theirs = [nn.functional.dropout(x, p) for _ in range(2)]
+    for a, b in zip(ours, theirs, strict=True):
+        assert torch.equal(a, b)
 
 
-@pytest.mark.idea("D20")
-@pytest.mark.parametrize("sizes", [SIZES, (784, 8, 10), (5, 3), (6, 5, 4, 3, 2)])
-def test_operations_are_those_that_pytorch_counts(sizes: tuple[int, ...]) -> None:
-    from torch.utils.flop_counter import FlopCounterMode
-
-    model = TorchMLP(sizes)
-    with FlopCounterMode(display=False) as counter:
-        y = model(torch.ones(1, sizes[0]))
-        read = counter.get_total_flops()
-        y.sum().backward()
-    assert lesson.operations(sizes) == (read, counter.get_total_flops())
-
-
-@pytest.mark.idea("D20")
-def test_twice_the_width_is_twice_the_work_and_gains_shrink() -> None:
-    rows = lesson.widths()
-    for (_, _, before, _), (_, _, work, _) in itertools.pairwise(rows):
-        assert work == pytest.approx(2 * before)
-    right = {width: value for width, value, _, _ in rows}
-    assert right[64] - right[8] > 4 * (right[512] - right[64])
-    assert all(seconds > 0 for *_, seconds in rows)
+@pytest.mark.idea("E11")
+def test_dropout_keeps_the_mean_and_rests_in_eval() -> None:
+    x = torch.full((1000, 100), 3.0)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        layer = lesson.Dropout(0.5)
+        y = layer.forward(x)
+        grad = layer.backward(torch.ones_like(x))
+    assert set(y.unique().tolist()) == {0.0, 6.0}
+    assert y.mean().item() == pytest.approx(3, abs=0.05)
+    assert torch.equal(grad, y / 3), "a silenced neuron gets no gradient"
+    assert torch.equal(layer.eval().forward(x), x)
+    assert not layer.training
+    assert layer.train().training
+    assert isinstance(lesson.Dropout(0.5).train(False), lesson.Dropout)
 
 
-@pytest.mark.idea("D20")
-def test_wider_networks_on_mnist(on_mnist: None) -> None:
-    right = {width: value for width, value, _, _ in lesson.widths()}
-    assert right[64] - right[8] == pytest.approx(0.04, abs=0.01)
-    assert 0 < right[512] - right[64] < 0.01
+@pytest.mark.idea("E11")
+def test_weight_decay_is_the_slope_of_the_squares() -> None:
+    with Case().defaults():
+        w, target, decay = torch.tensor([1.0, -2.0, 0.5]), torch.tensor([0.3, 0.0, 1.0]), 0.7
+        slope = numerical_gradient(lambda v: ((v - target) ** 2).sum() + decay / 2 * (v**2).sum(), w)
+        moved = w.clone()
+        lesson.DecayingSGD({"w": moved}, 1.0, decay).step({"w": 2 * (w - target)})
+    assert (w - moved).tolist() == pytest.approx(slope.tolist(), abs=1e-8)
+
+
+@pytest.mark.idea("E11")
+def test_early_stopping_keeps_the_best_weights() -> None:
+    w = torch.zeros(1)
+    stopping = lesson.EarlyStopping({"w": w}, patience=2)
+    answers = []
+    for loss in (0.9, 0.5, 0.6, 0.4, 0.4, 0.45):
+        answers.append(stopping.should_stop(loss))
+        w += 1
+    assert answers == [False] * 5 + [True], (
+        "an equal loss is no new best, and a new best starts the count anew"
+    )
+    stopping.restore()
+    assert w.item() == 3
+
+
+# ---------------------------------------------------------------- E12: memorising
+
+
+@pytest.mark.idea("E12")
+def test_a_million_parameters_memorise_random_labels() -> None:
+    _, right, on_new = lesson.memorise(True)
+    assert right == 1.0
+    assert on_new < 0.2, "chance is 0.1"
+
+
+@pytest.mark.idea("E12")
+def test_with_true_labels_the_same_network_reads() -> None:
+    epochs, right, on_new = lesson.memorise(False)
+    assert right == 1.0
+    assert on_new > 0.8
+    assert epochs < lesson.memorise(True)[0]
+
+
+# ---------------------------------------------------------------- E13: standardise
+
+
+@pytest.mark.idea("E13")
+def test_standardised_houses_are_learned_and_raw_ones_are_not() -> None:
+    raw, standardised = shown(lesson.houses_raw_and_standardised).rows
+    assert raw[-1] == pytest.approx(0.28, abs=0.005)
+    assert standardised[-1] < 1e-10
+    for row, standardise in ((raw, False), (standardised, True)):
+        others = [lesson.learn_houses(standardise, 10 ** (k / 2))[-1] for k in range(-20, 1)]
+        assert min(loss for loss in others if loss == loss) >= row[-1], "the best of many rates"
+
+
+@pytest.mark.idea("E13")
+def test_the_data_are_standardised_with_training_digits_only() -> None:
+    data = lesson.data_set()
+    assert data.train.x.double().mean().item() == pytest.approx(0, abs=1e-3)
+    assert data.train.x.double().std().item() == pytest.approx(1, abs=1e-3)
+    assert abs(data.val.x.double().mean().item()) > 1e-6
+
+
+# ---------------------------------------------------------------- E14: seeds
+
+
+@pytest.mark.idea("E14")
+def test_the_same_seed_gives_the_same_bits() -> None:
+    again, other = shown(lesson.seeds_repeat_a_run).rows
+    assert again[1:] == (0.0, True)
+    assert other[1] > 0.01
+    assert other[2] is False
+
+
+@pytest.mark.idea("E14")
+def test_only_the_seed_matters_and_the_global_generator_is_left_alone() -> None:
+    runs = []
+    for elsewhere in (1, 2):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(elsewhere)
+            before = torch.get_rng_state()
+            runs.append(lesson.learn(3, p=0.5, augment=True, steps=50))
+            assert torch.equal(before, torch.get_rng_state())
+    (looks, first), (looks_again, again) = runs
+    assert torch.equal(looks, looks_again)
+    assert all(torch.equal(first[name], again[name]) for name in first)

@@ -1,256 +1,255 @@
 """The numbers that lesson 19 states."""
 
-from collections.abc import Mapping
-from functools import partial
-from typing import cast
+import functools
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from matplotlib.lines import Line2D
+from PIL import Image
+from sklearn.decomposition import PCA
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
-from curriculum.data import load
-from curriculum.pair import Case
-from lessons import lesson19_speed as lesson
-from lessons.lesson13_mnist import MLP, first_weights, torch_step
-from tests.support.lessons import bars, shown
-
-EAGER, BY_HAND, FAST, FLOOR = "torch, eager", "lesson 13 by hand", "FastMLP", "the eight products"
+from lessons import lesson19_inside as lesson
+from lessons.lesson11_training import accuracy
+from tests.support.lessons import bars, shown, xs, ys
+from tests.support.recorded import recorded
 
 
-def fast(sizes: tuple[int, ...] = lesson.SIZES) -> lesson.FastMLP:
-    model = lesson.FastMLP(sizes)
-    model.load_state_dict(first_weights(sizes, 1))
-    return model
+@functools.cache
+def edge_shares() -> tuple[Tensor, Tensor]:
+    """What the best edge explains of each unit, before and after training: (128,) each."""
+    _, before, after = lesson.trained()
+    return lesson.edge_share(before.params["0.weight"]), lesson.edge_share(after.params["0.weight"])
 
 
-def batch(count: int, n_in: int = 784) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(count)
-    return torch.randn(count, n_in, generator=generator), torch.randint(10, (count,), generator=generator)
+def purity(h: Tensor, target: Tensor) -> float:
+    """The share of a unit's 20 favourites that show one digit; the mean over units that ever fire."""
+    digits = target[h[:, h.amax(0) > 0].topk(20, dim=0).indices]  # (20, units)
+    return torch.stack([(digits == d).mean(0, dtype=h.dtype) for d in range(10)]).amax(0).mean().item()
 
 
-def test_eight_products_are_14540800_multiplications() -> None:
-    rows = shown(lesson.eight_products).rows
-    assert [name for name, *_ in rows] == [
-        "784→128 output", "784→128 grad_weight",
-        "128→64 output", "128→64 grad_weight", "128→64 grad_input",
-        "64→10 output", "64→10 grad_weight", "64→10 grad_input",
-    ]  # fmt: skip
-    counts = [int(count.replace(",", "")) for _, count, *_ in rows]
-    assert sum(counts) == 14_540_800
-    assert [share for _, _, share, *_ in rows[:2]] == ["44.2%", "44.2%"]
-    assert round(2 * counts[0] / sum(counts), 3) == 0.883
-    assert all(float(us) > 0 for *_, us, _ in rows)
+def wiped_accuracy(score: Tensor) -> float:
+    """Accuracy in percent with the 20 pixels of highest score made blank."""
+    data, _, model = lesson.trained()
+    wiped = data.val.x.scatter(1, score.topk(20).indices, -data.mean / data.std)
+    return 100 * accuracy(model.forward(wiped), data.val.target)
 
 
-def test_autograd_does_the_same_eight_products() -> None:
-    """PyTorch's own count for its own step: multiplications and additions."""
-    _, step = lesson.engines()[EAGER]
-    with FlopCounterMode(display=False) as torchs:
-        step(*batch(64), 0.1)
-    with FlopCounterMode(display=False) as ours:
-        for job in lesson.products(lesson.SIZES, 64).values():
-            job()
-    assert torchs.get_total_flops() == ours.get_total_flops() == 2 * 14_540_800
+def points(line: Line2D) -> dict[str, float]:
+    """What a line of a figure shows above each name of its x axis."""
+    places, values = xs(line), ys(line)
+    return {str(place): float(value) for place, value in zip(places, values, strict=True)}
 
 
-@pytest.mark.parametrize("count", [1, 64])
-def test_no_new_tensor_but_columns_from_the_second_batch_on(count: int) -> None:
-    model, (x, target) = fast(), batch(count)
-    with lesson.Counter() as first:
-        model.step(x, target, 0.1)
-    with lesson.Counter() as second:
-        model.step(x, target, 0.1)
-    columns = 4 * count * x.element_size()  # largest logit, logit of the target, sum, −1
-    assert second.new_bytes == columns + x.element_size(), "and the loss"
-    buffers = 2 * (128 + 64) + 10 + 1
-    assert first.new_bytes == second.new_bytes + buffers * count * x.element_size()
+@functools.cache
+def purities() -> dict[str, float]:
+    """The purity of the favourites, by network and layer."""
+    data, before, after = lesson.trained()
+    found = {}
+    for name, model in (("untrained", before), ("trained", after)):
+        answers = lesson.activations(model, data.val.x)
+        for place in ("layer 1", "layer 2"):
+            found[f"{name}, {place}"] = purity(answers[place], data.val.target)
+    return found
 
 
-def test_operations_and_memory_fall_from_row_to_row() -> None:
-    rows = {row[0]: (row[1], float(row[2])) for row in shown(lesson.one_step_four_ways).rows}
-    assert list(rows) == [EAGER, BY_HAND, FAST, FLOOR]
-    assert rows[FLOOR] == (8, 0.0)
-    assert rows[FAST][1] == 1.0
-    assert rows[EAGER][0] > rows[BY_HAND][0] > rows[FAST][0]
-    assert min(rows[EAGER][1], rows[BY_HAND][1]) > 4 * 109_386 / 1024, "they store every gradient"
+def slopes() -> tuple[Tensor, Tensor]:
+    data, *models = lesson.trained()
+    before, after = (lesson.saliency(m, data.val.x, m.forward(data.val.x).argmax(1)) for m in models)
+    return before, after
 
 
-def test_the_counter_tells_new_memory_from_old() -> None:
-    x = torch.zeros(100)
-    with lesson.Counter() as counter:
-        x.view(10, 10).t().add_(1)
-        torch.add(x, 1, out=x)
-    assert (counter.operations, counter.new_bytes) == (4, 0)
-    with lesson.Counter() as counter:
-        _, places = (x + 1).max(0)
-    assert (counter.operations, counter.new_bytes) == (2, 100 * 4 + 4 + 8), (
-        "a sum, a largest, its int64 place"
-    )
-    assert places.dtype == torch.int64
+# ---------------------------------------------------------------- D15/E15
 
 
-def test_buffers_stay_where_they_are() -> None:
-    """Also when a smaller last batch comes in between."""
-    model = fast()
-
-    def places() -> dict[object, list[int]]:
-        return {key: [t.data_ptr() for t in (*a, *b, c)] for key, (a, b, c) in model.buffers.items()}
-
-    model.step(*batch(64), 0.1)
-    before = places()
-    model.step(*batch(45), 0.1)
-    model.step(*batch(64), 0.1)
-    assert len(places()) == 2
-    assert before.items() <= places().items()
-    weight = model.params["0.weight"]
-    model.step(*batch(64), 0.1)
-    assert model.params["0.weight"] is weight, "parameters change in place"
+@pytest.mark.idea("D15")
+def test_the_first_layer_does_not_become_edges() -> None:
+    before, after = edge_shares()
+    assert before.mean() < 0.02
+    assert 5 * before.mean() < after.mean() < 0.3
+    assert after.max() < 0.5, "never half"
 
 
-def test_a_loss_outlives_the_next_step() -> None:
-    model = fast()
-    first = model.step(*batch(8), 0.1)
-    value = first.item()
-    model.step(*batch(8), 0.1)
-    assert first.item() == value
-    assert first.shape == ()
+@pytest.mark.idea("D15")
+def test_true_edges_are_found_even_off_the_list() -> None:
+    down, right = torch.meshgrid(torch.arange(28) - 14.6, torch.arange(28) - 12.3, indexing="ij")
+    edges = []
+    for size in (1.8, 3.0, 3.6):
+        for angle in torch.arange(0.2, 6.3, 0.45):
+            across = right * angle.cos() + down * angle.sin()
+            edges.append((across * torch.exp(-(right**2 + down**2) / (2 * size**2))).flatten())
+    assert lesson.edge_share(7 * torch.stack(edges)).min().item() > 0.8
 
 
-def test_the_loss_is_the_one_before_the_step() -> None:
-    model, (x, target) = fast(), batch(8)
-    before = torch.nn.functional.cross_entropy(model.forward(x), target)
-    torch.testing.assert_close(model.step(x, target, 0.5), before)
+@pytest.mark.idea("D15")
+def test_the_numbers_of_the_first_layer(mnist_dir: Path) -> None:
+    before, after = edge_shares()
+    assert before.mean().item() == pytest.approx(0.014, abs=0.0006)
+    recorded("lesson19", "the best edge's share of a trained unit, mean", after.mean().item(), room=0.01)
+    labels = shown(lesson.first_layer_images).axes[0].get_yticklabels()
+    names = [label.get_text() for label in labels]
+    assert names[0].startswith("untrained:\nbest edge explains 1.4")
 
 
-def test_using_the_model_between_two_steps_disturbs_nothing() -> None:
-    used, left_alone, (x, target) = fast(), fast(), batch(8)
-    for model in (used, left_alone):
-        model.step(x, target, 0.1)
-    logits = used.forward(x)
-    copy = logits.clone()
-    torch.testing.assert_close(logits, MLP.forward(left_alone, x), rtol=0, atol=0)
-    for model in (used, left_alone):
-        model.step(x, target, 0.1)
-    assert torch.equal(logits, copy), "answers are not in a buffer"
-    for name, value in used.params.items():
-        assert torch.equal(value, left_alone.params[name])
+@pytest.mark.idea("D15")
+def test_favourites_grow_purer_with_training_and_depth() -> None:
+    found = purities()
+    assert 0.3 < found["untrained, layer 1"] < found["trained, layer 1"]
+    assert 0.3 < found["untrained, layer 2"] < found["trained, layer 2"]
+    assert found["trained, layer 1"] < found["trained, layer 2"]
 
 
-def test_the_slope_at_exactly_0_is_0() -> None:
-    """One neuron with weight and bias 0 stands at its kink: nothing may reach its weights."""
-    model = fast((3, 2, 10))
-    model.params["0.weight"][0], model.params["0.bias"][0] = 0.0, 0.0
-    other = model.params["0.weight"][1].clone()
-    model.step(*batch(64, 3), 0.5)
-    assert model.params["0.weight"][0].abs().sum() == 0
-    assert model.params["0.bias"][0] == 0
-    assert not torch.equal(model.params["0.weight"][1], other)
+@pytest.mark.idea("D15")
+def test_the_numbers_of_the_favourites(mnist_dir: Path) -> None:
+    found = purities()
+    assert found["untrained, layer 1"] == pytest.approx(0.5, abs=0.05)
+    assert found["untrained, layer 2"] == pytest.approx(0.5, abs=0.05)
+    recorded("lesson19", "favourites of layer 1, share of one digit", found["trained, layer 1"], room=0.02)
+    assert found["trained, layer 2"] > 0.75
 
 
-@pytest.mark.parametrize("lr", [0.3, torch.tensor(0.3)])
-def test_the_rate_may_be_a_number_or_a_tensor(lr: float | Tensor) -> None:
-    model, (reference, step) = fast((784, 5, 10)), lesson.engines((784, 5, 10))[EAGER]
-    model.load_state_dict(reference)
-    model.step(*batch(7), lr)
-    step(*batch(7), 0.3)
-    for name, value in model.params.items():
-        torch.testing.assert_close(value, reference[name], rtol=1e-5, atol=1e-6)
+def test_twenty_random_pictures_show_one_digit_to_22_per_cent() -> None:
+    digits = torch.randint(10, (20_000, 20), generator=torch.Generator().manual_seed(0))
+    counts = torch.nn.functional.one_hot(digits, 10).sum(1)  # (20000, 10)
+    assert (counts.amax(1) / 20).mean().item() == pytest.approx(0.22, abs=0.005)
 
 
-def test_a_rate_of_0_changes_nothing() -> None:
-    model = fast()
-    model.step(*batch(8), 0.0)
-    for name, value in first_weights(lesson.SIZES, 1).items():
-        assert torch.equal(model.params[name], value)
+@pytest.mark.idea("D15")
+def test_the_shown_favourites_are_the_most_exciting() -> None:
+    data, _, model = lesson.trained()
+    figure = shown(lesson.units_and_their_digits)
+    unit = int(figure.axes[0].get_yticklabels()[0].get_text())
+    best = lesson.activations(model, data.val.x)["layer 2"][:, unit].argmax()
+    picture = np.asarray(figure.axes[0].images[0].get_array())[:28, :28]
+    assert torch.equal(torch.tensor(picture), data.images(data.val.x[best])[0])
+    assert torch.tensor(np.asarray(figure.axes[1].images[0].get_array())).amax() == pytest.approx(1)
 
 
-def test_sure_and_wrong_by_a_thousand_stays_finite() -> None:
-    logits, target = torch.tensor([[1000.0, 0.0], [0.0, -1000.0]]), torch.tensor([1, 0])
-    loss, slope = lesson.loss_and_slope(logits, target, torch.ones(2))
-    assert loss.item() == 500
-    assert slope.tolist() == [[1, -1], [0, 0]]
+@pytest.mark.idea("E15")
+def test_probes_by_layer() -> None:
+    data, _, model = lesson.trained()
+    untrained, trained = map(points, shown(lesson.probes_by_layer).axes[0].lines)
+    assert list(trained) == ["pixels", "layer 1", "layer 2", "logits"]
+    assert list(untrained.values()) == sorted(untrained.values(), reverse=True)
+    assert all(trained[place] > untrained[place] for place in ("layer 1", "layer 2", "logits"))
+    if data.name == "MNIST":
+        for place, per_cent in trained.items():
+            recorded("lesson19", f"probe of the {place}, %", per_cent, room=0.5)
+        assert trained["pixels"] + 4 < trained["layer 1"] < trained["layer 2"]
+        largest_logit = 100 * accuracy(model.forward(data.val.x), data.val.target)
+        assert largest_logit > trained["logits"] + 0.3
+        recorded("lesson19", "the network, %", largest_logit, room=0.2)
 
 
-def test_buffers_are_where_and_of_what_the_digits_are() -> None:
-    """The meta device has shapes and no numbers: a tensor made elsewhere would not mix."""
-    with torch.device("meta"):
-        model = lesson.FastMLP((4, 3, 2))
-        loss = model.step(torch.ones(5, 4), torch.zeros(5, dtype=torch.int64), 0.1)
-    assert loss.device.type == "meta"
-    for name, param in model.params.items():
-        param_in_double = torch.zeros(param.shape, dtype=torch.float64)
-        model.layers[int(name[0])].params[name[2:]] = param_in_double
-    loss = model.step(torch.ones(5, 4, dtype=torch.float64), torch.zeros(5, dtype=torch.int64), 0.1)
-    assert (loss.dtype, loss.device.type) == (torch.float64, "cpu")
+@pytest.mark.idea("E15")
+def test_the_projector_can_read_what_is_written(tmp_path: Path) -> None:
+    data, _, model = lesson.trained()
+    lesson.write_embedding(tmp_path, 50)
+    h = torch.tensor(np.loadtxt(next(tmp_path.rglob("tensors.tsv"))), dtype=torch.float32)
+    assert torch.allclose(h, lesson.activations(model, data.val.x[:50])["layer 2"], atol=1e-5)
+    digits = next(tmp_path.rglob("metadata.tsv")).read_text().split()
+    assert [int(digit) for digit in digits] == data.val.target[:50].tolist()
+    sprite = np.asarray(Image.open(next(tmp_path.rglob("sprite.png"))).convert("L"), dtype=float) / 255
+    assert sprite.shape == (8 * 28, 8 * 28)
+    assert np.abs(sprite[:28, 28:56] - (1 - data.images(data.val.x[1]).numpy()[0])).max() < 0.01
+    assert "sprite.png" in (tmp_path / "projector_config.pbtxt").read_text()
 
 
-def test_other_dtypes_and_leaving_inference_mode_raise() -> None:
-    model, (x, target) = fast(), batch(3)
-    with pytest.raises(RuntimeError, match="dtype"):
-        model.step(x.double(), target, 0.1)
-    with torch.inference_mode():
-        model.step(x, target, 0.1)
-    with pytest.raises(RuntimeError, match="inference"):
-        model.step(x, target, 0.1)
+@pytest.mark.idea("E15")
+def test_the_map_is_a_principal_component_analysis() -> None:
+    data, _, model = lesson.trained()
+    h = lesson.activations(model, data.val.x[:1000])["layer 2"].double().numpy()
+    pca = PCA(2, svd_solver="full").fit(h)
+    axis = shown(lesson.map_of_digits).axes[1]
+    points = np.asarray(axis.collections[0].get_offsets())
+    assert np.abs(np.abs(points) - np.abs(pca.transform(h))).max() < 1e-2 * np.abs(points).max()
+    assert f"{pca.explained_variance_ratio_.sum():.0%}" in axis.get_title()
 
 
-def test_all_rungs_of_the_ladder_find_the_same_losses() -> None:
-    with Case(dtype=torch.float64).defaults():
-        assert (len(load("digits").train.x), 18 * 64 + 45) == (1197, 1197)
-        *others, reference = (torch.tensor(run()) for run in lesson.ladder().values())
-    assert len(others) == 4
-    assert len(reference) == 19
-    for losses in others:
-        torch.testing.assert_close(losses, reference, rtol=1e-9, atol=1e-9)
-    assert reference[-1] < reference[0] - 0.5, "and they learn"
+# ---------------------------------------------------------------- D16
 
 
-def test_converted_pictures_are_the_tensors() -> None:
-    data = load("digits")
-    pictures = lesson.TorchPictures(data)
-    assert len(pictures) == len(data.train.x)
-    for index in (0, 700, 1196):
-        x, target = pictures[index]
-        torch.testing.assert_close(x, data.train.x[index], rtol=0, atol=1e-5)
-        assert target == data.train.target[index]
+@pytest.mark.idea("D16")
+def test_saliency_predicts_a_small_step() -> None:
+    data, _, model = lesson.trained()
+    x = data.val.x[:20]
+    digit = model.forward(x).argmax(1)
+    slope = lesson.saliency(model, x, digit)
+    moved = model.forward(x + 1e-3 * slope) - model.forward(x)
+    rise = moved.gather(1, digit[:, None])[:, 0]
+    assert torch.allclose(rise, 1e-3 * slope.square().sum(1), rtol=0.05, atol=1e-4)
 
 
-def test_the_figure_has_a_bar_and_a_gain_for_every_rung(monkeypatch: pytest.MonkeyPatch) -> None:
-    def made_up(jobs: Mapping[str, object], calls: int, rounds: int) -> dict[str, float]:
-        return dict(zip(jobs, (0.4, 0.1, 0.05, 0.04, 0.02), strict=True))
-
-    monkeypatch.setattr(lesson, "timed", made_up)
-    (axis,) = lesson.the_ladder().axes
-    assert axis.get_xscale() == "log"
-    assert [bar.get_width() for bar in bars(axis)] == pytest.approx([400, 100, 50, 40, 20])
-    assert [text.get_text() for text in axis.texts] == [
-        "400.0 ms",
-        "100.0 ms   4.0 × faster",
-        "50.0 ms   2.0 × faster",
-        "40.0 ms   1.2 × faster",
-        "20.0 ms   2.0 × faster",
-    ]
+@pytest.mark.idea("D16")
+def test_wiping_salient_pixels_hurts_more_than_random_ones() -> None:
+    data = lesson.trained()[0]
+    untrained, slope = slopes()
+    noise = torch.rand(slope.shape, generator=torch.Generator().manual_seed(0))
+    ink = data.val.x + data.mean / data.std
+    random, guess = wiped_accuracy(noise), wiped_accuracy(untrained.abs())
+    salient, product = wiped_accuracy(slope.abs()), wiped_accuracy(slope * ink)
+    assert min(random, guess) > salient + 4 > product + 20
+    if data.name == "MNIST":
+        assert min(random, guess) > 97
+        recorded("lesson19", "read right without the 20 most salient pixels, %", salient, room=1)
+        assert product == pytest.approx(50, abs=5)
 
 
-def test_times_are_medians_and_jobs_take_turns() -> None:
-    calls: list[str] = []
-    jobs = {name: partial(calls.append, name) for name in "ab"}
-    seconds = lesson.timed(jobs, calls=1, rounds=3)
-    assert list(seconds) == ["a", "b"]
-    assert all(value > 0 for value in seconds.values())
-    turns = [name for i, name in enumerate(calls) if i == 0 or calls[i - 1] != name]
-    assert turns == ["a", "b"] * 3
+@pytest.mark.idea("D16")
+def test_units_stand_in_for_each_other() -> None:
+    left, right = shown(lesson.take_units_away).axes
+    single = [bar.get_height() for bar in bars(left)]
+    added_up, at_once = xs(right.lines[1]).mean(), ys(right.lines[1]).mean()
+    assert len(single) == 64
+    assert single == sorted(single, reverse=True)
+    assert at_once > 1.2 * added_up
+    if lesson.trained()[0].name == "MNIST":
+        assert single[32] < 0.15, "most are not missed"
+        assert 0.3 < single[0] < 1.3
+        assert added_up < 4
+        assert 8 < at_once < 15
 
 
-def test_compiled_gradients_are_the_eager_ones() -> None:
-    """`torch.compile` without a compiler: its capture of both passes, run as it was taken down."""
-    models = [lesson.TorchMLP((6, 5, 10)) for _ in range(2)]
-    models[1].load_state_dict(models[0].state_dict())
-    compiled = cast(torch.nn.Module, torch.compile(models[1], backend="aot_eager"))
-    steps = torch_step(models[0]), torch_step(compiled)
-    for step in steps:
-        for count in (4, 3):
-            step(*batch(count, 6), 0.1)
-    for name, value in models[0].state_dict().items():
-        torch.testing.assert_close(value, models[1].state_dict()[name])
+@pytest.mark.idea("D16")
+def test_the_loss_of_half_the_units_is_measured_on_all_validation_pictures() -> None:
+    data, _, model = lesson.trained()
+    half = torch.randperm(64, generator=torch.Generator().manual_seed(0))[:32].tolist()
+    before, after = (lesson.activations(model, data.val.x, units)["logits"] for units in ([], half))
+    lost = 100 * (accuracy(before, data.val.target) - accuracy(after, data.val.target))
+    at_once = ys(shown(lesson.take_units_away).axes[1].lines[1])
+    assert len(at_once) == 20
+    assert at_once[0] == pytest.approx(lost, abs=0.1)
+
+
+@pytest.mark.idea("D16")
+def test_taking_a_unit_away_is_zeroing_its_outgoing_weights() -> None:
+    data, _, model = lesson.trained()
+    other = lesson.network()
+    other.load_state_dict(model.params)
+    other.params["4.weight"][:, [3, 9]] = 0
+    logits = lesson.activations(model, data.val.x[:50], (3, 9))["logits"]
+    assert torch.allclose(logits, other.forward(data.val.x[:50]), atol=1e-5)
+
+
+@pytest.mark.idea("D16")
+def test_the_confusion_matrix_counts_every_mistake() -> None:
+    counts = lesson.confusion(torch.tensor([0, 1, 1]), torch.tensor([0, 1, 0]), 2)
+    assert counts.tolist() == [[1, 1], [0, 1]]
+    data, _, model = lesson.trained()
+    answer = model.forward(data.val.x).argmax(1)
+    figure = shown(lesson.mistakes)
+    wrong = int((answer != data.val.target).sum())
+    assert figure.axes[0].get_title().startswith(f"{wrong} mistakes")
+    assert sum(int(text.get_text()) for text in figure.axes[0].texts) == wrong
+
+
+@pytest.mark.idea("D16")
+def test_the_worst_mistakes_have_the_highest_loss() -> None:
+    data, _, model = lesson.trained()
+    logits = model.forward(data.val.x)
+    losses = torch.nn.functional.cross_entropy(logits, data.val.target, reduction="none")
+    worst = losses.argsort(descending=True)[:16]
+    expected = [f"{logits[i].argmax()}, is {data.val.target[i]}" for i in worst]
+    assert [text.get_text() for text in shown(lesson.mistakes).axes[1].texts] == expected

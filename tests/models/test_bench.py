@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from curriculum.data import load
-from lessons.lesson09_training import accuracy
-from lessons.lesson13_mnist import SIZES, first_weights
-from lessons.lesson19_speed import FastMLP
+from lessons.lesson11_training import accuracy
+from lessons.lesson17_mnist import SIZES, first_weights
+from lessons.lesson24_speed import FastMLP
 from models.jobs import bench, bench_tables
 from models.jobs.bench import Recipe
 from models.networks import torch_nn

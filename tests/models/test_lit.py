@@ -12,7 +12,7 @@ from torch import Tensor
 from curriculum import UserError
 from curriculum.data import Split, load
 from curriculum.quiet import quiet_lightning
-from lessons.lesson13_mnist import SIZES, first_weights
+from lessons.lesson17_mnist import SIZES, first_weights
 from models.lightning.data import MNISTDataModule, ShareOfBatches
 from models.lightning.module import MLPModule
 from models.lightning.trainer import plain_trainer

@@ -16,7 +16,7 @@ from curriculum.runs import page, tensorboard, terminal
 from curriculum.runs.catalogue import find, resolve, rows
 from curriculum.runs.events import EVENT_FILES, EventLog
 from curriculum.runs.facts import RecordedRun
-from lessons.lesson13_mnist import SIZES, first_weights
+from lessons.lesson17_mnist import SIZES, first_weights
 from models.jobs import mnist
 from models.jobs.options import ENGINES, Options
 from models.networks import torch_nn

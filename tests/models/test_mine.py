@@ -10,7 +10,7 @@ import torch
 
 from curriculum import Stopped, UserError
 from curriculum.discover import FOLDER
-from lessons.lesson13_mnist import first_weights
+from lessons.lesson17_mnist import first_weights
 from models.jobs import mnist
 from models.jobs.options import Options
 from models.jobs.report import Report
@@ -73,7 +73,7 @@ def test_every_piece_may_be_swapped(tmp_path: Path) -> None:
         tmp_path,
         ("lesson03_activations import ReLU", "lesson03_activations import Tanh"),
         ("Activation = ReLU", "Activation = Tanh"),
-        ("lesson06_descent import SGD", "lesson09_training import Adam"),
+        ("lesson07_descent import SGD", "lesson11_training import Adam"),
         ("Optimizer = SGD", "Optimizer = Adam"),
         ("Loss = CrossEntropyLoss", "Loss = lambda: CrossEntropyLoss(label_smoothing=0.1)"),
     )

@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import load_file
 
 from curriculum import UserError, data
-from lessons.lesson13_mnist import SIZES, first_weights
-from lessons.lesson14_lightning import Batches
+from lessons.lesson17_mnist import SIZES, first_weights
+from lessons.lesson18_lightning import Batches
 from models.jobs import mnist
 from models.jobs.options import ENGINES, Options
 from models.jobs.report import Report, make_reports

@@ -1,99 +1,97 @@
 """Answers to exercise 07a as learners write them."""
 
+import math
+
 import torch
-from torch import Tensor
 
-from lessons.exercises.exercise07a_skip_network import SkipNetwork
-
-
-class OneExampleAtATime(SkipNetwork):
-    def backward(self, grad_y: Tensor) -> Tensor:
-        self.grads = {name: torch.zeros_like(param) for name, param in self.params.items()}
-        grad_x = torch.zeros_like(self.x)
-        for i, g in enumerate(grad_y):
-            blame = torch.where(self.h_sum[i] > 0, self.params["weight2"].T @ g, torch.zeros(()))
-            found = {"weight1": torch.outer(blame, self.x[i]), "bias1": blame}
-            found |= {"weight2": torch.outer(g, self.h[i]), "bias2": g, "skip": torch.outer(g, self.x[i])}
-            for name, value in found.items():
-                self.grads[name] += value
-            grad_x[i] = self.params["weight1"].T @ blame + self.params["skip"].T @ g
-        return grad_x
+from lessons.lesson07_descent import SGD
 
 
-class Indices(SkipNetwork):
-    def backward(self, grad_y: Tensor) -> Tensor:
-        p, x, e = self.params, self.x, torch.einsum
-        on = self.h.sign()
-        g = e("bo,oh,bh->bh", grad_y, p["weight2"], on)
-        self.grads["skip"], self.grads["bias2"] = e("bo,bi->oi", grad_y, x), e("bo->o", grad_y)
-        self.grads["weight2"], self.grads["bias1"] = e("bo,bh->oh", grad_y, self.h), e("bh->h", g)
-        self.grads["weight1"] = e("bh,bi->hi", g, x)
-        return e("bh,hi->bi", g, p["weight1"]) + e("bo,oi->bi", grad_y, p["skip"])
+class Base(SGD):
+    def __init__(self, params, lr, max_norm):
+        super().__init__(params, lr)
+        self.max_norm = max_norm
 
 
-def layers(net: SkipNetwork, g: Tensor, h_slope: Tensor, h: Tensor) -> Tensor:
-    """Both roads with chosen slopes and activations; the gradient of x."""
-    gh = (g @ net.params["weight2"]).mul(h_slope)
-    net.grads = {
-        "weight1": gh.T.mm(net.x),
-        "bias1": gh.sum(dim=0),
-        "weight2": g.T.mm(h),
-        "bias2": g.sum(dim=0),
-    }
-    net.grads["skip"] = g.T.mm(net.x)
-    return gh.mm(net.params["weight1"]).add(g.mm(net.params["skip"]))
+class OneVector(Base):
+    """Lays all gradients end to end, and asks before it divides."""
+
+    def step(self, grads):
+        norm = torch.cat([grad.flatten() for grad in grads.values()]).norm()
+        lr = self.lr
+        if norm > self.max_norm:
+            lr = lr * self.max_norm / (norm + 1e-6)
+        for name, param in self.params.items():
+            param -= lr * grads[name]
 
 
-class ForgotTheStraightRoad(SkipNetwork):
-    def backward(self, grad_y: Tensor) -> Tensor:
-        layers(self, grad_y, self.h.sign(), self.h)
-        return (self.grads["bias1"] * 0 + (grad_y @ self.params["weight2"]) * self.h.sign()) @ self.params[
-            "weight1"
-        ]
+class PlainNumbers(Base):
+    def step(self, grads):
+        norm = math.sqrt(sum((grad * grad).sum().item() for grad in grads.values()))
+        factor = min(1.0, self.max_norm / (norm + 1e-6))
+        super().step({name: grad * factor for name, grad in grads.items()})
 
 
-class ForgotTheSlope(SkipNetwork):
-    def backward(self, grad_y: Tensor) -> Tensor:
-        return layers(self, grad_y, torch.ones(self.h.shape), self.h)
+class InTheLoop(Base):
+    def step(self, grads):
+        for name, param in self.params.items():
+            norm = torch.sqrt(torch.sum(grads[name] ** 2))
+            param -= self.lr * grads[name] * min(1.0, self.max_norm / (norm.item() + 1e-6))
 
 
-class OnAtTheKink(SkipNetwork):
-    def backward(self, grad_y: Tensor) -> Tensor:
-        return layers(self, grad_y, 1.0 - (self.h_sum < 0).to(grad_y.dtype), self.h)
+class Clamped(Base):
+    def step(self, grads):
+        for name, param in self.params.items():
+            cut = torch.minimum(grads[name], torch.full_like(param, self.max_norm))
+            param -= self.lr * torch.maximum(cut, torch.full_like(param, -self.max_norm))
 
 
-class SumForActivation(SkipNetwork):
-    def backward(self, grad_y: Tensor) -> Tensor:
-        return layers(self, grad_y, self.h.sign(), self.x @ self.params["weight1"].T + self.params["bias1"])
+class NoMinimum(Base):
+    def step(self, grads):
+        norm = torch.cat([grad.reshape(-1) for grad in grads.values()]).norm()
+        for name, param in self.params.items():
+            param -= self.lr * self.max_norm * grads[name] / (norm + 1e-6)
 
 
-class ForgotTheUpstream(SkipNetwork):
-    def backward(self, grad_y: Tensor) -> Tensor:
-        return layers(self, grad_y / grad_y, self.h.sign(), self.h)
+class SquaredNorm(Base):
+    def step(self, grads):
+        norm = sum((grad**2).sum() for grad in grads.values())
+        factor = min(1.0, self.max_norm / (norm.item() + 1e-6))
+        for name, param in self.params.items():
+            param -= self.lr * factor * grads[name]
 
 
-class Divides(SkipNetwork):
-    def backward(self, grad_y: Tensor) -> Tensor:
-        grad_x = layers(self, grad_y, self.h.sign(), self.h)
-        for grad in self.grads.values():
-            grad /= self.x.shape[0]
-        return grad_x
+class IfWithoutEpsilon(Base):
+    def step(self, grads):
+        norm = torch.cat([grad.flatten() for grad in grads.values()]).norm()
+        factor = self.max_norm / norm if norm > self.max_norm else 1.0
+        super().step({name: grad * factor for name, grad in grads.items()})
 
 
-class BiasOfBothRoads(SkipNetwork):
-    def backward(self, grad_y: Tensor) -> Tensor:
-        grad_x = layers(self, grad_y, self.h.sign(), self.h)
-        self.grads["bias2"] = self.grads["bias2"] * 2
-        return grad_x
+class ChangesTheGradients(Base):
+    def step(self, grads):
+        norm = torch.cat([grad.flatten() for grad in grads.values()]).norm()
+        if norm > self.max_norm:
+            for grad in grads.values():
+                grad *= self.max_norm / (norm + 1e-6)
+        super().step(grads)
 
 
-RIGHT = [OneExampleAtATime, Indices]
+class LargestElement(Base):
+    def step(self, grads):
+        largest = max(grad.abs().max().item() for grad in grads.values())
+        factor = min(1.0, self.max_norm / (largest + 1e-6))
+        super().step({name: grad * factor for name, grad in grads.items()})
+
+
+RIGHT = [OneVector, PlainNumbers]
 WRONG = [
-    ("skip forgotten in the gradient of x", ForgotTheStraightRoad),
-    ("activation derivative missing", ForgotTheSlope),
-    ("wrong at exactly 0", OnAtTheKink),
-    ("sum taken for the activation", SumForActivation),
-    ("upstream gradient ignored", ForgotTheUpstream),
-    ("mean taken twice", Divides),
-    ("", BiasOfBothRoads),
+    ("each tensor clipped by its own norm", InTheLoop),
+    ("each element clipped", Clamped),
+    ("short gradients made longer", NoMinimum),
+    ("root forgotten", SquaredNorm),
+    ("1e-6 forgotten", IfWithoutEpsilon),
+    ("input changed in place", ChangesTheGradients),
+    ("clipping forgotten", lambda params, lr, max_norm: SGD(params, lr)),
+    ("", LargestElement),
 ]

@@ -1,100 +1,99 @@
 """Answers to exercise 07b as learners write them."""
 
 import torch
-from torch import Tensor
-
-Params = dict[str, Tensor]
 
 
-def copied(params: Params, x: Tensor, target: Tensor, lr: float) -> Tensor:
-    old = {name: value.clone() for name, value in params.items()}
-    h = torch.tanh(torch.addmm(old["bias1"], x, old["weight1"].T))
-    error = torch.addmm(old["bias2"], h, old["weight2"].T) - target
-    grad_y = error * (2 / error.numel())
-    params["weight2"] -= lr * grad_y.T @ h
-    params["bias2"] -= lr * grad_y.sum(0)
-    grad_h_sum = (grad_y @ old["weight2"]) * (1 - h) * (1 + h)
-    params["weight1"] -= lr * grad_h_sum.T @ x
-    params["bias1"] -= lr * grad_h_sum.sum(0)
-    return error.square().sum() / error.numel()
+def one_hot(function, x, eps=1e-6):
+    """Adds a tensor that is `eps` in one place. x is never touched."""
+    nudges = (eps * torch.eye(x.numel(), dtype=x.dtype)).view(-1, *x.shape)
+    slopes = [(function(x + nudge) - function(x - nudge)) / (2 * eps) for nudge in nudges]
+    return torch.stack(slopes).view(x.shape)
 
 
-def gradients(params: Params, x: Tensor, target: Tensor) -> tuple[Tensor, Params]:
-    h = torch.tanh(x @ params["weight1"].T + params["bias1"])
-    error = h @ params["weight2"].T + params["bias2"] - target
-    g2 = 2 * error / error.numel()
-    g1 = torch.einsum("bo,oh,bh->bh", g2, params["weight2"], 1 - h * h)
-    grads = {"weight1": g1.T @ x, "bias1": g1.sum(0), "weight2": g2.T @ h, "bias2": g2.sum(0)}
-    return error.pow(2).mean(), grads
+def plus_minus_plus(function, x, eps=1e-6):
+    grad = x.clone()
+    for i in range(x.numel()):
+        x.view(-1)[i] += eps
+        up = function(x)
+        x.view(-1)[i] -= 2 * eps
+        down = function(x)
+        x.view(-1)[i] += eps
+        grad.view(-1)[i] = (up - down) / eps / 2
+    return grad
 
 
-def first_layer_first(params: Params, x: Tensor, target: Tensor, lr: float) -> float:
-    loss, grads = gradients(params, x, target)
-    for name in grads:
-        params[name].copy_(params[name] - lr * grads[name])
-    return loss.item()
+def another_name_for_the_view(function, x, eps=1e-6):
+    grad, flat = torch.zeros_like(x), x.view(-1)
+    for i in range(x.numel()):
+        before = flat[i : i + 1].squeeze()
+        flat[i] = before + eps
+        up = function(x)
+        flat[i] = before - eps
+        grad.view(-1)[i] = (up - function(x)) / (2 * eps)
+    return grad
 
 
-def still_too_late(params: Params, x: Tensor, target: Tensor, lr: float) -> Tensor:
-    loss, grads = gradients(params, x, target)
-    for name in ("weight2", "bias2"):
-        h_old = torch.tanh(x @ params["weight1"].T + params["bias1"])
-        params[name] -= lr * grads[name]
-    error = (
-        h_old @ (params["weight2"] + lr * grads["weight2"]).T + params["bias2"] + lr * grads["bias2"] - target
-    )
-    blame = 2 * error / error.numel() @ params["weight2"] * (1 - h_old**2)
-    params["weight1"] -= lr * blame.T @ x
-    params["bias1"] -= lr * blame.sum(0)
-    return loss
+def divided_by_eps(function, x, eps=1e-6):
+    """The tempting repair: the view stays, the 2 goes."""
+    grad, flat = torch.zeros_like(x), x.view(-1)
+    for i in range(x.numel()):
+        before = flat[i]
+        flat[i] = before + eps
+        up = function(x)
+        flat[i] = before - eps
+        grad.view(-1)[i] = (up - function(x)) / eps
+    return grad
 
 
-def no_slope(params: Params, x: Tensor, target: Tensor, lr: float) -> Tensor:
-    loss, grads = gradients(params, x, target)
-    h = torch.tanh(x @ params["weight1"].T + params["bias1"])
-    g2 = 2 * (h @ params["weight2"].T + params["bias2"] - target) / target.numel()
-    grads["weight1"], grads["bias1"] = (g2 @ params["weight2"]).T @ x, (g2 @ params["weight2"]).sum(0)
-    for name, grad in grads.items():
-        params[name].sub_(lr * grad)
-    return loss
+def both_repairs(function, x, eps=1e-6):
+    grad, flat = torch.zeros_like(x), x.view(-1)
+    for i in range(x.numel()):
+        before = flat[i].clone()
+        flat[i] = before + eps
+        up = function(x)
+        flat[i] = before - eps
+        grad.view(-1)[i] = (up - function(x)) / eps
+        flat[i] = before
+    return grad
 
 
-def no_mean(params: Params, x: Tensor, target: Tensor, lr: float) -> Tensor:
-    loss, grads = gradients(params, x, target)
-    for name, grad in grads.items():
-        params[name].sub_(lr * grad * (target.shape[0] * target.shape[1]))
-    return loss
+def never_put_back(function, x, eps=1e-6):
+    grad, flat = torch.zeros_like(x), x.view(-1)
+    for i in range(x.numel()):
+        flat[i] += eps
+        up = function(x)
+        flat[i] -= 2 * eps
+        grad.view(-1)[i] = (up - function(x)) / (2 * eps)
+    return grad
 
 
-def mean_over_examples(params: Params, x: Tensor, target: Tensor, lr: float) -> Tensor:
-    loss, grads = gradients(params, x, target)
-    for name, grad in grads.items():
-        params[name] -= lr * grad * target.numel() / len(target)
-    return loss
+def down_minus_up(function, x, eps=1e-6):
+    return -one_hot(function, x, eps)
 
 
-def uphill(params: Params, x: Tensor, target: Tensor, lr: float) -> Tensor:
-    loss, grads = gradients(params, x, target)
-    for name, grad in grads.items():
-        params[name].add_(grad, alpha=lr)
-    return loss
+def all_at_once(function, x, eps=1e-6):
+    return torch.full_like(x, ((function(x + eps) - function(x - eps)) / (2 * eps)).item())
 
 
-def second_layer_looks_again(params: Params, x: Tensor, target: Tensor, lr: float) -> Tensor:
-    loss, grads = gradients(params, x, target)
-    for names in (("weight1", "bias1"), ("weight2", "bias2")):
-        grads = gradients(params, x, target)[1]
-        for name in names:
-            params[name] -= lr * grads[name]
-    return loss
+def up_stays(function, x, eps=1e-6):
+    """Takes one step back where two are needed, and then one more."""
+    grad, flat = torch.zeros_like(x), x.view(-1)
+    for i in range(x.numel()):
+        flat[i] += eps
+        up = function(x)
+        flat[i] -= eps
+        grad.view(-1)[i] = (up - function(x)) / (2 * eps)
+        flat[i] -= eps
+    return grad
 
 
-RIGHT = [copied, first_layer_first]
+RIGHT = [one_hot, plus_minus_plus]
 WRONG = [
-    ("weight changed before the blame went through it", still_too_late),
-    ("activation derivative missing", no_slope),
-    ("mean forgotten", no_mean),
-    ("mean over the examples only", mean_over_examples),
-    ("sign", uphill),
-    ("", second_layer_looks_again),
+    ("view kept instead of the number", another_name_for_the_view),
+    ("forward difference", divided_by_eps),
+    ("divided by one nudge instead of two", both_repairs),
+    ("input changed in place", never_put_back),
+    ("sign", down_minus_up),
+    ("", all_at_once),
+    ("", up_stays),
 ]

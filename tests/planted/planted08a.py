@@ -1,95 +1,99 @@
 """Answers to exercise 08a as learners write them."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from lessons.lesson08_autograd import Node, Value
+from lessons.exercises.exercise08a_skip_network import SkipNetwork
 
 
-def by_absolute_value(a: Node, b: Any) -> Node:
-    """max(a, b) = (a + b + |a − b|) / 2, and the slope of |v| is sign(v), 0 at 0."""
-    other = b.data if isinstance(b, Value) else b
-    sign = torch.sign(a.data - other)
-    return Node((a.data + other + (a.data - other).abs()) / 2, (a, (1 + sign) / 2), (b, (1 - sign) / 2))
+class OneExampleAtATime(SkipNetwork):
+    def backward(self, grad_y: Tensor) -> Tensor:
+        self.grads = {name: torch.zeros_like(param) for name, param in self.params.items()}
+        grad_x = torch.zeros_like(self.x)
+        for i, g in enumerate(grad_y):
+            blame = torch.where(self.h_sum[i] > 0, self.params["weight2"].T @ g, torch.zeros(()))
+            found = {"weight1": torch.outer(blame, self.x[i]), "bias1": blame}
+            found |= {"weight2": torch.outer(g, self.h[i]), "bias2": g, "skip": torch.outer(g, self.x[i])}
+            for name, value in found.items():
+                self.grads[name] += value
+            grad_x[i] = self.params["weight1"].T @ blame + self.params["skip"].T @ g
+        return grad_x
 
 
-def with_functions(a: Node, b: Any) -> Node:
-    other = b.data if isinstance(b, Node) else b
-    share = torch.where(a.data == other, torch.tensor(0.5), (a.data > other).to(a.data.dtype))
-    roads: list[Any] = [(a, lambda grad: grad * share)]
-    if isinstance(b, Node):
-        roads.append((b, lambda grad: grad - grad * share))
-    return Node(torch.where(a.data > other, a.data, other), *roads)
+class Indices(SkipNetwork):
+    def backward(self, grad_y: Tensor) -> Tensor:
+        p, x, e = self.params, self.x, torch.einsum
+        on = self.h.sign()
+        g = e("bo,oh,bh->bh", grad_y, p["weight2"], on)
+        self.grads["skip"], self.grads["bias2"] = e("bo,bi->oi", grad_y, x), e("bo->o", grad_y)
+        self.grads["weight2"], self.grads["bias1"] = e("bo,bh->oh", grad_y, self.h), e("bh->h", g)
+        self.grads["weight1"] = e("bh,bi->hi", g, x)
+        return e("bh,hi->bi", g, p["weight1"]) + e("bo,oi->bi", grad_y, p["skip"])
 
 
-def numbers(a: Node, b: Any) -> tuple[Tensor, Tensor]:
-    other = b.data if isinstance(b, Value) else b
-    return torch.broadcast_tensors(a.data, other)
+def layers(net: SkipNetwork, g: Tensor, h_slope: Tensor, h: Tensor) -> Tensor:
+    """Both roads with chosen slopes and activations; the gradient of x."""
+    gh = (g @ net.params["weight2"]).mul(h_slope)
+    net.grads = {
+        "weight1": gh.T.mm(net.x),
+        "bias1": gh.sum(dim=0),
+        "weight2": g.T.mm(h),
+        "bias2": g.sum(dim=0),
+    }
+    net.grads["skip"] = g.T.mm(net.x)
+    return gh.mm(net.params["weight1"]).add(g.mm(net.params["skip"]))
 
 
-def both_win(a: Node, b: Any) -> Node:
-    x, y = numbers(a, b)
-    best = torch.where(x >= y, x, y)
-    return Node(best, (a, (best == x) * 1.0), (b, (best == y) * 1.0))
+class ForgotTheStraightRoad(SkipNetwork):
+    def backward(self, grad_y: Tensor) -> Tensor:
+        layers(self, grad_y, self.h.sign(), self.h)
+        return (self.grads["bias1"] * 0 + (grad_y @ self.params["weight2"]) * self.h.sign()) @ self.params[
+            "weight1"
+        ]
 
 
-def first_wins(a: Node, b: Any) -> Node:
-    x, y = numbers(a, b)
-    mask = ~(x < y)
-    return Node(torch.where(mask, x, y), (a, mask), (b, ~mask))
+class ForgotTheSlope(SkipNetwork):
+    def backward(self, grad_y: Tensor) -> Tensor:
+        return layers(self, grad_y, torch.ones(self.h.shape), self.h)
 
 
-def second_wins(a: Node, b: Any) -> Node:
-    x, y = numbers(a, b)
-    mask = (x - y).clamp(min=0).sign()
-    return Node(mask * x + (1 - mask) * y, (a, mask), (b, 1 - mask))
+class OnAtTheKink(SkipNetwork):
+    def backward(self, grad_y: Tensor) -> Tensor:
+        return layers(self, grad_y, 1.0 - (self.h_sum < 0).to(grad_y.dtype), self.h)
 
 
-def nobody_wins(a: Node, b: Any) -> Node:
-    x, y = numbers(a, b)
-    return Node(torch.maximum(y, x), (a, lambda grad: grad * (x > y)), (b, lambda grad: grad * (y > x)))
+class SumForActivation(SkipNetwork):
+    def backward(self, grad_y: Tensor) -> Tensor:
+        return layers(self, grad_y, self.h.sign(), self.x @ self.params["weight1"].T + self.params["bias1"])
 
 
-def one_road(a: Node, b: Any) -> Node:
-    x, y = numbers(a, b)
-    return Node(torch.maximum(x, y), (a, 0.5 + 0.5 * torch.sign(x - y)))
+class ForgotTheUpstream(SkipNetwork):
+    def backward(self, grad_y: Tensor) -> Tensor:
+        return layers(self, grad_y / grad_y, self.h.sign(), self.h)
 
 
-def swapped(a: Node, b: Any) -> Node:
-    x, y = numbers(a, b)
-    return Node(torch.maximum(x, y), (a, 0.5 + 0.5 * torch.sign(y - x)), (b, 0.5 + 0.5 * torch.sign(x - y)))
+class Divides(SkipNetwork):
+    def backward(self, grad_y: Tensor) -> Tensor:
+        grad_x = layers(self, grad_y, self.h.sign(), self.h)
+        for grad in self.grads.values():
+            grad /= self.x.shape[0]
+        return grad_x
 
 
-def no_upstream(a: Node, b: Any) -> Node:
-    x, y = numbers(a, b)
-    share = 0.5 + 0.5 * torch.sign(x - y)
-    return Node(torch.maximum(x, y), (a, lambda grad: share * 1), (b, lambda grad: 1 - share))
+class BiasOfBothRoads(SkipNetwork):
+    def backward(self, grad_y: Tensor) -> Tensor:
+        grad_x = layers(self, grad_y, self.h.sign(), self.h)
+        self.grads["bias2"] = self.grads["bias2"] * 2
+        return grad_x
 
 
-def always_half(a: Node, b: Any) -> Node:
-    x, y = numbers(a, b)
-    return Node(torch.maximum(x, y), (a, 0.5), (b, 0.5))
-
-
-def in_place(a: Node, b: Any) -> Node:
-    x, y = numbers(a, b)
-    share = 0.5 + 0.5 * torch.sign(x - y)
-    if x.shape == a.data.shape:
-        a.data = torch.maximum(x, y)
-    return Node(torch.maximum(x, y), (a, share), (b, 1 - share))
-
-
-RIGHT = [by_absolute_value, with_functions]
+RIGHT = [OneExampleAtATime, Indices]
 WRONG = [
-    ("ties get all the blame twice", both_win),
-    ("ties go to the first", first_wins),
-    ("ties go to the second", second_wins),
-    ("ties get no blame", nobody_wins),
-    ("second road forgotten", one_road),
-    ("slopes swapped", swapped),
-    ("upstream gradient ignored", no_upstream),
-    ("", always_half),
-    ("", in_place),
+    ("skip forgotten in the gradient of x", ForgotTheStraightRoad),
+    ("activation derivative missing", ForgotTheSlope),
+    ("wrong at exactly 0", OnAtTheKink),
+    ("sum taken for the activation", SumForActivation),
+    ("upstream gradient ignored", ForgotTheUpstream),
+    ("mean taken twice", Divides),
+    ("", BiasOfBothRoads),
 ]

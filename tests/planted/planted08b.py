@@ -1,100 +1,100 @@
 """Answers to exercise 08b as learners write them."""
 
-from lessons.lesson08_autograd import Value
+import torch
+from torch import Tensor
+
+Params = dict[str, Tensor]
 
 
-class Counts(Value):
-    """Asks the lesson's `graph` how many roads each node has to wait for."""
-
-    def backward(self, grad: float = 1.0) -> None:
-        waiting, blame = self.graph(), {self: grad}
-        while blame:
-            node = next(node for node in blame if waiting[node] == 0)
-            share = blame.pop(node)
-            node.grad += share
-            for parent, slope in node.roads:
-                waiting[parent] -= 1
-                blame[parent] = blame.get(parent, 0.0) + share * slope
-
-
-class EveryWay(Value):
-    """Walks every way by itself: slow, and right."""
-
-    def backward(self, grad: float = 1.0) -> None:
-        self.grad += grad
-        for parent, slope in self.roads:
-            EveryWay.backward(parent, grad * slope)
+def copied(params: Params, x: Tensor, target: Tensor, lr: float) -> Tensor:
+    old = {name: value.clone() for name, value in params.items()}
+    h = torch.tanh(torch.addmm(old["bias1"], x, old["weight1"].T))
+    error = torch.addmm(old["bias2"], h, old["weight2"].T) - target
+    grad_y = error * (2 / error.numel())
+    params["weight2"] -= lr * grad_y.T @ h
+    params["bias2"] -= lr * grad_y.sum(0)
+    grad_h_sum = (grad_y @ old["weight2"]) * (1 - h) * (1 + h)
+    params["weight1"] -= lr * grad_h_sum.T @ x
+    params["bias1"] -= lr * grad_h_sum.sum(0)
+    return error.square().sum() / error.numel()
 
 
-class Ordered(Value):
-    def depth(self) -> int:
-        return 1 + max((Ordered.depth(parent) for parent, _ in self.roads), default=0)
-
-    def order(self) -> list[Value]:
-        return sorted([self, *self.graph()], key=Ordered.depth, reverse=True)
-
-
-class ShortestWay(Value):
-    """Level by level, each node at the level where it is first met: the bug in other words."""
-
-    def backward(self, grad: float = 1.0) -> None:
-        levels: list[list[Value]] = [[self]]
-        seen = {self}
-        while levels[-1]:
-            parents = [parent for node in levels[-1] for parent, _ in node.roads]
-            levels.append([node for node in dict.fromkeys(parents) if node not in seen])
-            seen.update(levels[-1])
-        blame = {self: grad}
-        for node in (node for level in levels for node in level):
-            for parent, slope in node.roads:
-                blame[parent] = blame.get(parent, 0.0) + blame[node] * slope
-        for node, share in blame.items():
-            node.grad += share
+def gradients(params: Params, x: Tensor, target: Tensor) -> tuple[Tensor, Params]:
+    h = torch.tanh(x @ params["weight1"].T + params["bias1"])
+    error = h @ params["weight2"].T + params["bias2"] - target
+    g2 = 2 * error / error.numel()
+    g1 = torch.einsum("bo,oh,bh->bh", g2, params["weight2"], 1 - h * h)
+    grads = {"weight1": g1.T @ x, "bias1": g1.sum(0), "weight2": g2.T @ h, "bias2": g2.sum(0)}
+    return error.pow(2).mean(), grads
 
 
-class LastRoadOnly(Ordered):
-    def backward(self, grad: float = 1.0) -> None:
-        blame = {self: grad}
-        for node in self.order():
-            for parent, slope in node.roads:
-                blame[parent] = slope * blame[node]
-            node.grad = node.grad + blame[node]
+def first_layer_first(params: Params, x: Tensor, target: Tensor, lr: float) -> float:
+    loss, grads = gradients(params, x, target)
+    for name in grads:
+        params[name].copy_(params[name] - lr * grads[name])
+    return loss.item()
 
 
-class Forgets(Ordered):
-    def backward(self, grad: float = 1.0) -> None:
-        for node in self.graph():
-            node.grad = 0.0
-        self.grad = grad
-        for node in self.order():
-            for parent, slope in node.roads:
-                parent.grad += slope * node.grad
+def still_too_late(params: Params, x: Tensor, target: Tensor, lr: float) -> Tensor:
+    loss, grads = gradients(params, x, target)
+    for name in ("weight2", "bias2"):
+        h_old = torch.tanh(x @ params["weight1"].T + params["bias1"])
+        params[name] -= lr * grads[name]
+    error = (
+        h_old @ (params["weight2"] + lr * grads["weight2"]).T + params["bias2"] + lr * grads["bias2"] - target
+    )
+    blame = 2 * error / error.numel() @ params["weight2"] * (1 - h_old**2)
+    params["weight1"] -= lr * blame.T @ x
+    params["bias1"] -= lr * blame.sum(0)
+    return loss
 
 
-class Message(Ordered):
-    def backward(self, grad: float = 1.0) -> None:
-        self.grad += grad
-        for node in self.order():
-            for parent, slope in node.roads:
-                parent.grad += slope * node.grad
+def no_slope(params: Params, x: Tensor, target: Tensor, lr: float) -> Tensor:
+    loss, grads = gradients(params, x, target)
+    h = torch.tanh(x @ params["weight1"].T + params["bias1"])
+    g2 = 2 * (h @ params["weight2"].T + params["bias2"] - target) / target.numel()
+    grads["weight1"], grads["bias1"] = (g2 @ params["weight2"]).T @ x, (g2 @ params["weight2"]).sum(0)
+    for name, grad in grads.items():
+        params[name].sub_(lr * grad)
+    return loss
 
 
-class EachParentOnce(Ordered):
-    """Takes the two roads of x · x for one: the first slope is lost."""
-
-    def backward(self, grad: float = 1.0) -> None:
-        blame = dict.fromkeys(self.order(), 0.0) | {self: grad}
-        for node in blame:
-            for parent, slope in dict(node.roads).items():
-                blame[parent] += slope * blame[node]
-            node.grad += blame[node]
+def no_mean(params: Params, x: Tensor, target: Tensor, lr: float) -> Tensor:
+    loss, grads = gradients(params, x, target)
+    for name, grad in grads.items():
+        params[name].sub_(lr * grad * (target.shape[0] * target.shape[1]))
+    return loss
 
 
-RIGHT = [Counts, EveryWay]
+def mean_over_examples(params: Params, x: Tensor, target: Tensor, lr: float) -> Tensor:
+    loss, grads = gradients(params, x, target)
+    for name, grad in grads.items():
+        params[name] -= lr * grad * target.numel() / len(target)
+    return loss
+
+
+def uphill(params: Params, x: Tensor, target: Tensor, lr: float) -> Tensor:
+    loss, grads = gradients(params, x, target)
+    for name, grad in grads.items():
+        params[name].add_(grad, alpha=lr)
+    return loss
+
+
+def second_layer_looks_again(params: Params, x: Tensor, target: Tensor, lr: float) -> Tensor:
+    loss, grads = gradients(params, x, target)
+    for names in (("weight1", "bias1"), ("weight2", "bias2")):
+        grads = gradients(params, x, target)[1]
+        for name in names:
+            params[name] -= lr * grads[name]
+    return loss
+
+
+RIGHT = [copied, first_layer_first]
 WRONG = [
-    ("sent before all blame had arrived", ShortestWay),
-    ("gradient not accumulated", LastRoadOnly),
-    ("gradient of the walk before lost", Forgets),
-    ("gradient not reset", Message),
-    ("", EachParentOnce),
+    ("weight changed before the blame went through it", still_too_late),
+    ("activation derivative missing", no_slope),
+    ("mean forgotten", no_mean),
+    ("mean over the examples only", mean_over_examples),
+    ("sign", uphill),
+    ("", second_layer_looks_again),
 ]

@@ -5,84 +5,91 @@ from typing import Any
 import torch
 from torch import Tensor
 
-
-def blame_of_the_whole(
-    model: Any, criterion: Any, optimizer: Any, x: Tensor, target: Tensor, size: int
-) -> None:
-    """Scales what goes into `backward` in place of what comes out."""
-    total: dict[str, Tensor] = {}
-    for start in range(0, len(x), size):
-        piece = slice(start, start + size)
-        criterion.forward(model.forward(x[piece]), target[piece])
-        model.backward(criterion.backward() * (len(x[piece]) / len(x)))
-        total = {name: total.get(name, 0) + grad for name, grad in model.grads.items()}
-    optimizer.step(total)
+from lessons.lesson09_autograd import Node, Value
 
 
-def sums_first(model: Any, criterion: Any, optimizer: Any, x: Tensor, target: Tensor, size: int) -> None:
-    pieces = [gradient(model, criterion, x, target, i, size) for i in range(0, len(x), size)]
-    sizes = torch.tensor([float(min(size, len(x) - i)) for i in range(0, len(x), size)])
-    stacked = {name: torch.stack([piece[name] for piece in pieces], dim=-1) for name in model.params}
-    optimizer.step({name: grads @ sizes / sizes.sum() for name, grads in stacked.items()})
+def by_absolute_value(a: Node, b: Any) -> Node:
+    """max(a, b) = (a + b + |a − b|) / 2, and the slope of |v| is sign(v), 0 at 0."""
+    other = b.data if isinstance(b, Value) else b
+    sign = torch.sign(a.data - other)
+    return Node((a.data + other + (a.data - other).abs()) / 2, (a, (1 + sign) / 2), (b, (1 - sign) / 2))
 
 
-def gradient(
-    model: Any, criterion: Any, x: Tensor, target: Tensor, start: int, size: int
-) -> dict[str, Tensor]:
-    criterion.forward(model.forward(x[start : start + size]), target[start : start + size])
-    model.backward(criterion.backward())
-    return model.grads
+def with_functions(a: Node, b: Any) -> Node:
+    other = b.data if isinstance(b, Node) else b
+    share = torch.where(a.data == other, torch.tensor(0.5), (a.data > other).to(a.data.dtype))
+    roads: list[Any] = [(a, lambda grad: grad * share)]
+    if isinstance(b, Node):
+        roads.append((b, lambda grad: grad - grad * share))
+    return Node(torch.where(a.data > other, a.data, other), *roads)
 
 
-def added_up(model: Any, criterion: Any, optimizer: Any, x: Tensor, target: Tensor, size: int) -> None:
-    pieces = [gradient(model, criterion, x, target, i, size) for i in range(0, len(x), size)]
-    optimizer.step({name: sum(piece[name] for piece in pieces) for name in model.params})
+def numbers(a: Node, b: Any) -> tuple[Tensor, Tensor]:
+    other = b.data if isinstance(b, Value) else b
+    return torch.broadcast_tensors(a.data, other)
 
 
-def plain_mean(model: Any, criterion: Any, optimizer: Any, x: Tensor, target: Tensor, size: int) -> None:
-    pieces = [gradient(model, criterion, x, target, i, size) for i in range(0, len(x), size)]
-    optimizer.step({n: torch.stack([piece[n] for piece in pieces]).mean(0) for n in model.params})
+def both_win(a: Node, b: Any) -> Node:
+    x, y = numbers(a, b)
+    best = torch.where(x >= y, x, y)
+    return Node(best, (a, (best == x) * 1.0), (b, (best == y) * 1.0))
 
 
-def only_the_last(model: Any, criterion: Any, optimizer: Any, x: Tensor, target: Tensor, size: int) -> None:
-    for start in range(0, len(x), size):
-        grads = gradient(model, criterion, x, target, start, size)
-    optimizer.step(grads)
+def first_wins(a: Node, b: Any) -> Node:
+    x, y = numbers(a, b)
+    mask = ~(x < y)
+    return Node(torch.where(mask, x, y), (a, mask), (b, ~mask))
 
 
-def impatient(model: Any, criterion: Any, optimizer: Any, x: Tensor, target: Tensor, size: int) -> None:
-    for start in range(0, len(x), size):
-        optimizer.step(gradient(model, criterion, x, target, start, size))
+def second_wins(a: Node, b: Any) -> Node:
+    x, y = numbers(a, b)
+    mask = (x - y).clamp(min=0).sign()
+    return Node(mask * x + (1 - mask) * y, (a, mask), (b, 1 - mask))
 
 
-def keeps(model: Any, criterion: Any, optimizer: Any, x: Tensor, target: Tensor, size: int) -> None:
-    if not hasattr(model, "total"):
-        model.total = {name: torch.zeros(param.shape) for name, param in model.params.items()}
-    for start in range(0, len(x), size):
-        share = min(size, len(x) - start) / len(x)
-        for name, grad in gradient(model, criterion, x, target, start, size).items():
-            model.total[name] += share * grad
-    optimizer.step(model.total)
+def nobody_wins(a: Node, b: Any) -> Node:
+    x, y = numbers(a, b)
+    return Node(torch.maximum(y, x), (a, lambda grad: grad * (x > y)), (b, lambda grad: grad * (y > x)))
 
 
-def divides_by_size(model: Any, criterion: Any, optimizer: Any, x: Tensor, target: Tensor, size: int) -> None:
-    pieces = [gradient(model, criterion, x, target, i, size) for i in range(0, len(x), size)]
-    optimizer.step({name: sum(piece[name] for piece in pieces) / size for name in model.params})
+def one_road(a: Node, b: Any) -> Node:
+    x, y = numbers(a, b)
+    return Node(torch.maximum(x, y), (a, 0.5 + 0.5 * torch.sign(x - y)))
 
 
-def drops_the_rest(model: Any, criterion: Any, optimizer: Any, x: Tensor, target: Tensor, size: int) -> None:
-    starts = range(0, len(x) - size + 1, size) or [0]
-    pieces = [gradient(model, criterion, x, target, i, size) for i in starts]
-    optimizer.step({name: sum(piece[name] for piece in pieces) / len(pieces) for name in model.params})
+def swapped(a: Node, b: Any) -> Node:
+    x, y = numbers(a, b)
+    return Node(torch.maximum(x, y), (a, 0.5 + 0.5 * torch.sign(y - x)), (b, 0.5 + 0.5 * torch.sign(x - y)))
 
 
-RIGHT = [blame_of_the_whole, sums_first]
+def no_upstream(a: Node, b: Any) -> Node:
+    x, y = numbers(a, b)
+    share = 0.5 + 0.5 * torch.sign(x - y)
+    return Node(torch.maximum(x, y), (a, lambda grad: share * 1), (b, lambda grad: 1 - share))
+
+
+def always_half(a: Node, b: Any) -> Node:
+    x, y = numbers(a, b)
+    return Node(torch.maximum(x, y), (a, 0.5), (b, 0.5))
+
+
+def in_place(a: Node, b: Any) -> Node:
+    x, y = numbers(a, b)
+    share = 0.5 + 0.5 * torch.sign(x - y)
+    if x.shape == a.data.shape:
+        a.data = torch.maximum(x, y)
+    return Node(torch.maximum(x, y), (a, share), (b, 1 - share))
+
+
+RIGHT = [by_absolute_value, with_functions]
 WRONG = [
-    ("mean forgotten", added_up),
-    ("small last piece weighted like the others", plain_mean),
-    ("gradient not accumulated", only_the_last),
-    ("step after every piece", impatient),
-    ("", keeps),
-    ("", divides_by_size),
-    ("", drops_the_rest),
+    ("ties get all the blame twice", both_win),
+    ("ties go to the first", first_wins),
+    ("ties go to the second", second_wins),
+    ("ties get no blame", nobody_wins),
+    ("second road forgotten", one_road),
+    ("slopes swapped", swapped),
+    ("upstream gradient ignored", no_upstream),
+    ("", always_half),
+    ("", in_place),
 ]

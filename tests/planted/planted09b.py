@@ -1,100 +1,100 @@
 """Answers to exercise 09b as learners write them."""
 
-import torch
-from torch import Tensor
+from lessons.lesson09_autograd import Value
 
 
-class Base:
-    """What most answers leave as it was."""
+class Counts(Value):
+    """Asks the lesson's `graph` how many roads each node has to wait for."""
 
-    def __init__(
-        self, params: dict[str, Tensor], lr: float = 1e-3, betas: tuple = (0.9, 0.999), eps: float = 1e-8
-    ) -> None:
-        self.params, self.lr, self.eps, self.t = params, lr, eps, 0
-        self.b1, self.b2 = betas
-        self.m = {name: torch.zeros(param.shape) for name, param in params.items()}
-        self.v = {name: torch.zeros(param.shape) for name, param in params.items()}
-
-    def averages(self, name: str, grad: Tensor) -> tuple[Tensor, Tensor]:
-        self.m[name].mul_(self.b1).add_(grad, alpha=1 - self.b1)
-        self.v[name].mul_(self.b2).add_(grad * grad, alpha=1 - self.b2)
-        return self.m[name], self.v[name]
-
-    def step(self, grads: dict[str, Tensor]) -> None:
-        self.t += 1
-        for name in self.params:
-            m, v = self.averages(name, grads[name])
-            self.params[name].sub_(self.lr * self.quotient(m, v))
-
-    def quotient(self, m: Tensor, v: Tensor) -> Tensor:
-        return m / (1 - self.b1**self.t) / ((v / (1 - self.b2**self.t)).sqrt() + self.eps)
+    def backward(self, grad: float = 1.0) -> None:
+        waiting, blame = self.graph(), {self: grad}
+        while blame:
+            node = next(node for node in blame if waiting[node] == 0)
+            share = blame.pop(node)
+            node.grad += share
+            for parent, slope in node.roads:
+                waiting[parent] -= 1
+                blame[parent] = blame.get(parent, 0.0) + share * slope
 
 
-class CountPerName(Base):
-    """A counter for every parameter: right, and as PyTorch does it."""
+class EveryWay(Value):
+    """Walks every way by itself: slow, and right."""
 
-    def step(self, grads: dict[str, Tensor]) -> None:
-        self.count = {name: 1 + getattr(self, "count", {}).get(name, 0) for name in self.params}
-        for name, param in self.params.items():
-            self.t = self.count[name]
-            param -= self.lr * self.quotient(*self.averages(name, grads[name]))
-
-
-class RunningPowers(Base):
-    """Multiplies the powers of β up, one factor per step."""
-
-    power1 = power2 = 1.0
-
-    def step(self, grads: dict[str, Tensor]) -> None:
-        self.power1, self.power2 = self.power1 * self.b1, self.power2 * self.b2
-        rate = self.lr * (1 - self.power2) ** 0.5 / (1 - self.power1)
-        for name, param in self.params.items():
-            m, v = self.averages(name, grads[name])
-            param.sub_(rate * m / (v.sqrt() + self.eps * (1 - self.power2) ** 0.5))
+    def backward(self, grad: float = 1.0) -> None:
+        self.grad += grad
+        for parent, slope in self.roads:
+            EveryWay.backward(parent, grad * slope)
 
 
-class StillInTheLoop(Base):
-    def step(self, grads: dict[str, Tensor]) -> None:
-        for name, grad in grads.items():
-            m, v = self.averages(name, grad)
-            self.t = self.t + 1
-            self.params[name].sub_(self.lr * self.quotient(m, v))
+class Ordered(Value):
+    def depth(self) -> int:
+        return 1 + max((Ordered.depth(parent) for parent, _ in self.roads), default=0)
+
+    def order(self) -> list[Value]:
+        return sorted([self, *self.graph()], key=Ordered.depth, reverse=True)
 
 
-class SquareUncorrected(Base):
-    def quotient(self, m: Tensor, v: Tensor) -> Tensor:
-        return m / (v**0.5 + self.eps) / (1 - self.b1**self.t)
+class ShortestWay(Value):
+    """Level by level, each node at the level where it is first met: the bug in other words."""
+
+    def backward(self, grad: float = 1.0) -> None:
+        levels: list[list[Value]] = [[self]]
+        seen = {self}
+        while levels[-1]:
+            parents = [parent for node in levels[-1] for parent, _ in node.roads]
+            levels.append([node for node in dict.fromkeys(parents) if node not in seen])
+            seen.update(levels[-1])
+        blame = {self: grad}
+        for node in (node for level in levels for node in level):
+            for parent, slope in node.roads:
+                blame[parent] = blame.get(parent, 0.0) + blame[node] * slope
+        for node, share in blame.items():
+            node.grad += share
 
 
-class CountsTwice(Base):
-    def step(self, grads: dict[str, Tensor]) -> None:
-        self.t = max(self.t, 1)
-        super().step(grads)
+class LastRoadOnly(Ordered):
+    def backward(self, grad: float = 1.0) -> None:
+        blame = {self: grad}
+        for node in self.order():
+            for parent, slope in node.roads:
+                blame[parent] = slope * blame[node]
+            node.grad = node.grad + blame[node]
 
 
-class UnderTheRoot(Base):
-    def quotient(self, m: Tensor, v: Tensor) -> Tensor:
-        return m / (1 - self.b1**self.t) * torch.rsqrt(v / (1 - self.b2**self.t) + self.eps)
+class Forgets(Ordered):
+    def backward(self, grad: float = 1.0) -> None:
+        for node in self.graph():
+            node.grad = 0.0
+        self.grad = grad
+        for node in self.order():
+            for parent, slope in node.roads:
+                parent.grad += slope * node.grad
 
 
-class CountsAfterwards(Base):
-    def step(self, grads: dict[str, Tensor]) -> None:
-        self.t -= 1
-        super().step(grads)
-        self.t += 1
+class Message(Ordered):
+    def backward(self, grad: float = 1.0) -> None:
+        self.grad += grad
+        for node in self.order():
+            for parent, slope in node.roads:
+                parent.grad += slope * node.grad
 
 
-class EpsilonUncorrected(Base):
-    def quotient(self, m: Tensor, v: Tensor) -> Tensor:
-        return m * (1 - self.b2**self.t) ** 0.5 / (1 - self.b1**self.t) / (v.sqrt() + self.eps)
+class EachParentOnce(Ordered):
+    """Takes the two roads of x · x for one: the first slope is lost."""
+
+    def backward(self, grad: float = 1.0) -> None:
+        blame = dict.fromkeys(self.order(), 0.0) | {self: grad}
+        for node in blame:
+            for parent, slope in dict(node.roads).items():
+                blame[parent] += slope * blame[node]
+            node.grad += blame[node]
 
 
-RIGHT = [CountPerName, RunningPowers]
+RIGHT = [Counts, EveryWay]
 WRONG = [
-    ("steps counted once per parameter", StillInTheLoop),
-    ("bias correction of the square missing", SquareUncorrected),
-    ("step counted one too far", CountsTwice),
-    ("epsilon inside the root", UnderTheRoot),
-    ("", CountsAfterwards),
-    ("", EpsilonUncorrected),
+    ("sent before all blame had arrived", ShortestWay),
+    ("gradient not accumulated", LastRoadOnly),
+    ("gradient of the walk before lost", Forgets),
+    ("gradient not reset", Message),
+    ("", EachParentOnce),
 ]

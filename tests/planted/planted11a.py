@@ -1,100 +1,88 @@
 """Answers to exercise 11a as learners write them."""
 
+from typing import Any
+
 import torch
+from torch import Tensor
 
 
-class Base:
-    def __init__(self, n, eps=1e-5):
-        self.params, self.grads, self.eps = {"weight": torch.ones(n)}, {}, eps
-
-    def forward(self, x):
-        self.x = x.clone()
-        self.inverse = torch.rsqrt(torch.einsum("bi,bi->b", x, x)[:, None] / x.shape[1] + self.eps)
-        return self.params["weight"] * x * self.inverse
-
-    def backward(self, grad_y):
-        """dx = g/r − x (g·x)/(n r³)"""
-        self.grads["weight"] = torch.einsum("bi,bi,bo->i", grad_y, self.x, self.inverse)
-        g = self.params["weight"] * grad_y
-        dot = torch.einsum("bi,bi->b", g, self.x)[:, None]
-        return self.inverse * g - self.inverse**3 * self.x * dot / self.x.shape[1]
+def blame_of_the_whole(
+    model: Any, criterion: Any, optimizer: Any, x: Tensor, target: Tensor, size: int
+) -> None:
+    """Scales what goes into `backward` in place of what comes out."""
+    total: dict[str, Tensor] = {}
+    for start in range(0, len(x), size):
+        piece = slice(start, start + size)
+        criterion.forward(model.forward(x[piece]), target[piece])
+        model.backward(criterion.backward() * (len(x[piece]) / len(x)))
+        total = {name: total.get(name, 0) + grad for name, grad in model.grads.items()}
+    optimizer.step(total)
 
 
-class RowByRow(Base):
-    """The whole matrix of slopes of each row, in a loop."""
-
-    def backward(self, grad_y):
-        rows, n = [], self.x.shape[1]
-        weight = torch.zeros(n)
-        for x, inverse, grad in zip(self.x, self.inverse, grad_y, strict=True):
-            slopes = inverse * torch.eye(n) - inverse**3 * torch.outer(x, x) / n
-            rows.append(slopes @ (self.params["weight"] * grad))
-            weight = weight + grad * x * inverse
-        self.grads = {"weight": weight}
-        return torch.stack(rows)
+def sums_first(model: Any, criterion: Any, optimizer: Any, x: Tensor, target: Tensor, size: int) -> None:
+    pieces = [gradient(model, criterion, x, target, i, size) for i in range(0, len(x), size)]
+    sizes = torch.tensor([float(min(size, len(x) - i)) for i in range(0, len(x), size)])
+    stacked = {name: torch.stack([piece[name] for piece in pieces], dim=-1) for name in model.params}
+    optimizer.step({name: grads @ sizes / sizes.sum() for name, grads in stacked.items()})
 
 
-class LayerNormWithoutBias(Base):
-    def forward(self, x):
-        return super().forward(x - x.sum(1, keepdim=True) / x.shape[1])
-
-    def backward(self, grad_y):
-        n = self.x.shape[1]
-        return super().backward(grad_y) @ (torch.eye(n) - 1 / n)
-
-
-class EpsAfterTheRoot(Base):
-    def forward(self, x):
-        self.size = x.pow(2).mean(dim=1, keepdim=True).sqrt().add(self.eps)
-        self.normed = x.div(self.size)
-        return self.normed.mul(self.params["weight"])
-
-    def backward(self, grad_y):
-        self.grads["weight"] = torch.sum(grad_y * self.normed, dim=0)
-        blame = grad_y * self.params["weight"]
-        through = self.normed * torch.mean(blame * self.normed, dim=1, keepdim=True)
-        return blame / self.size - through / self.size
+def gradient(
+    model: Any, criterion: Any, x: Tensor, target: Tensor, start: int, size: int
+) -> dict[str, Tensor]:
+    criterion.forward(model.forward(x[start : start + size]), target[start : start + size])
+    model.backward(criterion.backward())
+    return model.grads
 
 
-class Length(Base):
-    """Divides by the length of the row."""
-
-    def forward(self, x):
-        self.x = x.clone()
-        self.inverse = (x.norm(dim=1, keepdim=True) ** 2 + self.eps) ** -0.5
-        return x * self.inverse * self.params["weight"]
-
-    def backward(self, grad_y):
-        n = self.x.shape[1]
-        straight = self.inverse * self.params["weight"] * grad_y
-        return straight + n * (super().backward(grad_y) - straight)
+def added_up(model: Any, criterion: Any, optimizer: Any, x: Tensor, target: Tensor, size: int) -> None:
+    pieces = [gradient(model, criterion, x, target, i, size) for i in range(0, len(x), size)]
+    optimizer.step({name: sum(piece[name] for piece in pieces) for name in model.params})
 
 
-class Constant(Base):
-    def backward(self, grad_y):
-        super().backward(grad_y)
-        return self.inverse * self.params["weight"].expand_as(grad_y) * grad_y
+def plain_mean(model: Any, criterion: Any, optimizer: Any, x: Tensor, target: Tensor, size: int) -> None:
+    pieces = [gradient(model, criterion, x, target, i, size) for i in range(0, len(x), size)]
+    optimizer.step({n: torch.stack([piece[n] for piece in pieces]).mean(0) for n in model.params})
 
 
-class BareUpstream(Base):
-    def backward(self, grad_y):
-        self.grads["weight"] = (grad_y * self.x * self.inverse).sum(dim=0)
-        dot = (grad_y * self.x).mean(dim=1, keepdim=True)
-        return self.inverse * (grad_y - self.x * dot * self.inverse**2)
+def only_the_last(model: Any, criterion: Any, optimizer: Any, x: Tensor, target: Tensor, size: int) -> None:
+    for start in range(0, len(x), size):
+        grads = gradient(model, criterion, x, target, start, size)
+    optimizer.step(grads)
 
 
-class WrongSign(Base):
-    def backward(self, grad_y):
-        straight = self.inverse * self.params["weight"] * grad_y
-        return 2 * straight - super().backward(grad_y)
+def impatient(model: Any, criterion: Any, optimizer: Any, x: Tensor, target: Tensor, size: int) -> None:
+    for start in range(0, len(x), size):
+        optimizer.step(gradient(model, criterion, x, target, start, size))
 
 
-RIGHT = [Base, RowByRow]
+def keeps(model: Any, criterion: Any, optimizer: Any, x: Tensor, target: Tensor, size: int) -> None:
+    if not hasattr(model, "total"):
+        model.total = {name: torch.zeros(param.shape) for name, param in model.params.items()}
+    for start in range(0, len(x), size):
+        share = min(size, len(x) - start) / len(x)
+        for name, grad in gradient(model, criterion, x, target, start, size).items():
+            model.total[name] += share * grad
+    optimizer.step(model.total)
+
+
+def divides_by_size(model: Any, criterion: Any, optimizer: Any, x: Tensor, target: Tensor, size: int) -> None:
+    pieces = [gradient(model, criterion, x, target, i, size) for i in range(0, len(x), size)]
+    optimizer.step({name: sum(piece[name] for piece in pieces) / size for name in model.params})
+
+
+def drops_the_rest(model: Any, criterion: Any, optimizer: Any, x: Tensor, target: Tensor, size: int) -> None:
+    starts = range(0, len(x) - size + 1, size) or [0]
+    pieces = [gradient(model, criterion, x, target, i, size) for i in starts]
+    optimizer.step({name: sum(piece[name] for piece in pieces) / len(pieces) for name in model.params})
+
+
+RIGHT = [blame_of_the_whole, sums_first]
 WRONG = [
-    ("row centred as in layer norm", LayerNormWithoutBias),
-    ("epsilon outside the root", EpsAfterTheRoot),
-    ("mean forgotten", Length),
-    ("road through the root forgotten", Constant),
-    ("weight forgotten in backward", BareUpstream),
-    ("", WrongSign),
+    ("mean forgotten", added_up),
+    ("small last piece weighted like the others", plain_mean),
+    ("gradient not accumulated", only_the_last),
+    ("step after every piece", impatient),
+    ("", keeps),
+    ("", divides_by_size),
+    ("", drops_the_rest),
 ]

@@ -1,99 +1,100 @@
 """Answers to exercise 11b as learners write them."""
 
 import torch
-
-from lessons.exercises import exercise11b_batch_norm as stub
-
-
-class ByHand(stub.BatchNorm1d):
-    def update(self, x):
-        n, mean = len(x), x.mean(0)
-        var = torch.einsum("bi,bi->i", x - mean, x - mean) / (n - 1)
-        self.buffers["running_mean"].lerp_(mean, self.momentum)
-        self.buffers["running_var"].lerp_(var, self.momentum)
-        self.buffers["num_batches_tracked"].add_(1)
+from torch import Tensor
 
 
-class CorrectedAfterwards(stub.BatchNorm1d):
-    """Undoes the old share, scales the new one by n / (n − 1)."""
+class Base:
+    """What most answers leave as it was."""
 
-    def update(self, x):
-        old = self.buffers["running_var"] * (1 - self.momentum)
-        super().update(x)
-        new = self.buffers["running_var"] - old
-        self.buffers["running_var"] = old + new * len(x) / (len(x) - 1)
+    def __init__(
+        self, params: dict[str, Tensor], lr: float = 1e-3, betas: tuple = (0.9, 0.999), eps: float = 1e-8
+    ) -> None:
+        self.params, self.lr, self.eps, self.t = params, lr, eps, 0
+        self.b1, self.b2 = betas
+        self.m = {name: torch.zeros(param.shape) for name, param in params.items()}
+        self.v = {name: torch.zeros(param.shape) for name, param in params.items()}
 
+    def averages(self, name: str, grad: Tensor) -> tuple[Tensor, Tensor]:
+        self.m[name].mul_(self.b1).add_(grad, alpha=1 - self.b1)
+        self.v[name].mul_(self.b2).add_(grad * grad, alpha=1 - self.b2)
+        return self.m[name], self.v[name]
 
-class ShareChanged(stub.BatchNorm1d):
-    """Blames the share of the newest batch."""
+    def step(self, grads: dict[str, Tensor]) -> None:
+        self.t += 1
+        for name in self.params:
+            m, v = self.averages(name, grads[name])
+            self.params[name].sub_(self.lr * self.quotient(m, v))
 
-    def update(self, x):
-        new = {"running_mean": x.mean(0), "running_var": x.var(0)}
-        for name, value in new.items():
-            self.buffers[name] = self.momentum * self.buffers[name] + (1 - self.momentum) * value
-        self.buffers["num_batches_tracked"] += 1
-
-
-class Untouched(stub.BatchNorm1d):
-    def update(self, x):
-        mean = x.mean(0)
-        for name, value in (("running_mean", mean), ("running_var", (x**2).mean(0) - mean**2)):
-            self.buffers[name].lerp_(value, self.momentum)
-        self.buffers["num_batches_tracked"] += 1
+    def quotient(self, m: Tensor, v: Tensor) -> Tensor:
+        return m / (1 - self.b1**self.t) / ((v / (1 - self.b2**self.t)).sqrt() + self.eps)
 
 
-class DefaultOfVar(ByHand):
-    """`Tensor.var` divides by n − 1 unless told otherwise."""
+class CountPerName(Base):
+    """A counter for every parameter: right, and as PyTorch does it."""
 
-    def forward(self, x):
-        self.fixed = not self.training
-        if self.fixed:
-            return super().forward(x)
-        self.update(x)
-        return self.normalise(x, x.mean(0), x.var(0))
-
-
-class WrongLine(stub.BatchNorm1d):
-    def forward(self, x):
-        self.fixed = not self.training
-        if self.fixed:
-            return super().forward(x)
-        self.update(x)
-        return self.normalise(x, x.mean(0), ((x - x.mean(0)) ** 2).sum(0) / (len(x) - 1))
+    def step(self, grads: dict[str, Tensor]) -> None:
+        self.count = {name: 1 + getattr(self, "count", {}).get(name, 0) for name in self.params}
+        for name, param in self.params.items():
+            self.t = self.count[name]
+            param -= self.lr * self.quotient(*self.averages(name, grads[name]))
 
 
-class Swapped(stub.BatchNorm1d):
-    def update(self, x):
-        var = x.var(0, correction=0)
-        self.buffers["running_mean"].lerp_(x.mean(0), self.momentum)
-        self.buffers["running_var"].lerp_(var - var / len(x), self.momentum)
-        self.buffers["num_batches_tracked"] += 1
+class RunningPowers(Base):
+    """Multiplies the powers of β up, one factor per step."""
+
+    power1 = power2 = 1.0
+
+    def step(self, grads: dict[str, Tensor]) -> None:
+        self.power1, self.power2 = self.power1 * self.b1, self.power2 * self.b2
+        rate = self.lr * (1 - self.power2) ** 0.5 / (1 - self.power1)
+        for name, param in self.params.items():
+            m, v = self.averages(name, grads[name])
+            param.sub_(rate * m / (v.sqrt() + self.eps * (1 - self.power2) ** 0.5))
 
 
-class BothByLess(stub.BatchNorm1d):
-    def update(self, x):
-        more = len(x) / (len(x) - 1)
-        super().update(x)
-        for name, value in (("running_mean", x.mean(0)), ("running_var", x.var(0, correction=0))):
-            self.buffers[name].add_(self.momentum * (more - 1) * value)
+class StillInTheLoop(Base):
+    def step(self, grads: dict[str, Tensor]) -> None:
+        for name, grad in grads.items():
+            m, v = self.averages(name, grad)
+            self.t = self.t + 1
+            self.params[name].sub_(self.lr * self.quotient(m, v))
 
 
-class CorrectedInUse(stub.BatchNorm1d):
-    def update(self, x):
-        super().update(x)
-        self.more = len(x) / (len(x) - 1)
-
-    def normalise(self, x, mean, var):
-        return super().normalise(x, mean, var if self.training else var * self.more)
+class SquareUncorrected(Base):
+    def quotient(self, m: Tensor, v: Tensor) -> Tensor:
+        return m / (v**0.5 + self.eps) / (1 - self.b1**self.t)
 
 
-RIGHT = [ByHand, CorrectedAfterwards]
+class CountsTwice(Base):
+    def step(self, grads: dict[str, Tensor]) -> None:
+        self.t = max(self.t, 1)
+        super().step(grads)
+
+
+class UnderTheRoot(Base):
+    def quotient(self, m: Tensor, v: Tensor) -> Tensor:
+        return m / (1 - self.b1**self.t) * torch.rsqrt(v / (1 - self.b2**self.t) + self.eps)
+
+
+class CountsAfterwards(Base):
+    def step(self, grads: dict[str, Tensor]) -> None:
+        self.t -= 1
+        super().step(grads)
+        self.t += 1
+
+
+class EpsilonUncorrected(Base):
+    def quotient(self, m: Tensor, v: Tensor) -> Tensor:
+        return m * (1 - self.b2**self.t) ** 0.5 / (1 - self.b1**self.t) / (v.sqrt() + self.eps)
+
+
+RIGHT = [CountPerName, RunningPowers]
 WRONG = [
-    ("running variance divided by n", Untouched),
-    ("n − 1 in training, too", DefaultOfVar),
-    ("n − 1 in training, n in the running variance", WrongLine),
-    ("n and n − 1 the wrong way round", Swapped),
-    ("momentum the wrong way round", ShareChanged),
-    ("mean divided by n − 1", BothByLess),
-    ("", CorrectedInUse),
+    ("steps counted once per parameter", StillInTheLoop),
+    ("bias correction of the square missing", SquareUncorrected),
+    ("step counted one too far", CountsTwice),
+    ("epsilon inside the root", UnderTheRoot),
+    ("", CountsAfterwards),
+    ("", EpsilonUncorrected),
 ]

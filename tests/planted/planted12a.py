@@ -2,98 +2,96 @@
 
 import torch
 
+from lessons.lesson07_descent import SGD
 
-class Base:
-    def __init__(self, params, decay=0.99):
-        self.params, self.decay, self.average = params, decay, {}
+
+class Base(SGD):
+    def __init__(self, params, lr=1e-2, lr_decay=0, eps=1e-10):
+        super().__init__(params, lr)
+        self.lr_decay, self.eps, self.steps = lr_decay, eps, 0
+        self.square = {name: torch.zeros_like(param) for name, param in params.items()}
 
 
 class AllPast(Base):
-    """Keeps every weight there was, and weighs them anew each time."""
+    """Keeps every gradient and takes the length of the pile."""
 
-    def update(self):
-        self.past = [*getattr(self, "past", []), {name: param.clone() for name, param in self.params.items()}]
-        last = len(self.past) - 1
-        shares = [(1 - self.decay if t else 1) * self.decay ** (last - t) for t in range(last + 1)]
-        for name in self.params:
-            self.average[name] = sum(share * old[name] for share, old in zip(shares, self.past, strict=True))
+    def step(self, grads):
+        self.past = [*getattr(self, "past", []), grads]
+        for name, param in self.params.items():
+            length = torch.stack([old[name] for old in self.past]).norm(dim=0)
+            slower = 1 + (len(self.past) - 1) * self.lr_decay
+            param.copy_(param - self.lr * grads[name] / slower / (length + self.eps))
 
 
 class InPlace(Base):
-    def update(self):
-        if not self.average:
-            self.average = {name: param.clone() for name, param in self.params.items()}
-        for name, average in self.average.items():
-            average.lerp_(self.params[name], 1 - self.decay)
+    def step(self, grads):
+        rate = self.lr / (1 + self.steps * self.lr_decay)
+        for (param, grad), square in zip(
+            ((self.params[name], grads[name]) for name in self.params), self.square.values(), strict=True
+        ):
+            param.addcdiv_(grad, square.addcmul_(grad, grad).sqrt().add_(self.eps), value=-rate)
+        self.steps += 1
 
 
-class Swapped(Base):
-    def update(self):
-        if not self.average:
-            self.average = {name: param.clone() for name, param in self.params.items()}
-        for name, average in self.average.items():
-            average += self.decay * (self.params[name] - average)
-
-
-class Zeros(Base):
-    def __init__(self, params, decay=0.99):
-        super().__init__(params, decay)
-        self.average = {name: 0 * param for name, param in params.items()}
-
-    def update(self):
-        for name, average in self.average.items():
-            average.mul_(self.decay).add_(self.params[name], alpha=1 - self.decay)
-
-
-class FromTheStart(Base):
-    def __init__(self, params, decay=0.99):
-        super().__init__(params, decay)
-        self.average = {name: param.clone() for name, param in params.items()}
-
-    def update(self):
-        for name, average in self.average.items():
-            average += (self.params[name] - average) * (1 - self.decay)
-
-
-class Shared(Base):
-    def update(self):
+class OnlyTheLast(Base):
+    def step(self, grads):
+        rate = self.lr / (1 + self.steps * self.lr_decay)
+        self.steps += 1
         for name, param in self.params.items():
-            if name in self.average:
-                self.average[name] = self.decay * self.average[name] + (1 - self.decay) * param
-            else:
-                self.average[name] = param
+            param.sub_(rate * grads[name] / (grads[name].abs() + self.eps))
 
 
-class SharedInPlace(Base):
-    def update(self):
-        self.average = self.average or dict(self.params)
-        for name, average in self.average.items():
-            average.lerp_(self.params[name], 1 - self.decay)
+class LikeRMSprop(Base):
+    def step(self, grads):
+        self.steps += 1
+        rate = self.lr / (1 + (self.steps - 1) * self.lr_decay)
+        for name, param in self.params.items():
+            self.square[name].lerp_(grads[name].square(), 1 - 0.99)
+            param.sub_(rate * grads[name] / (self.square[name].sqrt() + self.eps))
 
 
-class Mean(Base):
-    def update(self):
-        self.past = [*getattr(self, "past", []), {name: param.clone() for name, param in self.params.items()}]
-        for name in self.params:
-            self.average[name] = torch.stack([old[name] for old in self.past]).mean(0)
+class EpsUnderTheRoot(Base):
+    def step(self, grads):
+        self.steps += 1
+        for name, param in self.params.items():
+            self.square[name].addcmul_(grads[name], grads[name])
+            slower = 1 + (self.steps - 1) * self.lr_decay
+            param.sub_(self.lr / slower * grads[name] * torch.rsqrt(self.square[name] + self.eps))
 
 
-class WarmedUp(InPlace):
-    """A decay that rises with the updates, as some libraries have it."""
+class Plus(Base):
+    def step(self, grads):
+        rate = self.lr / (1 + self.steps * self.lr_decay)
+        self.steps += 1
+        for name, param in self.params.items():
+            self.square[name].add_(grads[name] * grads[name])
+            param.add_(grads[name] / self.square[name].sqrt().add(self.eps), alpha=rate)
 
-    def update(self):
-        self.full, self.updates = getattr(self, "full", self.decay), getattr(self, "updates", 0) + 1
-        self.decay = min(self.full, self.updates / (9 + self.updates))
-        super().update()
+
+class CountsFromOne(Base):
+    def step(self, grads):
+        self.steps += 1
+        for name, param in self.params.items():
+            self.square[name].add_(grads[name] * grads[name])
+            step = grads[name] / (self.square[name] ** 0.5 + self.eps)
+            param.sub_(step * self.lr / (1 + self.lr_decay * self.steps))
+
+
+class SumOfSizes(Base):
+    def step(self, grads):
+        rate = self.lr / (1 + self.steps * self.lr_decay)
+        self.steps += 1
+        for name, param in self.params.items():
+            self.square[name].add_(grads[name].abs())
+            param.sub_(rate * grads[name] / (self.square[name] + self.eps))
 
 
 RIGHT = [AllPast, InPlace]
 WRONG = [
-    ("decay the wrong way round", Swapped),
-    ("average started at 0", Zeros),
-    ("average started at the untrained weights", FromTheStart),
-    ("first copy forgotten", Shared),
-    ("average and parameters are the same tensors", SharedInPlace),
-    ("", Mean),
-    ("", WarmedUp),
+    ("squares not added up", OnlyTheLast),
+    ("running average in place of the sum", LikeRMSprop),
+    ("epsilon inside the root", EpsUnderTheRoot),
+    ("sign", Plus),
+    ("decay one step ahead", CountsFromOne),
+    ("", SumOfSizes),
 ]

@@ -1,97 +1,94 @@
 """Answers to exercise 12b as learners write them."""
 
-import torch
-
-from lessons.exercises import exercise12b_dropout as stub
+from lessons.exercises import exercise12b_adamw as stub
 
 
-class TwoRoads(stub.Dropout):
-    def forward(self, x):
-        self.dropped = self.draw(x) == 0 if self.training else None
-        return self.pass_through(x)
-
-    def backward(self, grad_y):
-        return self.pass_through(grad_y)
-
-    def pass_through(self, value):
-        if self.dropped is None:
-            return value.clone()
-        return value.masked_fill(self.dropped, 0) / (1 - self.p)
+class OneFormula(stub.AdamW):
+    def step(self, grads):
+        self.steps += 1
+        for name, param in self.params.items():
+            param -= self.lr * (self.direction(name, grads[name]) + self.weight_decay * param)
 
 
-class NumberAsMask(stub.Dropout):
-    def forward(self, x):
-        self.mask = 1.0
-        if self.training:
-            self.mask = torch.where(self.draw(x) > 0, (1 - self.p) ** -1, 0.0)
-        return self.mask * x
+class PullLast(stub.AdamW):
+    """Remembers where each weight was, steps, then pulls by the old value."""
+
+    def step(self, grads):
+        self.steps += 1
+        old = {name: param.clone() for name, param in self.params.items()}
+        for name, param in self.params.items():
+            param.sub_(self.direction(name, grads[name]), alpha=self.lr)
+            param.sub_(old[name], alpha=self.lr * self.weight_decay)
 
 
-class StillBoth(stub.Dropout):
-    def forward(self, x):
-        if self.training:
-            self.mask = self.draw(x).div(1 - self.p)
-        else:
-            self.mask = 1 - self.p
-        return x * self.mask
+class Unchanged(stub.AdamW):
+    def step(self, grads):
+        self.steps += 1
+        for name, param in self.params.items():
+            decayed = grads[name].add(param, alpha=self.weight_decay)
+            param.add_(self.direction(name, decayed), alpha=-self.lr)
 
 
-class FirstPaper(stub.Dropout):
-    """Scales in use, as the paper of 2014 did first."""
-
-    def forward(self, x):
-        self.share = self.draw(x) if self.training else 1 - self.p
-        return self.share * x
-
-    def backward(self, grad_y):
-        return self.share * grad_y
+class Both(stub.AdamW):
+    def step(self, grads):
+        self.steps += 1
+        for name, param in self.params.items():
+            param.sub_(self.lr * self.weight_decay * param)
+            param.sub_(self.lr * self.direction(name, grads[name] + self.weight_decay * param))
 
 
-class WithoutScale(stub.Dropout):
-    def forward(self, x):
-        self.mask = torch.ones_like(x)
-        if self.training:
-            self.mask = self.draw(x)
-        return x * self.mask
+class WithoutTheRate(stub.AdamW):
+    def step(self, grads):
+        self.steps += 1
+        for name, param in self.params.items():
+            param.sub_(self.weight_decay * param)
+            param.sub_(self.lr * self.direction(name, grads[name]))
 
 
-class NoMode(stub.Dropout):
-    def forward(self, x):
-        drawn = self.draw(x)
-        self.mask = drawn / (1 - self.p)
-        return torch.where(drawn == 1, x / (1 - self.p), torch.zeros_like(x))
+class Afterwards(stub.AdamW):
+    def step(self, grads):
+        self.steps += 1
+        for name, param in self.params.items():
+            param -= self.lr * self.direction(name, grads[name])
+            param -= self.lr * self.weight_decay * param
 
 
-class EarlyReturn(stub.Dropout):
-    def forward(self, x):
-        if not self.training:
-            return x
-        self.mask = self.draw(x) / (1 - self.p)
-        return x * self.mask
+class PastTheAveragesOnly(stub.AdamW):
+    """The decay skips both averages, yet is divided by the root."""
+
+    def direction(self, name, grad):
+        adam = super().direction(name, grad)
+        root = self.square[name].div(1 - self.betas[1] ** self.steps).sqrt()
+        return adam + self.weight_decay * self.params[name] / (root + self.eps)
+
+    def step(self, grads):
+        self.steps += 1
+        for name, param in self.params.items():
+            param.sub_(self.lr * self.direction(name, grads[name]))
 
 
-class Divided(stub.Dropout):
-    def forward(self, x):
-        self.mask = self.draw(x) if self.training else torch.ones_like(x)
-        self.mask /= 1 - self.p
-        return self.mask * x
+class TakenOut(stub.AdamW):
+    def step(self, grads):
+        self.steps += 1
+        for name, param in self.params.items():
+            param.sub_(self.lr * self.direction(name, grads[name]))
 
 
-class NoGradientInUse(stub.Dropout):
-    def forward(self, x):
-        if self.training:
-            return super().forward(x)
-        self.mask = torch.zeros_like(x)
-        return x * 1
+class Growing(stub.AdamW):
+    def step(self, grads):
+        self.steps += 1
+        for name, param in self.params.items():
+            param.mul_(1 + self.lr * self.weight_decay)
+            param.sub_(self.lr * self.direction(name, grads[name]))
 
 
-RIGHT = [TwoRoads, NumberAsMask]
+RIGHT = [OneFormula, PullLast]
 WRONG = [
-    ("scaled in training and in use", StillBoth),
-    ("scaled in use, not in training", FirstPaper),
-    ("never scaled", WithoutScale),
-    ("active in use", NoMode),
-    ("backward in use takes the mask of training", EarlyReturn),
-    ("enlarged in use, too", Divided),
-    ("", NoGradientInUse),
+    ("weight decay on the wrong side", Unchanged),
+    ("decayed twice", Both),
+    ("rate missing in the decay", WithoutTheRate),
+    ("shrunk after the step", Afterwards),
+    ("decay divided by the gradient's size", PastTheAveragesOnly),
+    ("no decay at all", TakenOut),
+    ("", Growing),
 ]

@@ -1,96 +1,99 @@
 """Answers to exercise 14b as learners write them."""
 
-from math import ceil
-
 import torch
 
-
-class InALoop:
-    """Pointers and lists instead of slices of tensors."""
-
-    def __init__(self, split, batch_size, generator):
-        self.x, self.target = split
-        self.size, self.generator = batch_size, generator
-
-    def __len__(self):
-        return ceil(len(self.x) / self.size)
-
-    def order(self):
-        return torch.randperm(len(self.x), generator=self.generator).tolist()
-
-    def __iter__(self):
-        order, at = self.order(), 0
-        while at < len(order):
-            rows = order[at : at + self.size]
-            at += self.size
-            yield self.x[rows], self.target[rows]
+from lessons.exercises import exercise14b_batch_norm as stub
 
 
-class ShuffledFirst(InALoop):
-    """Shuffles everything, then cuts."""
-
-    def __iter__(self):
-        order = torch.randperm(len(self.x), generator=self.generator)
-        return iter(list(zip(*(part[order].split(self.size) for part in (self.x, self.target)), strict=True)))
-
-
-class OrderPerBatch(InALoop):
-    def __iter__(self):
-        for at in range(0, len(self.x), self.size):
-            rows = torch.randperm(len(self.x), generator=self.generator)[at:][: self.size]
-            yield self.x.index_select(0, rows), self.target.index_select(0, rows)
+class ByHand(stub.BatchNorm1d):
+    def update(self, x):
+        n, mean = len(x), x.mean(0)
+        var = torch.einsum("bi,bi->i", x - mean, x - mean) / (n - 1)
+        self.buffers["running_mean"].lerp_(mean, self.momentum)
+        self.buffers["running_var"].lerp_(var, self.momentum)
+        self.buffers["num_batches_tracked"].add_(1)
 
 
-class DrawnAtConstruction(InALoop):
-    def __init__(self, split, batch_size, generator):
-        super().__init__(split, batch_size, generator)
-        self.drawn = super().order()
+class CorrectedAfterwards(stub.BatchNorm1d):
+    """Undoes the old share, scales the new one by n / (n − 1)."""
 
-    def order(self):
-        return self.drawn
-
-
-class InOrder(InALoop):
-    def __iter__(self):
-        yield from zip(self.x.split(self.size), self.target.split(self.size), strict=True)
+    def update(self, x):
+        old = self.buffers["running_var"] * (1 - self.momentum)
+        super().update(x)
+        new = self.buffers["running_var"] - old
+        self.buffers["running_var"] = old + new * len(x) / (len(x) - 1)
 
 
-class WholeBatchesOnly(InALoop):
-    def __iter__(self):
-        order = self.order()
-        for batch in range(len(order) // self.size):
-            rows = [order[self.size * batch + i] for i in range(self.size)]
-            yield self.x[rows], self.target[rows]
+class ShareChanged(stub.BatchNorm1d):
+    """Blames the share of the newest batch."""
+
+    def update(self, x):
+        new = {"running_mean": x.mean(0), "running_var": x.var(0)}
+        for name, value in new.items():
+            self.buffers[name] = self.momentum * self.buffers[name] + (1 - self.momentum) * value
+        self.buffers["num_batches_tracked"] += 1
 
 
-class Apart(InALoop):
-    def __iter__(self):
-        xs = self.x[self.order()]
-        yield from zip(xs.split(self.size), self.target[self.order()].split(self.size), strict=True)
+class Untouched(stub.BatchNorm1d):
+    def update(self, x):
+        mean = x.mean(0)
+        for name, value in (("running_mean", mean), ("running_var", (x**2).mean(0) - mean**2)):
+            self.buffers[name].lerp_(value, self.momentum)
+        self.buffers["num_batches_tracked"] += 1
 
 
-class FilledUp(InALoop):
-    def __iter__(self):
-        order = self.order()
-        for at in range(0, len(order), self.size):
-            rows = [order[i % len(order)] for i in range(at, at + self.size)]
-            yield self.x[rows], self.target[rows]
+class DefaultOfVar(ByHand):
+    """`Tensor.var` divides by n − 1 unless told otherwise."""
+
+    def forward(self, x):
+        self.fixed = not self.training
+        if self.fixed:
+            return super().forward(x)
+        self.update(x)
+        return self.normalise(x, x.mean(0), x.var(0))
 
 
-class WithReplacement(InALoop):
-    def __iter__(self):
-        for _ in range(len(self)):
-            rows = torch.randint(len(self.x), (self.size,), generator=self.generator)
-            yield self.x[rows], self.target[rows]
+class WrongLine(stub.BatchNorm1d):
+    def forward(self, x):
+        self.fixed = not self.training
+        if self.fixed:
+            return super().forward(x)
+        self.update(x)
+        return self.normalise(x, x.mean(0), ((x - x.mean(0)) ** 2).sum(0) / (len(x) - 1))
 
 
-RIGHT = [InALoop, ShuffledFirst]
+class Swapped(stub.BatchNorm1d):
+    def update(self, x):
+        var = x.var(0, correction=0)
+        self.buffers["running_mean"].lerp_(x.mean(0), self.momentum)
+        self.buffers["running_var"].lerp_(var - var / len(x), self.momentum)
+        self.buffers["num_batches_tracked"] += 1
+
+
+class BothByLess(stub.BatchNorm1d):
+    def update(self, x):
+        more = len(x) / (len(x) - 1)
+        super().update(x)
+        for name, value in (("running_mean", x.mean(0)), ("running_var", x.var(0, correction=0))):
+            self.buffers[name].add_(self.momentum * (more - 1) * value)
+
+
+class CorrectedInUse(stub.BatchNorm1d):
+    def update(self, x):
+        super().update(x)
+        self.more = len(x) / (len(x) - 1)
+
+    def normalise(self, x, mean, var):
+        return super().normalise(x, mean, var if self.training else var * self.more)
+
+
+RIGHT = [ByHand, CorrectedAfterwards]
 WRONG = [
-    ("a new order for every batch", OrderPerBatch),
-    ("the same order in every epoch", DrawnAtConstruction),
-    ("never shuffled", InOrder),
-    ("last batch dropped", WholeBatchesOnly),
-    ("pictures and answers shuffled apart", Apart),
-    ("", FilledUp),
-    ("", WithReplacement),
+    ("running variance divided by n", Untouched),
+    ("n − 1 in training, too", DefaultOfVar),
+    ("n − 1 in training, n in the running variance", WrongLine),
+    ("n and n − 1 the wrong way round", Swapped),
+    ("momentum the wrong way round", ShareChanged),
+    ("mean divided by n − 1", BothByLess),
+    ("", CorrectedInUse),
 ]

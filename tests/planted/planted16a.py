@@ -2,87 +2,98 @@
 
 import torch
 
-from lessons.lesson05_losses import CrossEntropyLoss
+
+class Base:
+    def __init__(self, params, decay=0.99):
+        self.params, self.decay, self.average = params, decay, {}
 
 
-def gradient(model, x, wanted):
-    loss = CrossEntropyLoss()
-    loss.forward(model.forward(x), wanted)
-    return model.backward(loss.backward())
+class AllPast(Base):
+    """Keeps every weight there was, and weighs them anew each time."""
+
+    def update(self):
+        self.past = [*getattr(self, "past", []), {name: param.clone() for name, param in self.params.items()}]
+        last = len(self.past) - 1
+        shares = [(1 - self.decay if t else 1) * self.decay ** (last - t) for t in range(last + 1)]
+        for name in self.params:
+            self.average[name] = sum(share * old[name] for share, old in zip(shares, self.past, strict=True))
 
 
-def picture_by_picture(model, x, wanted, eps, box):
-    low, high = box
-    rows = []
-    for i in range(len(x)):
-        g = gradient(model, x[i : i + 1], wanted[i : i + 1])[0]
-        size = (g * g).sum().sqrt()
-        row = x[i] - g * (eps / size) if size > 0 else x[i]
-        rows.append(torch.maximum(torch.minimum(row, torch.tensor(high)), torch.tensor(low)))
-    return torch.stack(rows)
+class InPlace(Base):
+    def update(self):
+        if not self.average:
+            self.average = {name: param.clone() for name, param in self.params.items()}
+        for name, average in self.average.items():
+            average.lerp_(self.params[name], 1 - self.decay)
 
 
-def where_there_is_a_slope(model, x, wanted, eps, box):
-    g = gradient(model, x, wanted)
-    size = torch.sqrt((g**2).sum(1))[:, None]
-    return torch.clamp(x - eps * torch.where(size == 0, 0.0, g / size), box[0], box[1])
+class Swapped(Base):
+    def update(self):
+        if not self.average:
+            self.average = {name: param.clone() for name, param in self.params.items()}
+        for name, average in self.average.items():
+            average += self.decay * (self.params[name] - average)
 
 
-def away(model, x, wanted, eps, box):
-    g = gradient(model, x, wanted)
-    return (x + eps * g / torch.sqrt((g**2).sum(1, keepdim=True)).clamp(min=1e-12)).clamp(*box)
+class Zeros(Base):
+    def __init__(self, params, decay=0.99):
+        super().__init__(params, decay)
+        self.average = {name: 0 * param for name, param in params.items()}
+
+    def update(self):
+        for name, average in self.average.items():
+            average.mul_(self.decay).add_(self.params[name], alpha=1 - self.decay)
 
 
-def one_for_all(model, x, wanted, eps, box):
-    g = gradient(model, x, wanted)
-    total = (g * g).sum().sqrt()
-    return (x - eps * (g / total if total > 0 else g)).clamp(*box)
+class FromTheStart(Base):
+    def __init__(self, params, decay=0.99):
+        super().__init__(params, decay)
+        self.average = {name: param.clone() for name, param in params.items()}
+
+    def update(self):
+        for name, average in self.average.items():
+            average += (self.params[name] - average) * (1 - self.decay)
 
 
-def plain_descent(model, x, wanted, eps, box):
-    return (x - gradient(model, x, wanted) * eps).clamp(*box)
+class Shared(Base):
+    def update(self):
+        for name, param in self.params.items():
+            if name in self.average:
+                self.average[name] = self.decay * self.average[name] + (1 - self.decay) * param
+            else:
+                self.average[name] = param
 
 
-def like_fgsm(model, x, wanted, eps, box):
-    g = gradient(model, x, wanted)
-    return (x + torch.where(g > 0, -eps, torch.where(g < 0, eps, 0.0))).clamp(*box)
+class SharedInPlace(Base):
+    def update(self):
+        self.average = self.average or dict(self.params)
+        for name, average in self.average.items():
+            average.lerp_(self.params[name], 1 - self.decay)
 
 
-def out_of_the_box(model, x, wanted, eps, box):
-    g = gradient(model, x, wanted)
-    return x - eps * g / (g * g).sum(1, keepdim=True).sqrt().clamp(min=1e-12)
+class Mean(Base):
+    def update(self):
+        self.past = [*getattr(self, "past", []), {name: param.clone() for name, param in self.params.items()}]
+        for name in self.params:
+            self.average[name] = torch.stack([old[name] for old in self.past]).mean(0)
 
 
-def in_place(model, x, wanted, eps, box):
-    g = gradient(model, x, wanted)
-    x -= eps * g / (g * g).sum(1, keepdim=True).sqrt().clamp(min=1e-12)
-    return x.clamp_(*box)
+class WarmedUp(InPlace):
+    """A decay that rises with the updates, as some libraries have it."""
+
+    def update(self):
+        self.full, self.updates = getattr(self, "full", self.decay), getattr(self, "updates", 0) + 1
+        self.decay = min(self.full, self.updates / (9 + self.updates))
+        super().update()
 
 
-def sum_of_sizes(model, x, wanted, eps, box):
-    g = gradient(model, x, wanted)
-    return (x - eps * g / g.abs().sum(1, keepdim=True).clamp(min=1e-12)).clamp(*box)
-
-
-def nothing_by_nothing(model, x, wanted, eps, box):
-    g = gradient(model, x, wanted)
-    return (x - eps * g / g.norm(dim=1, keepdim=True)).clamp(*box)
-
-
-def a_small_number_for_all(model, x, wanted, eps, box):
-    g = gradient(model, x, wanted)
-    return (x - eps * g / (g.norm(dim=1, keepdim=True) + 1e-8)).clamp(*box)
-
-
-RIGHT = [picture_by_picture, where_there_is_a_slope]
+RIGHT = [AllPast, InPlace]
 WRONG = [
-    ("sign", away),
-    ("length of the whole batch", one_for_all),
-    ("not divided by the length", plain_descent),
-    ("sign of the slope taken", like_fgsm),
-    ("not kept in the box", out_of_the_box),
-    ("input changed in place", in_place),
-    ("", sum_of_sizes),
-    ("", nothing_by_nothing),
-    ("", a_small_number_for_all),
+    ("decay the wrong way round", Swapped),
+    ("average started at 0", Zeros),
+    ("average started at the untrained weights", FromTheStart),
+    ("first copy forgotten", Shared),
+    ("average and parameters are the same tensors", SharedInPlace),
+    ("", Mean),
+    ("", WarmedUp),
 ]

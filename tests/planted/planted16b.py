@@ -2,91 +2,96 @@
 
 import torch
 
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.exercises import exercise16b_dropout as stub
 
 
-def gradient(model, x, target):
-    loss = CrossEntropyLoss()
-    loss.forward(model.forward(x), target)
-    return model.backward(loss.backward())
+class TwoRoads(stub.Dropout):
+    def forward(self, x):
+        self.dropped = self.draw(x) == 0 if self.training else None
+        return self.pass_through(x)
+
+    def backward(self, grad_y):
+        return self.pass_through(grad_y)
+
+    def pass_through(self, value):
+        if self.dropped is None:
+            return value.clone()
+        return value.masked_fill(self.dropped, 0) / (1 - self.p)
 
 
-def size(rows):
-    return (rows * rows).sum(1, keepdim=True).sqrt() + 1e-14
+class NumberAsMask(stub.Dropout):
+    def forward(self, x):
+        self.mask = 1.0
+        if self.training:
+            self.mask = torch.where(self.draw(x) > 0, (1 - self.p) ** -1, 0.0)
+        return self.mask * x
 
 
-def copied(model, x, target, eps, box):
-    moved = x.clone()
-    for _ in range(10):
-        g = gradient(model, moved, target)
-        moved += g * (eps / 4 / size(g))
-        change = moved - x
-        moved = (x + change / (size(change) / eps).clamp(min=1)).clamp(*box)
-    return moved
+class StillBoth(stub.Dropout):
+    def forward(self, x):
+        if self.training:
+            self.mask = self.draw(x).div(1 - self.p)
+        else:
+            self.mask = 1 - self.p
+        return x * self.mask
 
 
-def only_the_change(model, x, target, eps, box):
-    change = torch.zeros_like(x)
-    for _ in range(10):
-        g = gradient(model, x + change, target)
-        change = change + eps / 4 * g / size(g)
-        change = torch.where(size(change) > eps, eps * change / size(change), change)
-        change = (x + change).clamp(*box) - x
-    return x + change
+class FirstPaper(stub.Dropout):
+    """Scales in use, as the paper of 2014 did first."""
+
+    def forward(self, x):
+        self.share = self.draw(x) if self.training else 1 - self.p
+        return self.share * x
+
+    def backward(self, grad_y):
+        return self.share * grad_y
 
 
-def still_in_place(model, x, target, eps, box):
-    first = gradient(model, x, target)
-    x += eps / 4 * first / size(first)
-    moved = x.clamp(*box)
-    for _ in range(9):
-        g = gradient(model, moved, target)
-        change = moved + eps / 4 * g / size(g) - x
-        moved = (x + torch.where(size(change) > eps, eps * change / size(change), change)).clamp(*box)
-    return moved
+class WithoutScale(stub.Dropout):
+    def forward(self, x):
+        self.mask = torch.ones_like(x)
+        if self.training:
+            self.mask = self.draw(x)
+        return x * self.mask
 
 
-def no_way_back(model, x, target, eps, box):
-    moved = x.clone()
-    for _ in range(10):
-        before = moved.clone()
-        g = gradient(model, moved, target)
-        change = moved + eps / 4 * g / size(g) - before
-        moved = (before + change * torch.clamp(eps / size(change), max=1)).clamp(*box)
-    return moved
+class NoMode(stub.Dropout):
+    def forward(self, x):
+        drawn = self.draw(x)
+        self.mask = drawn / (1 - self.p)
+        return torch.where(drawn == 1, x / (1 - self.p), torch.zeros_like(x))
 
 
-def to_the_edge(model, x, target, eps, box):
-    moved = x.clone()
-    for _ in range(10):
-        g = gradient(model, moved, target)
-        change = moved + eps / 4 * g / size(g) - x
-        moved = (x + eps * change / size(change)).clamp(*box)
-    return moved
+class EarlyReturn(stub.Dropout):
+    def forward(self, x):
+        if not self.training:
+            return x
+        self.mask = self.draw(x) / (1 - self.p)
+        return x * self.mask
 
 
-def pixel_by_pixel(model, x, target, eps, box):
-    moved = x.clone()
-    for _ in range(10):
-        g = gradient(model, moved, target)
-        moved = torch.clamp(moved + eps / 4 * g / size(g), x - eps, x + eps).clamp(*box)
-    return moved
+class Divided(stub.Dropout):
+    def forward(self, x):
+        self.mask = self.draw(x) if self.training else torch.ones_like(x)
+        self.mask /= 1 - self.p
+        return self.mask * x
 
 
-def once_at_the_end(model, x, target, eps, box):
-    moved = x.clone()
-    for _ in range(10):
-        g = gradient(model, moved, target)
-        moved = (moved + eps / 4 * g / size(g)).clamp(*box)
-    change = moved - x
-    return x + change * (eps / size(change)).clamp(max=1)
+class NoGradientInUse(stub.Dropout):
+    def forward(self, x):
+        if self.training:
+            return super().forward(x)
+        self.mask = torch.zeros_like(x)
+        return x * 1
 
 
-RIGHT = [copied, only_the_change]
+RIGHT = [TwoRoads, NumberAsMask]
 WRONG = [
-    ("input changed in place", still_in_place),
-    ("measured from the last place", no_way_back),
-    ("always out to the edge", to_the_edge),
-    ("each pixel bounded", pixel_by_pixel),
-    ("", once_at_the_end),
+    ("scaled in training and in use", StillBoth),
+    ("scaled in use, not in training", FirstPaper),
+    ("never scaled", WithoutScale),
+    ("active in use", NoMode),
+    ("backward in use takes the mask of training", EarlyReturn),
+    ("enlarged in use, too", Divided),
+    ("", NoGradientInUse),
 ]

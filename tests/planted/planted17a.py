@@ -1,98 +1,78 @@
 """Answers to exercise 17a as learners write them."""
 
 import torch
-
-from lessons.exercises.exercise17a_low_rank import LowRank as Stub
-from lessons.lesson04_layers import Linear
+from torch import Tensor
 
 
-class Merged(Stub):
-    """One product with W + s · U D; the chain rule runs through the merged weight."""
-
-    def forward(self, x):
-        self.x = x
-        self.merged = self.frozen.params["weight"] + self.scale * self.params["up"] @ self.params["down"]
-        return torch.einsum("bi,oi->bo", x, self.merged) + self.frozen.params["bias"]
-
-    def backward(self, grad_y):
-        grad_merged = torch.einsum("bo,bi->oi", grad_y, self.x)
-        self.grads = {
-            "down": self.scale * self.params["up"].T @ grad_merged,
-            "up": self.scale * grad_merged @ self.params["down"].T,
-        }
-        return grad_y @ self.merged
+def row_by_row(logits: Tensor, target: Tensor) -> Tensor:
+    hits = [0] * logits.shape[1]
+    for row, right in zip(logits.tolist(), target.tolist(), strict=True):
+        place = sorted(row, reverse=True).index(row[right])
+        for k in range(place, len(row)):
+            hits[k] += 1
+    return torch.tensor(hits, dtype=logits.dtype) / len(target)
 
 
-class TwoLayers(Stub):
-    """Two of lesson 04's layers, with their biases at 0."""
-
-    def forward(self, x):
-        rank, n_in = self.params["down"].shape
-        self.first, self.second = Linear(n_in, rank), Linear(rank, len(self.params["up"]))
-        self.first.params = {"weight": self.params["down"], "bias": torch.zeros(rank)}
-        self.second.params = {"weight": self.params["up"], "bias": torch.zeros(len(self.params["up"]))}
-        return self.frozen.forward(x) + self.second.forward(self.first.forward(x)) * self.scale
-
-    def backward(self, grad_y):
-        grad_x = self.first.backward(self.second.backward(self.scale * grad_y))
-        self.grads = {"down": self.first.grads["weight"], "up": self.second.grads["weight"]}
-        return grad_x + grad_y @ self.frozen.params["weight"]
+def added_up(logits: Tensor, target: Tensor) -> Tensor:
+    at_place = logits.argsort(1, descending=True) == target[:, None]
+    return at_place.to(logits.dtype).cumsum(1).mean(0)
 
 
-class NoScale(TwoLayers):
-    def backward(self, grad_y):
-        down, up = self.params["down"], self.params["up"]
-        self.grads = {"up": grad_y.T @ (self.first.x @ down.T), "down": (grad_y @ up).T @ self.first.x}
-        return grad_y @ (self.frozen.params["weight"] + up @ down)
+def counted_itself_out(logits: Tensor, target: Tensor) -> Tensor:
+    before = torch.stack([(row > row[t]).sum() for row, t in zip(logits, target, strict=True)])
+    return torch.stack([(before <= k).sum() / len(target) for k in range(1, logits.shape[1] + 1)])
 
 
-class AdapterOnly(TwoLayers):
-    def backward(self, grad_y):
-        grad_x = self.first.backward(self.second.backward(self.scale * grad_y))
-        self.grads = {"down": self.first.grads["weight"], "up": self.second.grads["weight"]}
-        return grad_x
+def sorted_upwards(logits: Tensor, target: Tensor) -> Tensor:
+    at_place = logits.argsort(1) == target[:, None]
+    return at_place.to(logits.dtype).cumsum(1).mean(0)
 
 
-class FrozenOnly(Merged):
-    def backward(self, grad_y):
-        super().backward(grad_y)
-        return torch.einsum("bo,oi->bi", grad_y, self.frozen.params["weight"])
+def did_not_add_up(logits: Tensor, target: Tensor) -> Tensor:
+    at_place = logits.argsort(1, descending=True) == target[:, None]
+    return at_place.to(logits.dtype).mean(0)
 
 
-class AllOfIt(Merged):
-    def forward(self, x):
-        self.frozen.forward(x)
-        return super().forward(x)
-
-    def backward(self, grad_y):
-        self.frozen.backward_params(grad_y)
-        return super().backward(grad_y)
+def counted(logits: Tensor, target: Tensor) -> Tensor:
+    at_place = logits.argsort(1, descending=True) == target[:, None]
+    return at_place.to(logits.dtype).cumsum(1).sum(0)
 
 
-class Collects(Merged):
-    def backward(self, grad_y):
-        old = dict(self.grads)
-        grad_x = super().backward(grad_y)
-        for name in old:
-            self.grads[name] = self.grads[name] + old[name]
-        return grad_x
+def in_float32(logits: Tensor, target: Tensor) -> Tensor:
+    at_place = logits.argsort(1, descending=True) == target[:, None]
+    return at_place.cumsum(1).float().mean(0)
 
 
-class IntoTheWeight(Merged):
-    """Merges for good: every forward pass adds the adapter once more."""
+def crossed_out(logits: Tensor, target: Tensor) -> Tensor:
+    found, hits = torch.zeros(len(target), dtype=torch.bool), []
+    for _ in range(logits.shape[1]):
+        best = logits.argmax(1)
+        found = found | (best == target)
+        hits.append(found.to(logits.dtype).mean())
+        logits[torch.arange(len(best)), best] = -1e9
+    return torch.stack(hits)
 
-    def forward(self, x):
-        y = super().forward(x)
-        self.frozen.params["weight"].copy_(self.merged)
-        return y
+
+def subtracted_in_place(logits: Tensor, target: Tensor) -> Tensor:
+    rows = torch.arange(len(target))
+    logits.sub_(logits[rows, target].clone()[:, None])
+    before = (logits > 0).sum(1)
+    return torch.stack([(before < k).to(logits.dtype).mean() for k in range(1, logits.shape[1] + 1)])
 
 
-RIGHT = [Merged, TwoLayers]
+def mean_over_the_classes(logits: Tensor, target: Tensor) -> Tensor:
+    at_place = logits.argsort(1, descending=True) == target[:, None]
+    return at_place.to(logits.dtype).cumsum(1).sum(0) / logits.shape[1]
+
+
+RIGHT = [row_by_row, added_up]
 WRONG = [
-    ("scale forgotten in backward", NoScale),
-    ("frozen path missing", AdapterOnly),
-    ("adapter's path missing", FrozenOnly),
-    ("frozen gradients computed", AllOfIt),
-    ("gradient not reset", Collects),
-    ("", IntoTheWeight),
+    ("one place too many", counted_itself_out),
+    ("smallest instead of largest", sorted_upwards),
+    ("only those at place k, not those before", did_not_add_up),
+    ("mean forgotten", counted),
+    ("dtype lost", in_float32),
+    ("input changed in place", subtracted_in_place),
+    ("", mean_over_the_classes),
+    ("", crossed_out),
 ]

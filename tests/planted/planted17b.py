@@ -1,96 +1,80 @@
 """Answers to exercise 17b as learners write them."""
 
+from itertools import pairwise
+
 import torch
+from torch import Tensor
+
+from lessons.lesson03_activations import ReLU, Tanh
+from lessons.lesson04_layers import Linear, Sequential
 
 
-class Written:
-    """From nothing, with new tensors for the velocities."""
-
-    def __init__(self, params, lr, momentum, decay):
-        self.params, self.lr, self.momentum, self.decay = params, lr, momentum, decay
-        self.velocity = dict.fromkeys(params, 0.0)
-        self.frozen = set()
-
-    def step(self, grads):
-        for name in [n for n in self.params if n not in self.frozen]:
-            self.move(name, grads[name] + self.decay * self.params[name])
-
-    def move(self, name, grad):
-        self.velocity[name] = self.momentum * self.velocity[name] + grad
-        self.params[name] -= self.lr * self.velocity[name]
+class InOneLine(Sequential):
+    def __init__(self, sizes: tuple[int, ...]) -> None:
+        layers = [layer for pair in pairwise(sizes) for layer in (Linear(*pair), ReLU())]
+        layers.pop()
+        super().__init__(*layers)
 
 
-class PutBack(Written):
-    """Lets everything move and undoes it for what is frozen."""
+class WithoutReLUs:
+    """Keeps what every place needs in a list."""
 
-    def step(self, grads):
-        kept = {n: (self.params[n].clone(), self.velocity[n]) for n in self.frozen}
-        for name, param in self.params.items():
-            self.move(name, grads[name] + self.decay * param)
-        for name, (param, velocity) in kept.items():
-            self.params[name].copy_(param)
-            self.velocity[name] = velocity
+    def __init__(self, sizes: tuple[int, ...]) -> None:
+        self.linears = [Linear(n_in, n_out) for n_in, n_out in pairwise(sizes)]
+        self.params = {f"{2 * i}.{n}": p for i, lin in enumerate(self.linears) for n, p in lin.params.items()}
 
+    def forward(self, x: Tensor) -> Tensor:
+        self.open = []
+        for linear in self.linears[:-1]:
+            x = linear.forward(x)
+            self.open.append(x > 0)
+            x = x.clamp(min=0)
+        return self.linears[-1].forward(x)
 
-class Zeroed(Written):
-    def step(self, grads):
-        for name, param in self.params.items():
-            self.move(name, self.decay * param + (0 if name in self.frozen else grads[name]))
-
-
-class OnlyMomentumLeft(Written):
-    def step(self, grads):
-        for name, param in self.params.items():
-            free = name not in self.frozen
-            self.move(name, self.decay * param + grads[name] if free else torch.zeros_like(param))
+    def backward(self, grad: Tensor) -> Tensor:
+        grad = self.linears[-1].backward(grad)
+        for linear, is_open in zip(self.linears[-2::-1], self.open[::-1], strict=True):
+            grad = linear.backward(torch.where(is_open, grad, 0))
+        self.grads = {f"{2 * i}.{n}": g for i, lin in enumerate(self.linears) for n, g in lin.grads.items()}
+        return grad
 
 
-class OnlyDecayLeft(Written):
-    def step(self, grads):
-        super().step(grads)
-        for name in self.frozen:
-            self.params[name] -= self.lr * self.decay * self.params[name]
+class StillShared(WithoutReLUs):
+    def backward(self, grad: Tensor) -> Tensor:
+        self.open = [self.open[-1]] * len(self.open)
+        return super().backward(grad)
 
 
-class StartsAfresh(Written):
-    def step(self, grads):
-        self.velocity.update(dict.fromkeys(self.frozen, 0.0))
-        super().step(grads)
+class ReLUEverywhere(Sequential):
+    def __init__(self, sizes: tuple[int, ...]) -> None:
+        super().__init__(*[layer for pair in pairwise(sizes) for layer in (Linear(*pair), ReLU())])
 
 
-class VelocityFades(Written):
-    def step(self, grads):
-        for name, param in self.params.items():
-            if name in self.frozen:
-                self.velocity[name] = self.momentum * self.velocity[name]
-            else:
-                self.move(name, grads[name] + self.decay * param)
+class LeftItOut(WithoutReLUs):
+    def forward(self, x: Tensor) -> Tensor:
+        self.open = [torch.ones(len(x), 1, dtype=torch.bool) for _ in self.linears[1:]]
+        for linear in self.linears:
+            x = linear.forward(x)
+        return x
 
 
-class NeverFreezes(Written):
-    def step(self, grads):
-        for name, param in self.params.items():
-            self.move(name, grads[name] + self.decay * param)
+class NoSlope(WithoutReLUs):
+    def backward(self, grad: Tensor) -> Tensor:
+        self.open = [torch.ones_like(is_open) for is_open in self.open]
+        return super().backward(grad)
 
 
-class VelocityCollects(Written):
-    """The weight rests, but its velocity goes on collecting gradients."""
-
-    def step(self, grads):
-        kept = {n: self.params[n].clone() for n in self.frozen}
-        for name, param in self.params.items():
-            self.move(name, grads[name] + self.decay * param)
-        for name, param in kept.items():
-            self.params[name].copy_(param)
+class SwitchedToTanh(Sequential):
+    def __init__(self, sizes: tuple[int, ...]) -> None:
+        layers = [layer for pair in pairwise(sizes) for layer in (Linear(*pair), Tanh())]
+        super().__init__(*layers[:-1])
 
 
-RIGHT = [Written, PutBack]
+RIGHT = [InOneLine, WithoutReLUs]
 WRONG = [
-    ("gradient zeroed, parameter not skipped", Zeroed),
-    ("momentum still moves it", OnlyMomentumLeft),
-    ("weight decay still moves it", OnlyDecayLeft),
-    ("velocity lost while frozen", StartsAfresh),
-    ("velocity fades while frozen", VelocityFades),
-    ("frozen names ignored", NeverFreezes),
-    ("", VelocityCollects),
+    ("one ReLU shared by all layers", StillShared),
+    ("ReLU on the logits", ReLUEverywhere),
+    ("activation forgotten", LeftItOut),
+    ("activation derivative missing", NoSlope),
+    ("", SwitchedToTanh),
 ]

@@ -1,100 +1,98 @@
 """Answers to exercise 18a as learners write them."""
 
 import torch
+from torch import Tensor
+from torch.autograd import Function
 
 
-def worker_by_worker(parts):
-    held, history, distance = parts, [parts], 1
-    while distance < len(parts):
-        rows = []
-        for rank in range(len(parts)):
-            partner = rank - distance if (rank // distance) % 2 else rank + distance
-            rows.append(held[rank] + held[partner])
-        held = torch.stack(rows)
-        history.append(held)
-        distance *= 2
-    return history
+def sigmoid(u: Tensor) -> Tensor:
+    return 1 / (1 + torch.exp(-u))
 
 
-def pair_by_pair(parts):
-    held, history, distance = parts.clone(), [parts.clone()], 1
-    while distance < len(parts):
-        for low in range(len(parts)):
-            if not low & distance:
-                both = held[low] + held[low + distance]
-                held[low], held[low + distance] = both, both
-        history.append(held.clone())
-        distance *= 2
-    return history
+def losses(z: Tensor, target: Tensor) -> Tensor:
+    """ln(1 + e^u) without a large e^u."""
+    u = -z * target
+    return u.clamp(min=0) + torch.log(1 + torch.exp(-u.abs()))
 
 
-def too_early(parts):
-    held, history, distance = parts.clone(), [parts], 1
-    while distance < len(parts):
-        for rank, row in enumerate(held):
-            row.add_(held[rank ^ distance])
-        history.append(held.clone())
-        distance *= 2
-    return history
+class Attributes(Function):
+    @staticmethod
+    def forward(ctx, z, target):
+        ctx.slope = -target * sigmoid(-z * target) / target.numel()
+        return losses(z, target).mean()
+
+    @staticmethod
+    def backward(ctx, grad_loss):
+        return grad_loss * ctx.slope, None
 
 
-def always_to_the_right(parts):
-    n, history, distance = len(parts), [parts], 1
-    while distance < n:
-        last = history[-1]
-        history.append(torch.stack([last[rank] + last[(rank - distance) % n] for rank in range(n)]))
-        distance *= 2
-    return history
+class ByProbability(Function):
+    """As (p − yes) / count, lesson 05's slope: the targets 1 and −1 made 1 and 0."""
+
+    @staticmethod
+    def forward(ctx, z, target):
+        ctx.z, ctx.yes = z.clone(), target > 0
+        return losses(z, target).sum() / len(z) / z.shape[1]
+
+    @staticmethod
+    def backward(ctx, grad_loss):
+        p = sigmoid(ctx.z)
+        return torch.where(ctx.yes, p - 1, p) / ctx.z.numel() * grad_loss, None
 
 
-def large_steps_first(parts):
-    history, distance = [parts], len(parts) // 2
-    while distance:
-        last = history[-1]
-        history.append(torch.stack([last[r] + last[r ^ distance] for r in range(len(parts))]))
-        distance //= 2
-    return history
+class ForgotTheMean(Attributes):
+    @staticmethod
+    def backward(ctx, grad_loss):
+        return ctx.slope * len(ctx.slope.flatten()) * grad_loss, None
 
 
-def one_tensor(parts):
-    held, history, distance = parts.clone(), [], 1
-    history.append(held)
-    while distance < len(parts):
-        held += held[[rank ^ distance for rank in range(len(parts))]]
-        history.append(held)
-        distance *= 2
-    return history
+class NothingFromAbove(Attributes):
+    @staticmethod
+    def backward(ctx, grad_loss):
+        return ctx.slope, None
 
 
-def averages(parts):
-    history, distance = [parts], 1
-    while distance < len(parts):
-        last = history[-1]
-        history.append((last + last[[rank ^ distance for rank in range(len(parts))]]) / 2)
-        distance *= 2
-    return history
+class Uphill(ByProbability):
+    @staticmethod
+    def backward(ctx, grad_loss):
+        p = sigmoid(ctx.z)
+        return torch.where(ctx.yes, 1 - p, -p) / ctx.z.numel() * grad_loss, None
 
 
-def replaces(parts):
-    history, distance = [parts], 1
-    while distance < len(parts):
-        history.append(history[-1][[rank ^ distance for rank in range(len(parts))]])
-        distance *= 2
-    return history
+class NoTarget(Function):
+    @staticmethod
+    def forward(ctx, z, target):
+        ctx.u = -z * target
+        return losses(z, target).mean()
+
+    @staticmethod
+    def backward(ctx, grad_loss):
+        return -sigmoid(ctx.u) / ctx.u.numel() * grad_loss, None
 
 
-def never_stops_in_time(parts):
-    history = worker_by_worker(parts)
-    return [*history, 2 * history[-1]]
+class OnTheClass(Function):
+    @staticmethod
+    def forward(ctx, z, target):
+        OnTheClass.slope = -target * sigmoid(-z * target) / target.numel()
+        return losses(z, target).mean()
+
+    @staticmethod
+    def backward(ctx, grad_loss):
+        return grad_loss * OnTheClass.slope, None
 
 
-RIGHT = [worker_by_worker, pair_by_pair]
+class LinearInsteadOfSoft(Attributes):
+    @staticmethod
+    def backward(ctx, grad_loss):
+        return ctx.slope.sign() / ctx.slope.numel() * grad_loss, None
+
+
+RIGHT = [Attributes, ByProbability]
 WRONG = [
-    ("letters opened before all were posted", too_early),
-    ("neighbour in place of partner", always_to_the_right),
-    ("farthest partner first", large_steps_first),
-    ("history not copied", one_tensor),
-    ("mean taken in every turn", averages),
-    ("", replaces),
-    ("", never_stops_in_time),
+    ("mean forgotten", ForgotTheMean),
+    ("upstream gradient ignored", NothingFromAbove),
+    ("sign", Uphill),
+    ("target forgotten in the slope", NoTarget),
+    ("kept beside ctx", OnTheClass),
+    ("", LinearInsteadOfSoft),
 ]

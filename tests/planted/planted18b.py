@@ -1,57 +1,96 @@
 """Answers to exercise 18b as learners write them."""
 
+from math import ceil
+
 import torch
 
-from lessons.exercises.exercise18b_last_batch import gradient
-from lessons.lesson18_machines import ring
+
+class InALoop:
+    """Pointers and lists instead of slices of tensors."""
+
+    def __init__(self, split, batch_size, generator):
+        self.x, self.target = split
+        self.size, self.generator = batch_size, generator
+
+    def __len__(self):
+        return ceil(len(self.x) / self.size)
+
+    def order(self):
+        return torch.randperm(len(self.x), generator=self.generator).tolist()
+
+    def __iter__(self):
+        order, at = self.order(), 0
+        while at < len(order):
+            rows = order[at : at + self.size]
+            at += self.size
+            yield self.x[rows], self.target[rows]
 
 
-def weighted(weigh, finish):
-    """A worker sends its gradient times weigh(share, batch, n); finish(total, batch, n) makes the result."""
+class ShuffledFirst(InALoop):
+    """Shuffles everything, then cuts."""
 
-    def shared(model, x, target, n):
-        rows = []
-        for r in range(n):
-            share, answers = x[r::n], target[r::n]
-            if len(answers) == 0:
-                rows.append(0 * gradient(model, x[:1], target[:1]))
-            else:
-                rows.append(weigh(len(answers), len(x), n) * gradient(model, share, answers))
-        return finish(ring(torch.stack(rows))[0][-1][-1], len(x), n)
-
-    return shared
+    def __iter__(self):
+        order = torch.randperm(len(self.x), generator=self.generator)
+        return iter(list(zip(*(part[order].split(self.size) for part in (self.x, self.target)), strict=True)))
 
 
-def counts_travel_along(model, x, target, n):
-    """Every worker sends its count as one number more: nobody has to know the size of the batch."""
-    rows = []
-    for r in range(n):
-        count = len(target[r::n])
-        row = (
-            gradient(model, x[r::n], target[r::n]) if count else torch.zeros_like(gradient(model, x, target))
-        )
-        rows.append(torch.cat([count * row, torch.tensor([float(count)])]))
-    total = ring(torch.stack(rows))[0][-1][0]
-    return total[:-1] / total[-1]
+class OrderPerBatch(InALoop):
+    def __iter__(self):
+        for at in range(0, len(self.x), self.size):
+            rows = torch.randperm(len(self.x), generator=self.generator)[at:][: self.size]
+            yield self.x.index_select(0, rows), self.target.index_select(0, rows)
 
 
-def equal_shares_only(model, x, target, n):
-    """Leaves out what does not fit."""
-    x, target = x[: len(x) // n * n or None], target[: len(x) // n * n or None]
-    return weighted(lambda share, batch, n: share / batch, lambda total, batch, n: total)(model, x, target, n)
+class DrawnAtConstruction(InALoop):
+    def __init__(self, split, batch_size, generator):
+        super().__init__(split, batch_size, generator)
+        self.drawn = super().order()
+
+    def order(self):
+        return self.drawn
 
 
-RIGHT = [weighted(lambda share, batch, n: share / batch, lambda total, batch, n: total), counts_travel_along]
+class InOrder(InALoop):
+    def __iter__(self):
+        yield from zip(self.x.split(self.size), self.target.split(self.size), strict=True)
+
+
+class WholeBatchesOnly(InALoop):
+    def __iter__(self):
+        order = self.order()
+        for batch in range(len(order) // self.size):
+            rows = [order[self.size * batch + i] for i in range(self.size)]
+            yield self.x[rows], self.target[rows]
+
+
+class Apart(InALoop):
+    def __iter__(self):
+        xs = self.x[self.order()]
+        yield from zip(xs.split(self.size), self.target[self.order()].split(self.size), strict=True)
+
+
+class FilledUp(InALoop):
+    def __iter__(self):
+        order = self.order()
+        for at in range(0, len(order), self.size):
+            rows = [order[i % len(order)] for i in range(at, at + self.size)]
+            yield self.x[rows], self.target[rows]
+
+
+class WithReplacement(InALoop):
+    def __iter__(self):
+        for _ in range(len(self)):
+            rows = torch.randint(len(self.x), (self.size,), generator=self.generator)
+            yield self.x[rows], self.target[rows]
+
+
+RIGHT = [InALoop, ShuffledFirst]
 WRONG = [
-    ("shares weighed alike", weighted(lambda s, b, n: 1 / n, lambda total, b, n: total)),
-    ("mean forgotten", weighted(lambda s, b, n: s, lambda total, b, n: total)),
-    ("mean taken twice", weighted(lambda s, b, n: s / b, lambda total, b, n: total / n)),
-    ("weighted, then divided by the workers", weighted(lambda s, b, n: s, lambda total, b, n: total / n)),
-    ("means added up", weighted(lambda s, b, n: 1, lambda total, b, n: total)),
-    (
-        "all shares counted as the largest",
-        weighted(lambda s, b, n: s, lambda total, b, n: total / (n * ((b + n - 1) // n))),
-    ),
-    ("", weighted(lambda s, b, n: b / s / n, lambda total, b, n: total / n)),
-    ("", equal_shares_only),
+    ("a new order for every batch", OrderPerBatch),
+    ("the same order in every epoch", DrawnAtConstruction),
+    ("never shuffled", InOrder),
+    ("last batch dropped", WholeBatchesOnly),
+    ("pictures and answers shuffled apart", Apart),
+    ("", FilledUp),
+    ("", WithReplacement),
 ]

@@ -2,79 +2,83 @@
 
 import torch
 
-
-def by_examples(weight, velocity, delta, h, lr, momentum, decay):
-    velocity *= momentum
-    for slopes, read in zip(delta, h, strict=True):
-        velocity.addr_(slopes, read, alpha=1 / len(h))
-    velocity.add_(weight, alpha=decay)
-    weight.sub_(velocity, alpha=lr)
+from lessons.lesson19_inside import saliency
 
 
-def decay_first(weight, velocity, delta, h, lr, momentum, decay):
-    velocity.mul_(momentum / decay).add_(weight)
-    torch.addmm(velocity, delta.T, h, beta=decay, alpha=1 / h.shape[0], out=velocity)
-    torch.add(weight, velocity, alpha=-lr, out=weight)
+def slopes(model, x, digit, baseline, weights):
+    """The slopes at baseline · (1 − a) + x · a: (steps, batch, n_in)."""
+    return torch.stack([saliency(model, torch.lerp(baseline.expand_as(x), x, a), digit) for a in weights])
 
 
-def sums(weight, velocity, delta, h, lr, momentum, decay):
-    velocity.mul_(momentum).add_(weight, alpha=decay).addmm_(delta.T, h)
-    weight.sub_(velocity, alpha=lr)
+def middles(steps):
+    return [(2 * i + 1) / (2 * steps) for i in range(steps)]
 
 
-def as_in_the_lesson(weight, velocity, delta, h, lr, momentum, decay):
-    velocity.mul_(momentum).addmm_(delta.T, h, alpha=-lr / len(h)).sub_(weight, alpha=lr * decay)
-    weight.add_(velocity)
+def one_batch(model, x, digit, baseline, steps):
+    a = torch.tensor(middles(steps), dtype=x.dtype)[:, None, None]
+    way = (1 - a) * baseline + a * x
+    slope = saliency(model, way.flatten(0, 1), digit.repeat(steps)).view(way.shape)
+    return torch.einsum("bi,sbi->bi", x - baseline, slope) / steps
 
 
-def never_fades(weight, velocity, delta, h, lr, momentum, decay):
-    velocity.addmm_(delta.T, h, alpha=1 / len(h))
-    velocity.add_(weight, alpha=decay)
-    weight.sub_(velocity, alpha=lr)
+def piece_by_piece(model, x, digit, baseline, steps):
+    result, step = torch.zeros_like(x), (x - baseline) / steps
+    for a in middles(steps):
+        result += step * saliency(model, x - (1 - a) * (x - baseline), digit)
+    return result
 
 
-def like_adamw(weight, velocity, delta, h, lr, momentum, decay):
-    velocity.addmm_(delta.T, h, beta=momentum, alpha=1 / len(h))
-    weight.sub_(weight, alpha=lr * decay).sub_(velocity, alpha=lr)
+def slope_times_moved(model, x, digit, baseline, steps):
+    logits = model.forward(x)
+    return model.backward(torch.eye(logits.shape[1], dtype=x.dtype)[digit]) * (x - baseline)
 
 
-def no_decay(weight, velocity, delta, h, lr, momentum, decay):
-    velocity.addmm_(delta.T, h, beta=momentum, alpha=1 / len(h))
-    weight.sub_(velocity, alpha=lr)
+def total(model, x, digit, baseline, steps):
+    return (x - baseline) * slopes(model, x, digit, baseline, middles(steps)).sum(0)
 
 
-def mean_into_delta(weight, velocity, delta, h, lr, momentum, decay):
-    delta /= len(delta)
-    velocity.addmm_(delta.T, h, beta=momentum).add_(weight, alpha=decay)
-    weight.sub_(velocity, alpha=lr)
+def only_the_mean_slope(model, x, digit, baseline, steps):
+    return slopes(model, x, digit, baseline, middles(steps)).mean(0)
 
 
-def with_a_gradient(weight, velocity, delta, h, lr, momentum, decay):
-    grad = torch.einsum("no,ni->oi", delta, h) / len(h)
-    velocity.copy_(momentum * velocity + grad + decay * weight)
-    weight -= lr * velocity
+def from_black(model, x, digit, baseline, steps):
+    return x * slopes(model, x, digit, torch.zeros_like(baseline), middles(steps)).mean(0)
 
 
-def names_only(weight, velocity, delta, h, lr, momentum, decay):
-    """Gives new tensors to its own names; the caller's stay as they were."""
-    velocity = momentum * velocity + delta.T @ h / len(h) + decay * weight
-    weight = weight - lr * velocity
+def from_the_left(model, x, digit, baseline, steps):
+    return (x - baseline) * slopes(model, x, digit, baseline, [i / steps for i in range(steps)]).mean(0)
 
 
-def running_average(weight, velocity, delta, h, lr, momentum, decay):
-    velocity.addmm_(delta.T, h, beta=momentum, alpha=(1 - momentum) / len(h)).add_(weight, alpha=decay)
-    weight.sub_(velocity, alpha=lr)
+def its_own_answer(model, x, digit, baseline, steps):
+    result = torch.zeros_like(x)
+    for a in middles(steps):
+        point = x * a + baseline * (1 - a)
+        result += saliency(model, point, model.forward(point).max(1).indices) / steps
+    return result * (x - baseline)
 
 
-RIGHT = [by_examples, decay_first]
+def moved_in_place(model, x, digit, baseline, steps):
+    slope = slopes(model, x.clone(), digit, baseline, middles(steps)).mean(0)
+    return x.sub_(baseline) * slope
+
+
+def times_x(model, x, digit, baseline, steps):
+    return x * slopes(model, x, digit, baseline, middles(steps)).mean(0)
+
+
+def from_the_right(model, x, digit, baseline, steps):
+    return (x - baseline) * slopes(model, x, digit, baseline, [(i + 1) / steps for i in range(steps)]).mean(0)
+
+
+RIGHT = [one_batch, piece_by_piece]
 WRONG = [
-    ("mean forgotten", sums),
-    ("learning rate inside the velocity", as_in_the_lesson),
-    ("old velocity kept in full", never_fades),
-    ("weight decay on the wrong side", like_adamw),
-    ("weight decay forgotten", no_decay),
-    ("input changed in place", mean_into_delta),
-    ("gradient stored", with_a_gradient),
-    ("", names_only),
-    ("", running_average),
+    ("slope at x only", slope_times_moved),
+    ("mean forgotten", total),
+    ("distance forgotten", only_the_mean_slope),
+    ("baseline taken for 0", from_black),
+    ("left ends instead of middles", from_the_left),
+    ("digit chosen anew at each point", its_own_answer),
+    ("input changed in place", moved_in_place),
+    ("", times_x),
+    ("", from_the_right),
 ]

@@ -2,97 +2,90 @@
 
 import torch
 
-from lessons.exercises.exercise19b_slow_drift import FastRegression as Stub
-from lessons.lesson19_speed import FastMLP
+from lessons.lesson05_losses import CrossEntropyLoss
 
 
-class GradientsFirst(Stub):
-    """Finds all gradients, then updates: slower, and right."""
-
-    def descend(self, inputs, delta):
-        steps = []
-        for linear, h in zip(self.layers[::-2], inputs[::-1], strict=True):
-            steps.append((linear.params, delta.T @ h, delta.sum(0)))
-            delta = (delta @ linear.params["weight"]) * (h > 0)
-        for params, weight, bias in steps:
-            params["weight"] += weight
-            params["bias"] += bias
+def mean_loss(last, h, target):
+    return CrossEntropyLoss().forward(last.forward(h), target)
 
 
-class LayerByLayer(FastMLP):
-    """Lesson 04's own passes; the loss by hand."""
-
-    def step(self, x, target, lr):
-        difference = self.forward(x) - target
-        self.backward(2 * difference / difference.numel())
-        for name, param in self.params.items():
-            param -= lr * self.grads[name]
-        return (difference**2).mean()
+def masked(last, h, target):
+    losses = [mean_loss(last, h * (torch.arange(h.shape[1]) != unit), target) for unit in range(h.shape[1])]
+    return torch.stack(losses) - mean_loss(last, h, target)
 
 
-class Recursive(Stub):
-    """Every mistake below is a change of one of these four."""
-
-    factor, late, early, gate = 2, False, False, True
-
-    def step(self, x, target, lr):
-        return self.through(0, x, target, lr)[0]
-
-    def count(self, target):
-        return target.numel()
-
-    def through(self, i, h, target, lr):
-        params, last = self.layers[2 * i].params, 2 * i == len(self.layers) - 1
-        y = torch.addmm(params["bias"], h, params["weight"].T)
-        if last:
-            loss, delta = ((y - target) ** 2).mean(), (y - target) * (self.factor / self.count(target))
-        else:
-            y = torch.relu(y)
-            loss, delta = self.through(i + 1, y, target, lr)
-            delta = delta * (y > 0) if self.gate else delta
-        before = params["weight"].clone()
-        read = (h > 0).to(h.dtype) if self.early and i else h
-        params["weight"] -= lr * delta.T @ read
-        params["bias"] -= lr * delta.sum(0)
-        return loss, delta @ (params["weight"] if self.late else before)
+def taken_from_the_logits(last, h, target):
+    """No layer is run again: without unit j, the logits lack h_j times its column of weights."""
+    logits = last.forward(h)
+    lacking = torch.einsum("bj,kj->jbk", h, last.params["weight"])
+    whole = CrossEntropyLoss().forward(logits, target)
+    return torch.stack([CrossEntropyLoss().forward(logits - part, target) - whole for part in lacking])
 
 
-class StillLate(Recursive):
-    late = True
+def put_back_too_early(last, h, target):
+    whole, costs = mean_loss(last, h, target), []
+    for unit in range(h.shape[1]):
+        h[:, : unit + 1] = 0
+        costs.append(mean_loss(last, h, target) - whole)
+    return torch.stack(costs)
 
 
-class Early(Recursive):
-    early = True
+def cloned_once(last, h, target):
+    without, costs = h.clone(), []
+    for unit in range(h.shape[1]):
+        without[:, unit] = 0
+        costs.append(mean_loss(last, without, target) - mean_loss(last, h, target))
+    return torch.stack(costs)
 
 
-class NoGate(Recursive):
-    gate = False
+def only_that_unit(last, h, target):
+    losses = [mean_loss(last, h * (torch.arange(h.shape[1]) == unit), target) for unit in range(h.shape[1])]
+    return torch.stack(losses) - mean_loss(last, h, target)
 
 
-class Uphill(Recursive):
-    factor = -2
+def just_the_losses(last, h, target):
+    return masked(last, h, target) + mean_loss(last, h, target)
 
 
-class HalfAsFast(Recursive):
-    factor = 1
+def the_other_way_round(last, h, target):
+    return mean_loss(last, h, target) - just_the_losses(last, h, target)
 
 
-class PerExample(Recursive):
-    def count(self, target):
-        return len(target)
+def summed(last, h, target):
+    criterion, costs = CrossEntropyLoss("sum"), []
+    for unit in range(h.shape[1]):
+        without = h.clone()
+        without[:, unit] = 0
+        loss = criterion.forward(last.forward(without), target)
+        costs.append(loss - criterion.forward(last.forward(h), target))
+    return torch.stack(costs)
 
 
-class FourTimes(Recursive):
-    factor = 4
+def set_to_its_mean(last, h, target):
+    costs = []
+    for unit in range(h.shape[1]):
+        without = h.clone()
+        without[:, unit] = h[:, unit].mean() / 2
+        costs.append(mean_loss(last, without, target) - mean_loss(last, h, target))
+    return torch.stack(costs)
 
 
-RIGHT = [GradientsFirst, LayerByLayer, Recursive]
+def switched_off_in_the_weights(last, h, target):
+    whole, costs = mean_loss(last, h, target), []
+    for unit in range(h.shape[1]):
+        last.params["weight"][:, unit] = 0
+        costs.append(mean_loss(last, h, target) - whole)
+    return torch.stack(costs)
+
+
+RIGHT = [masked, taken_from_the_logits]
 WRONG = [
-    ("weight updated before the slope went down", StillLate),
-    ("output turned into its slope too early", Early),
-    ("activation derivative missing", NoGate),
-    ("sign", Uphill),
-    ("factor 2 forgotten", HalfAsFast),
-    ("mean over the examples only", PerExample),
-    ("", FourTimes),
+    ("input changed in place", put_back_too_early),
+    ("units not switched on again", cloned_once),
+    ("all others silenced", only_that_unit),
+    ("loss instead of its rise", just_the_losses),
+    ("sign", the_other_way_round),
+    ("mean forgotten", summed),
+    ("", set_to_its_mean),
+    ("", switched_off_in_the_weights),
 ]

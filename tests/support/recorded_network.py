@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lessons.lesson13_mnist import SIZES
-from lessons.lesson19_speed import FastMLP
+from lessons.lesson17_mnist import SIZES
+from lessons.lesson24_speed import FastMLP
 from models.jobs.reader import trained
 from models.networks.torch_nn import MLP
 

@@ -59,10 +59,10 @@ class Known:
 
 KNOWN = (
     # A `Value` holds one Python number. `math` raises where a tensor becomes infinite.
-    Known(8, "numbers: .*", "only ours raises OverflowError.*", infinite=True),
+    Known(9, "numbers: .*", "only ours raises OverflowError.*", infinite=True),
     # Weights overflow. A neuron that is off sends grad · 0, nan where grad is infinite; PyTorch writes 0.
     Known(
-        19,
+        24,
         "(two|four) layers",
         r"(loss_\d+|\d\.\w+): (worse|other) than torch where not finite; ours nan.*",
         kind="huge|logits",
