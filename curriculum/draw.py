@@ -12,6 +12,10 @@ from matplotlib.figure import Figure
 SCRATCH = "#d1495b"
 TORCH = "#00798c"
 LARGEST_SVG = 300_000  # characters
+POSITIVE = "#2b6cb0"  # weights, inputs and differences above zero
+NEGATIVE = "#d9822b"  # and below
+GRADIENT = "#f2c14e"  # what flows back; black is written on it
+DATA = "#2e4057"
 OTHER = ("#edae49", "#6a4c93", "#66a182", "#2e4057")
 
 
