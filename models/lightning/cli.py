@@ -33,7 +33,7 @@ from models.lightning.checkpoint import KeepLast, SafeCheckpoints, last_step
 from models.lightning.data import MNISTDataModule
 from models.lightning.log import OF_VALIDATION, LearningRates, LogRun, logger_of_new_run, logger_of_run
 from models.lightning.module import MLPModule
-from models.lightning.trainer import TRAINER_DEFAULTS, ManifestWriter, PredictionWriter
+from models.lightning.trainer import TRAINER_DEFAULTS, DigitsTrainer, ManifestWriter, PredictionWriter
 from models.lightning.weights import fill, load_weights, sizes_of
 from models.records import manifest
 from models.records.folder import RunFolder
@@ -93,6 +93,7 @@ class DigitsCLI(LightningCLI):
             MNISTDataModule,
             seed_everything_default=0,
             save_config_kwargs={"overwrite": True},
+            trainer_class=DigitsTrainer,
             trainer_defaults=TRAINER_DEFAULTS,
             parser_kwargs=parser_options | dict.fromkeys(self.subcommands(), parser_options),
         )

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,35 @@ TRAINER_DEFAULTS = {
     "devices": 1,
     "enable_model_summary": False,
 }
+
+
+class DigitsTrainer(L.Trainer):
+    """Lightning's Trainer, whose limits keep 1 (one batch) and 1.0 (all of them) apart on the command line.
+
+    A word becomes the first type that can read it. `typing` keeps one object for Union[int, float] and
+    Union[float, int], whichever was written first in the process; `int | float` is as it stands.
+    """
+
+    def __init__(
+        self,
+        *,
+        limit_train_batches: int | float | None = None,
+        limit_val_batches: int | float | None = None,
+        limit_test_batches: int | float | None = None,
+        limit_predict_batches: int | float | None = None,
+        overfit_batches: int | float = 0.0,
+        val_check_interval: int | float | str | timedelta | dict[str, int] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            limit_train_batches=limit_train_batches,
+            limit_val_batches=limit_val_batches,
+            limit_test_batches=limit_test_batches,
+            limit_predict_batches=limit_predict_batches,
+            overfit_batches=overfit_batches,
+            val_check_interval=val_check_interval,
+            **options,
+        )
 
 
 def plain_trainer(epochs: int, callbacks: list[Any], logger: Any = False, device: str = "cpu") -> L.Trainer:

@@ -412,6 +412,15 @@ def test_overfitting_takes_the_same_batch_in_every_pass() -> None:
     assert len(set(losses)) == 1
 
 
+def test_one_batch_is_not_all_batches(tmp_path: Path) -> None:
+    """In a process of its own: what was imported before had decided which type a word is read as first."""
+    of_share = [f"limit_{part}_batches" for part in ("train", "val", "test", "predict")]
+    options = [*of_share, "overfit_batches", "val_check_interval"]
+    words = [word for option in options for word in (f"--trainer.{option}", "1")]
+    trainer = yaml.safe_load(curriculum("fit", *words, "--print_config", cwd=tmp_path).stdout)["trainer"]
+    assert {option: repr(trainer[option]) for option in options} == dict.fromkeys(options, "1")
+
+
 @pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])
 def test_both_engines_take_bfloat16(precision: str) -> None:
     """Eight bits: three digits and a little; so many steps later the losses are still alike."""
