@@ -49,7 +49,7 @@ run: $(STAMP)
 
 # The lessons as pages to read, in the folder site/.
 site: $(STAMP)
-	$(BIN)/curriculum site
+	$(BIN)/curriculum site $(if $(REPOSITORY),--repository $(REPOSITORY))
 
 test: $(STAMP)
 	$(PYTEST)

@@ -18,6 +18,9 @@ def site(
         bool, typer.Option("--run/--no-run", help="Run the cells, for tables and figures.")
     ] = True,
     lessons: Annotated[str, typer.Option(help="Numbers or names, as in 1,5; all by default.")] = "all",
+    repository: Annotated[
+        str | None, typer.Option(help="Address from which notebooks on Colab install the lessons.")
+    ] = None,
     serve: Annotated[
         bool, typer.Option("--serve", help="Then show it on this machine, until Ctrl-C.")
     ] = False,
@@ -26,7 +29,7 @@ def site(
     chosen = _chosen(lessons)
     from curriculum.site.build import build
 
-    first = build(chosen, out, run)
+    first = build(chosen, out, run, repository=repository)
     print(f"open: {first.resolve().as_uri()}")
     if serve:
         _serve(out)

@@ -13,10 +13,10 @@ import torch
 
 from curriculum.discover import FOLDER, Lesson
 from curriculum.pair import Case, Difference, Pair, differences
+from curriculum.site.extension import DOCUMENTATION
 
 FENCE = "```"
 TORCH = Path(torch.__file__).parent
-DOCUMENTATION = "https://docs.pytorch.org/docs/stable/generated/"
 # Where in torch the names that users know lie, and what documentation calls that place.
 PLACES = {
     "nn/modules": "torch.nn",
@@ -24,13 +24,26 @@ PLACES = {
     "nn/init.py": "torch.nn.init",
     "optim": "torch.optim",
 }
+# On a phone one side is shown at a time; the style sheet does it.
+CHOICE = """<fieldset class="choice"><legend>Show</legend>
+<label><input type="radio" name="{name}" checked>By hand</label>
+<label><input type="radio" name="{name}">PyTorch</label></fieldset>"""
 INNER = {"Module", "Optimizer", "LRScheduler", "Sequential"}  # whatever is used, these are, too
 
 
-def beside(lesson: Lesson) -> str:
-    """The page: for each piece its two codes and, below, every result of every pair with its difference."""
+def beside(lesson: Lesson) -> tuple[str, dict[str, dict[str, Any]]]:
+    """Run the lesson's pairs.
+
+    Returns:
+        The page: for each piece its two codes and, below, every result of every pair with its difference.
+        And for the reference: the name of each piece → the pairs that run it, and its twin in PyTorch.
+    """
     case = Case()
     runs = [_Run.of(pair, case) for pair in lesson.pairs()]
+    return _page(lesson, runs), _proofs(lesson, runs)
+
+
+def _page(lesson: Lesson, runs: list["_Run"]) -> str:
     parts = [f"# Scratch beside PyTorch: {lesson.title}", ""]
     parts += [
         f"[Lesson {lesson.number:02}]({lesson.path.name}) has {len(runs)} pairs. Each ran for this page, "
@@ -42,6 +55,20 @@ def beside(lesson: Lesson) -> str:
     for run in runs:
         parts += [f"## {run.pair.name}", "", *run.code(lesson, shown), *run.table(), ""]
     return "\n".join(parts)
+
+
+def _proofs(lesson: Lesson, runs: list["_Run"]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for run in runs:
+        twins = {name.rpartition(".")[2]: name for name in _names_in_torch(run.theirs)}
+        for path, name in _pieces(run.ours):
+            if path == lesson.path:
+                piece = found.setdefault(name, {"pairs": [], "twin": None})
+                piece["pairs"].append(run.pair.name)
+                piece["twin"] = piece["twin"] or twins.get(name)
+    for piece in found.values():
+        piece["pairs"] = list(dict.fromkeys(piece["pairs"]))
+    return found
 
 
 class _Run:
@@ -63,7 +90,7 @@ class _Run:
 
     def table(self) -> Iterator[str]:
         """Every result by name with its largest difference; those of many steps are one row."""
-        yield "| result | largest difference | |"
+        yield "| result | largest difference | verdict |"
         yield "|---|---|---|"
         for of_steps, group in itertools.groupby(self.found, _without_step):
             results = list(group)
@@ -83,8 +110,14 @@ class _Run:
         shown.update(ours, theirs)
         others = sorted({f"`{name}`" for path, name in ours if path != lesson.path})
         known = [f"[`{name}`]({DOCUMENTATION}{name}.html)" for name in _names_in_torch(self.theirs)]
+        if left and not right:
+            right = _own_lines(self.pair.run_torch, lesson) or list(
+                map(_as_called, _names_in_torch(self.theirs))
+            )
         if left or right:
             yield "::::{div} " + ("beside" if left and right else "below")
+            if left and right:
+                yield from (f"{FENCE}{{raw}} html", CHOICE.format(name=f"side{len(shown)}"), FENCE)
             yield from _column("By hand", left, others and f"From earlier lessons: {', '.join(others)}.")
             yield from _column("PyTorch", right, known and ", ".join(known))
             yield "::::"
@@ -139,6 +172,23 @@ def _source(piece: tuple[Path, str]) -> str:
     """The code of a class or function, without decorators that only tests need."""
     path, name = piece
     return inspect.getsource(getattr(sys.modules[f"lessons.{path.stem}"], name))
+
+
+def _own_lines(function: Callable[[Case], Any], lesson: Lesson) -> list[str]:
+    """The code of a pair's side that the lesson itself defines by name: how PyTorch's piece is used."""
+    named = inspect.isfunction(function) and function.__name__ != "<lambda>"
+    if not named or Path(function.__code__.co_filename) != lesson.path:
+        return []
+    return [inspect.getsource(function)]
+
+
+def _as_called(name: str) -> str:
+    """A piece of torch with the options that it takes; its gradient is autograd's."""
+    place, _, last = name.removeprefix("torch.").rpartition(".")
+    piece: Any = torch
+    for part in [*place.split("."), last]:
+        piece = getattr(piece, part)
+    return f"{name}{inspect.signature(piece)}"
 
 
 def _names_in_torch(seen: set[CodeType]) -> list[str]:

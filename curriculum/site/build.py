@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import importlib.util
+import json
 import logging
 import sys
 from collections.abc import Sequence
@@ -19,13 +20,16 @@ KIT = Path(__file__).parents[1]
 CACHE = platformdirs.user_cache_path("scratch-to-mnist", appauthor=False) / "site"
 
 
-def build(lessons: Sequence[Lesson], out: Path, run: bool, cache: Path = CACHE) -> Path:
+def build(
+    lessons: Sequence[Lesson], out: Path, run: bool, cache: Path = CACHE, repository: str | None = None
+) -> Path:
     """Write the site into `out`. Returns its first page.
 
     Args:
         lessons: those that it shows.
         run: whether cells are run, so that tables and figures stand in their places.
         cache: what is kept for the next build: results of cells, and what Sphinx has read.
+        repository: its address, from which notebooks on Colab and Kaggle install the lessons.
 
     Raises:
         UserError: a package is missing, a folder cannot be written to, or Sphinx has found a fault.
@@ -33,8 +37,8 @@ def build(lessons: Sequence[Lesson], out: Path, run: bool, cache: Path = CACHE) 
     _refuse_without_packages()
     if not (FOLDER.parent / "README.md").exists():
         raise UserError("the site is made of a checkout: README.md is not here; git clone it, and run there")
-    from curriculum.authoring.notebooks import convert
-    from curriculum.site.pages import write_pages
+    from curriculum.site.pages import show_pictures, write_pages
+    from curriculum.site.published import publish
 
     source = cache / "source"
     try:
@@ -43,12 +47,14 @@ def build(lessons: Sequence[Lesson], out: Path, run: bool, cache: Path = CACHE) 
         write_whole(out / ".nojekyll", "")  # for GitHub Pages: folders that begin with _ are meant
         _copy_lessons(source, lessons)
         write_pages(source, lessons)
-        _write_comparisons(source, lessons, cache / f"compared-{key_of_code()}" if run else None)
-        for lesson in lessons:
-            convert(lesson, out / "notebooks")
+        kept = cache / f"compared-{key_of_code()}" if run else None
+        _write_comparisons(source, lessons, kept)
+        cells = cache / f"cells-{key_of_code()}"
+        _sphinx(source, out, cache, cells if run else None, kept)
+        show_pictures(out, lessons)
+        publish(lessons, out / "notebooks", cells if run else None, repository)
     except OSError as error:
         raise UserError(f"cannot write the site ({error}); choose another folder with --out DIR") from error
-    _sphinx(source, out, cache, run)
     return out / "index.html"
 
 
@@ -83,21 +89,25 @@ def _write_comparisons(source: Path, lessons: Sequence[Lesson], kept: Path | Non
                 from curriculum.site.beside import beside  # imports torch
 
                 kept.mkdir(parents=True, exist_ok=True)
-                write_whole(page, beside(lesson))
+                text, proofs = beside(lesson)
+                write_whole(page.with_suffix(".json"), json.dumps(proofs))
+                write_whole(page, text)
             text = page.read_text(encoding="utf-8")
         write_if_new(source / f"compare{lesson.number:02}.md", text)
 
 
-def _sphinx(source: Path, out: Path, cache: Path, run: bool) -> None:
+def _sphinx(source: Path, out: Path, cache: Path, cells: Path | None, kept: Path | None) -> None:
+    """`cells`, `kept`: where their results, and those of the pairs, are kept, if they are run."""
     from sphinx.cmd.build import build_main
 
-    settings = {
-        "nb_execution_mode": "cache" if run else "off",
-        "nb_execution_cache_path": str(cache / f"cells-{key_of_code()}"),
-    }
+    settings = {"nb_execution_mode": "off"}
+    if cells is not None:
+        settings = {"nb_execution_mode": "cache", "nb_execution_cache_path": str(cells)}
+    if kept is not None:
+        settings["proofs"] = str(kept)
     logging.getLogger("traitlets").setLevel(logging.WARNING)  # a line for every notebook, of many parts
     words = ["-W", "--keep-going", "-j", "2", "-b", "html", "-c", str(Path(__file__).parent)]
-    words += ["-d", str(cache / ("pages" if run else "pages-not-run"))]
+    words += ["-d", str(cache / ("pages-not-run" if cells is None else "pages"))]
     for name, value in settings.items():
         words += ["-D", f"{name}={value}"]
     if build_main([*words, str(source), str(out)]):

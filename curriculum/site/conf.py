@@ -13,6 +13,7 @@ html_theme = "furo"
 html_title = project
 html_static_path = ["static"]
 html_css_files = ["style.css"]
+html_js_files = ["scroll.js"]
 html_show_sphinx = False
 html_copy_source = False
 html_show_sourcelink = False

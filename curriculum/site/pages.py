@@ -10,6 +10,13 @@ from curriculum.discover import FOLDER, Lesson
 ROOT = FOLDER.parent
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)#:]+)\)")  # within the repository; with ! a picture
 FENCE = "```"
+NETWORKS = (
+    "models.networks.scratch",
+    "models.networks.torch_nn",
+    "models.networks.engine",
+    "models.lightning.module",
+    "models.lightning.data",
+)
 START = """# From scratch to MNIST
 
 {lead}
@@ -33,6 +40,8 @@ START = """# From scratch to MNIST
 
 {others}
 """
+# Where a lesson's picture comes on the start page, once the lesson has been built.
+THUMB = '<span class="thumb" data-lesson="{lesson}">{picture}</span>'
 BESIDE = """# Scratch beside PyTorch
 
 Every piece of the lessons is built twice, and both are run on the same inputs. Each page shows the two codes
@@ -69,6 +78,18 @@ def write_pages(source: Path, lessons: Sequence[Lesson]) -> None:
         write_if_new(source / f"{name}.md", _with_links(text, shown))
 
 
+def show_pictures(out: Path, lessons: Sequence[Lesson]) -> None:
+    """Put each lesson's first figure beside its title on the start page."""
+    index = out / "index.html"
+    text = index.read_text(encoding="utf-8")
+    for lesson in lessons:
+        built = (out / f"{lesson.path.stem}.html").read_text(encoding="utf-8")
+        found = re.search(r'<img [^>]*src="_images/[^>]*>', built)
+        empty = re.escape(THUMB).replace(r"\{lesson\}", lesson.path.stem).replace(r"\{picture\}", ".*?")
+        text = re.sub(empty, THUMB.format(lesson=lesson.path.stem, picture=found[0] if found else ""), text)
+    write_if_new(index, text)
+
+
 def write_if_new(path: Path, text: str) -> None:
     """Leave a file alone that says the same already: Sphinx goes by its time."""
     if not path.exists() or path.read_text(encoding="utf-8") != text:
@@ -77,12 +98,14 @@ def write_if_new(path: Path, text: str) -> None:
 
 def _start(readme: str, lessons: Sequence[Lesson]) -> str:
     steps = [
-        f"{lesson.number}. [{lesson.title}]({lesson.path.name}) · {lesson.question} *{lesson.minutes} min*"
+        f"- {THUMB.format(lesson=lesson.path.stem, picture='')} "
+        f"**{lesson.number:02} · [{lesson.title}]({lesson.path.name})** <br> "
+        f"{lesson.question} *{lesson.minutes} min*"
         for lesson in lessons
     ]
     return START.format(
         lead=readme.split("\n\n")[1],
-        path="\n".join(steps),
+        path="\n".join([":::{div} path", "", *steps, ":::"]),
         lessons=_toctree("Lessons", [lesson.path.stem for lesson in lessons]),
         others=_toctree("Beside the lessons", ["beside", "words", "ideas", "runs", "teachers", "reference"]),
     )
@@ -126,11 +149,14 @@ def _reference(lessons: Sequence[Lesson]) -> str:
     parts = [
         "# Reference",
         "",
-        "What the lessons define, in their order.",
+        "What the lessons define, in their order, and the networks that `curriculum mnist` trains.",
         "",
     ]
     for lesson in lessons:
         parts += [f"## Lesson {lesson.number:02} · {lesson.title}", "", f"[The lesson]({lesson.path.name}), "]
         parts += [f"[beside PyTorch](compare{lesson.number:02}.md)", "", f"{FENCE}{{eval-rst}}"]
         parts += [f".. automodule:: {lesson.module_name}", "   :members:", "   :undoc-members:", FENCE, ""]
+    parts += ["## Networks", ""]
+    for module in NETWORKS:
+        parts += [f"{FENCE}{{eval-rst}}", f".. automodule:: {module}", "   :members:", FENCE, ""]
     return "\n".join(parts)

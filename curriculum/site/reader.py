@@ -15,17 +15,23 @@ LESSON = re.compile(r"# Lesson (\d\d) · ")
 
 
 def read(text: str) -> Any:
-    """The lesson, with code folded that is not its subject, and with what one can do next below it.
+    """The lesson with what one can do next below it.
 
     Args:
         text: a lesson in percent format.
     """
-    notebook = jupytext.reads(text, fmt="py:percent")
+    notebook = folded(text)
     found = LESSON.search(text)
     if found:
         notebook.cells.append(nbformat.v4.new_markdown_cell(what_next(int(found[1]))))
+    return notebook
+
+
+def folded(text: str) -> Any:
+    """The lesson as a notebook whose code is folded where it is not the lesson's subject."""
+    notebook = jupytext.reads(text, fmt="py:percent")
     for cell in notebook.cells:
-        if cell.cell_type == "code" and is_aside(cell.source):
+        if cell.cell_type == "code" and is_aside(cell.source) and FOLDED not in cell.metadata.get("tags", []):
             cell.metadata.setdefault("tags", []).append(FOLDED)
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     return notebook
@@ -41,7 +47,11 @@ def what_next(number: int) -> str:
         for exercise in exercises()
         if exercise.lesson == number
     ]
-    table = ["| exercise | | | minutes | when you have written it |", "|---|---|---|---|---|", *rows]
+    table = [
+        "| exercise | what | how hard | minutes | when you have written it |",
+        "|---|---|---|---|---|",
+        *rows,
+    ]
     practice = ["`curriculum start` hands them out.", "", *table, ""] if rows else []
     return "\n".join(
         [
