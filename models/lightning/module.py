@@ -15,7 +15,7 @@ from curriculum.data import DIGITS
 from lessons.lesson05_losses import CrossEntropyLoss
 from lessons.lesson11_training import linear_decay
 from lessons.lesson12_optimizers import cosine, one_cycle
-from lessons.lesson14_depth import kaiming_normal_, kaiming_uniform_, xavier_normal_, xavier_uniform_
+from lessons.lesson14_initialization import kaiming_normal_, kaiming_uniform_, xavier_normal_, xavier_uniform_
 from lessons.lesson18_lightning import TorchBridge
 from models.lightning.data import MNISTDataModule, ShareOfBatches
 from models.networks import scratch, torch_nn

@@ -13,7 +13,7 @@ from lessons.lesson01_neuron import Sigmoid
 from lessons.lesson03_activations import GELU, ReLU, SiLU, Tanh
 from lessons.lesson04_layers import Linear
 from lessons.lesson05_losses import BCEWithLogitsLoss, MSELoss
-from lessons.lesson14_depth import BatchNorm1d
+from lessons.lesson15_normalization import BatchNorm1d
 from lessons.lesson16_overfitting import Dropout
 from lessons.lesson17_mnist import scratch_step
 

@@ -1,41 +1,50 @@
-"""The numbers that lesson 14 states, and the compositions that are too long for its text."""
+"""The numbers that lesson 14 states."""
 
-import functools
+import itertools
 import math
 from itertools import pairwise
-from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from curriculum.data import load
-from curriculum.pair import Case, Pair, compare, layer_pair, training_pair
-from lessons import lesson14_depth as lesson
-from lessons.lesson04_layers import Linear
+from curriculum.pair import Case
+from lessons import lesson14_initialization as lesson
+from lessons.lesson01_neuron import Sigmoid
+from lessons.lesson03_activations import ReLU
 from lessons.lesson05_losses import CrossEntropyLoss
-from lessons.lesson07_descent import SGD
-from lessons.lesson11_training import train_step
+from lessons.lesson07_descent import loss_and_grads
 from tests.support.lessons import shown
 
-NORMS = [(lesson.BatchNorm1d, nn.BatchNorm1d), (lesson.LayerNorm, nn.LayerNorm)]
+SEEDS = range(6)
 
 
-def torch_deep(norm: Any, sizes: tuple[int, int, int], depth: int = 10) -> nn.Sequential:
-    """The lesson's `deep` with norm and residual connections, in PyTorch, under the same names."""
-    n_in, width, n_out = sizes
-    blocks = [nn.Sequential(nn.Linear(width, width), norm(width), nn.ReLU()) for _ in range(depth - 2)]
-    return nn.Sequential(nn.Linear(n_in, width), *map(lesson.TorchResidual, blocks), nn.Linear(width, n_out))
+def gradients(activation: type, init: lesson.Any, seed: int) -> list[float]:
+    """The lengths of the 50 layers' gradients, in float64."""
+    x, target = load("digits").train
+    with Case().defaults():
+        network = lesson.stack(activation, init, lesson.sizes_of(50), seed)
+        grads = loss_and_grads(network, CrossEntropyLoss(), x[:128].double(), target[:128])[1]
+    return [grad.norm().item() for name, grad in grads.items() if "weight" in name]
 
 
-def problems(pair: Pair) -> list[Any]:
-    differences = compare(pair)
-    assert differences
-    return [difference for difference in differences if difference.problem]
+# ---------------------------------------------------------------- on paper
 
 
-def norms(name: str) -> list[float]:
-    return [grad.norm().item() for grad in lesson.first_gradients(name)]
+@pytest.mark.idea("D13")
+def test_sixteen_ways_for_four_coins() -> None:
+    sums = [sum(coins) / 2 for coins in itertools.product((-1, 1), repeat=4)]
+    assert [sums.count(value) for value in (-2, -1, 0, 1, 2)] == [1, 4, 6, 4, 1]
+    assert sum(value**2 for value in sums) / 16 == 1
+
+
+@pytest.mark.idea("D13")
+def test_the_powers_in_the_text() -> None:
+    assert f"{0.9**50:.3f}" == "0.005"
+    assert f"{1.1**50:.0f}" == "117"
+    assert f"{(1 / 6) ** 24:.0e}" == "2e-19"
+    assert f"{(1 / 16 / 3) ** 24 * 0.4:.1e}" == "1.8e-41"
 
 
 # ---------------------------------------------------------------- D13: vanish and explode
@@ -43,59 +52,82 @@ def norms(name: str) -> list[float]:
 
 @pytest.mark.idea("D13")
 def test_sigmoid_gradients_vanish_and_do_not_grow() -> None:
-    lengths = norms("sigmoid, default start")
-    assert len(lengths) == 50
-    assert lengths[49] == pytest.approx(0.4, abs=0.05)
-    assert lengths[0] == pytest.approx(2e-41, rel=0.2)
-    tens = lengths[9::10]  # layers 10, 20, 30, 40, 50
-    assert all(deep < 1e-6 * shallow for deep, shallow in pairwise(tens))
+    for seed in SEEDS:
+        lengths = gradients(Sigmoid, None, seed)
+        assert len(lengths) == 50
+        assert 0.3 < lengths[49] < 0.6
+        assert 1.5e-42 < lengths[0] < 1.5e-41
+        tens = lengths[9::10]  # layers 10, 20, 30, 40, 50
+        assert all(deep < 1e-6 * shallow for deep, shallow in pairwise(tens))
 
 
 @pytest.mark.idea("D13")
 def test_the_first_sigmoid_gradients_are_too_small_for_float32() -> None:
     """Why the lesson measures in float64: below 10⁻³⁸ float32 loses digits."""
-    first = lesson.first_gradients("sigmoid, default start")[0]
-    assert first.dtype == torch.float64
-    assert 0 < first.abs().max() < torch.finfo(torch.float32).tiny == pytest.approx(1.2e-38, rel=0.1)
+    first = gradients(Sigmoid, None, 0)[0]
+    assert 0 < first < torch.finfo(torch.float32).tiny == pytest.approx(1.2e-38, rel=0.1)
 
 
 @pytest.mark.idea("D13")
-def test_the_shares_in_the_text() -> None:
-    assert f"{0.25**48:.0e}" == "1e-29"
-    assert f"{math.sqrt((1 / 6) ** 48):.0e}" == "2e-19"
-    assert norms("ReLU, default start")[0] < 1e-17  # the shares are rough, the gradient agrees in size
+def test_sigmoids_keep_their_size_and_lose_the_digits() -> None:
+    sizes, alike, _ = lesson.watched("sigmoid, lesson 04's start")
+    assert all(0.45 < size < 0.6 for size in sizes)
+    assert alike[2] > 0.999
+
+
+@pytest.mark.idea("D13")
+def test_from_the_default_start_relu_forgets_the_digits_and_its_gradient_vanishes() -> None:
+    sizes, alike, lengths = lesson.watched("ReLU, lesson 04's start")
+    assert sizes[0] > 2 * max(sizes[5:])
+    assert alike[9] > 0.99
+    assert lengths[0] < 1e-18 < 1e-3 < lengths[49]
+
+
+@pytest.mark.idea("D13")
+def test_kaiming_keeps_the_gradient_within_a_factor_of_a_hundred() -> None:
+    for seed in SEEDS:
+        lengths = gradients(ReLU, lesson.kaiming_normal_, seed)
+        assert max(lengths) < 100 * min(lengths)
+
+
+@pytest.mark.idea("D13")
+def test_digits_grow_alike_under_kaiming_too() -> None:
+    x = load("digits").train.x[:128].double()
+    for seed in SEEDS:
+        with Case().defaults():
+            layers = lesson.stack(ReLU, lesson.kaiming_normal_, lesson.sizes_of(50), seed).layers[:-1]
+        h, alike = x, []
+        for layer in layers:
+            h = layer.forward(h)
+            alike.append(lesson.similarity(h))
+        assert 0.6 < alike[1] < 0.9
+        assert 0.85 < alike[-1] <= 1.0
+        assert alike[1] < alike[-1]
 
 
 @pytest.mark.idea("D13")
 def test_a_badly_scaled_start_explodes() -> None:
-    assert all(1e30 < length < 1e32 for length in norms("ReLU, weights around ±1"))
+    def around_one(weight: Tensor) -> Tensor:
+        return weight.normal_()
+
+    assert all(1e28 < length < 1e34 for length in gradients(ReLU, around_one, 0))
 
 
 @pytest.mark.idea("D13")
 def test_sigmoid_gradients_grow_only_with_huge_weights() -> None:
-    huge = norms("sigmoid, weights around ±5")
-    assert max(huge[:10]) > 1e4 * huge[49]
-    default = Linear(32, 32).params["weight"].std().item()
-    assert 5 / default == pytest.approx(50, rel=0.1)
-    x = load("digits").train.x[:128]
-    model = lesson.deep(**lesson.RECIPES["sigmoid, weights around ±5"])
-    for layer in model.layers[:20]:
-        x = layer.forward(x)
-    assert ((x < 0.05) | (x > 0.95)).float().mean() > 0.7  # near 0 or 1
+    def times(factor: float) -> float:
+        def start(weight: Tensor) -> Tensor:
+            return weight.normal_(0, factor * (3 * weight.shape[1]) ** -0.5)
+
+        lengths = gradients(Sigmoid, start, 0)
+        return max(lengths[:10]) / lengths[49]
+
+    assert times(10) < 1 < times(30)
 
 
 @pytest.mark.idea("D13")
-def test_kaiming_keeps_the_gradient_and_batch_norm_alone_makes_it_grow() -> None:
-    assert all(0.1 < length < 100 for length in norms("ReLU, Kaiming"))
-    batch_norm = norms("… + batch norm")
-    assert 3e3 < batch_norm[0] < 3e4
-    tens = batch_norm[9::10]
-    assert all(deep > shallow for deep, shallow in pairwise(tens[:-1]))
-
-
-@pytest.mark.idea("D13")
-def test_kaiming_keeps_the_size_of_the_numbers_and_the_default_start_does_not() -> None:
-    """mean(z²) from layer to layer, in a wide network: factor 1 with Kaiming, 1/6 without."""
+def test_the_default_start_leaves_a_sixth_and_kaiming_all() -> None:
+    """mean(z²) from layer to layer, in a wide network."""
     generator = torch.Generator().manual_seed(1)  # not the seed of the weights: the same draws would agree
     x = torch.randn(200, 1000, generator=generator)
     factors = []
@@ -107,35 +139,45 @@ def test_kaiming_keeps_the_size_of_the_numbers_and_the_default_start_does_not() 
     assert factors == pytest.approx([1, 1 / 6], rel=0.15)
 
 
-# ---------------------------------------------------------------- D14: what makes 50 layers learn
+@pytest.mark.idea("D13")
+def test_similarity_of_parallel_and_of_orthogonal_rows() -> None:
+    assert lesson.similarity(torch.tensor([[1.0, 2.0], [2.0, 4.0]])) == pytest.approx(1)
+    assert lesson.similarity(torch.tensor([[1.0, 0.0], [0.0, 3.0]])) == pytest.approx(0)
 
 
-@pytest.mark.idea("D14")
-def test_norm_and_residual_together_learn_and_nothing_less_does() -> None:
-    names = [row[0] for row in shown(lesson.tricks_at_depth_50).rows]
-    assert len(names) == 8
-    for name in names:
-        right = [lesson.trained(name, seed)[1] for seed in range(3)]
-        if name in ("… + batch norm + residual", "… + layer norm + residual"):
-            assert sum(right) / 3 > 0.85, name
-            assert min(right) > 0.7, name
-        else:
-            assert max(right) < 0.35, name
-    assert math.isnan(lesson.trained("… + residual, no norm", 0)[0])
+# ---------------------------------------------------------------- who learns at ten layers
 
 
-@pytest.mark.idea("D14")
-def test_without_norm_sums_reach_10_to_the_12_and_overflow_after_one_step() -> None:
-    x, target = (part[:64] for part in lesson.digits().train)
-    model = lesson.deep(**lesson.RECIPES["… + residual, no norm"])
-    assert 1e12 < model.forward(x).abs().max() < 1e13
-    optimizer = SGD(model.params, 0.02)
-    first, second = (train_step(model, CrossEntropyLoss(), optimizer, x, target) for _ in range(2))
-    assert first.isfinite()
-    assert second.isnan()
+@pytest.mark.slow
+def test_at_ten_layers_the_start_decides_with_every_seed() -> None:
+    best: dict[str, list[float]] = {}
+    for name, (activation, init) in lesson.TEN_LAYERS.items():
+        for seed in range(5):
+            right = [lesson.learned(activation, init, lr, seed) for lr in lesson.RATES]
+            best.setdefault(name, []).append(max(right))
+    assert max(best["ReLU, lesson 04's start"]) < 0.2
+    assert max(best["tanh, lesson 04's start"]) < 0.3
+    assert 0.82 < min(best["ReLU, Kaiming"]) <= max(best["ReLU, Kaiming"]) < 0.94
+    assert 0.89 < min(best["tanh, Xavier"]) <= max(best["tanh, Xavier"]) < 0.96
 
 
-@pytest.mark.idea("D14")
+def test_the_table_of_ten_layers_tells_the_starts_apart() -> None:
+    rows = {name: [int(cell.strip("%")) for cell in cells] for name, *cells in shown(lesson.ten_layers).rows}
+    assert max(rows["ReLU, lesson 04's start"]) < 25 < 60 < max(rows["ReLU, Kaiming"])
+    assert max(rows["tanh, lesson 04's start"]) < 35 < 60 < max(rows["tanh, Xavier"])
+
+
+def test_the_forgotten_root_is_seen_three_ways() -> None:
+    (_, off, size, right), (_, wrong_off, wrong_size, wrong_right) = shown(lesson.the_forgotten_root).rows
+    assert (off, wrong_off > 0.5) == (0, True)
+    assert wrong_size < 1e-4 < 0.1 < size
+    assert int(wrong_right.strip("%")) < 25 < int(right.strip("%"))
+
+
+# ---------------------------------------------------------------- equal to torch
+
+
+@pytest.mark.idea("D13")
 @pytest.mark.parametrize("name", ["xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("shape", [(32, 784), (1, 7), (64, 3)])
@@ -154,7 +196,7 @@ def test_first_weights_equal_torch_bit_by_bit(name: str, dtype: torch.dtype, sha
     assert not torch.equal(drawn[0], drawn[2])
 
 
-@pytest.mark.idea("D14")
+@pytest.mark.idea("D13")
 def test_the_default_start_is_kaiming_with_a_slope() -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -162,103 +204,3 @@ def test_the_default_start_is_kaiming_with_a_slope() -> None:
         torch.manual_seed(0)
         ours = lesson.kaiming_uniform_(torch.empty(30, 20), a=math.sqrt(5))
     assert torch.equal(ours, reference)
-
-
-@pytest.mark.idea("D14")
-@pytest.mark.parametrize(("ours", "theirs"), NORMS)
-def test_ten_layers_of_everything_agree(ours: Any, theirs: Any) -> None:
-    pair = layer_pair(
-        "ten layers",
-        lambda case: lesson.deep(norm=ours, residual=True, sizes=(case.n_in, 5, case.n_out), depth=10),
-        lambda case: torch_deep(theirs, (case.n_in, 5, case.n_out)),
-        lesson.several,
-    )
-    assert problems(pair) == []
-
-
-@pytest.mark.idea("D14")
-@pytest.mark.parametrize(("ours", "theirs"), NORMS)
-def test_training_a_residual_net_agrees(ours: Any, theirs: Any) -> None:
-    """Ten steps of ten layers on digits: every loss, and every parameter and buffer at the end."""
-
-    def batches() -> Any:
-        x, target = load("digits").train
-        return zip(x[:320].split(32), target[:320].split(32), strict=True)
-
-    def start() -> lesson.Stack:
-        return lesson.deep(norm=ours, residual=True, depth=10)
-
-    def kept(layers: Any) -> dict[str, Tensor]:
-        """The buffers of the norms, named as in torch."""
-        blocks = [
-            (i, layer.layers[0]) for i, layer in enumerate(layers) if isinstance(layer, lesson.Residual)
-        ]
-        named = [(i, getattr(block.layers[1], "buffers", {})) for i, block in blocks]
-        return {f"{i}.block.1.{key}": value for i, buffers in named for key, value in buffers.items()}
-
-    def scratch(case: Case) -> tuple[list[float], dict[str, Tensor]]:
-        model = start()
-        step = functools.partial(train_step, model, CrossEntropyLoss(), SGD(model.params, 0.02))
-        return [step(*batch).item() for batch in batches()], model.params | kept(model.layers)
-
-    def reference(case: Case) -> tuple[list[float], dict[str, Tensor]]:
-        model, losses = torch_deep(theirs, (784, 32, 10)), []
-        model.load_state_dict(start().params, strict=False)
-        optimizer = torch.optim.SGD(model.parameters(), 0.02)
-        for x, target in batches():
-            loss = nn.functional.cross_entropy(model(x), target)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            losses.append(loss.item())
-        return losses, model.state_dict()
-
-    pair = training_pair("residual net", scratch, reference)
-    assert problems(pair) == []
-    assert len(compare(pair)) > 40
-
-
-@pytest.mark.idea("D14")
-def test_the_running_variance_is_the_one_over_n_minus_1() -> None:
-    layer = lesson.BatchNorm1d(1, momentum=1.0)
-    y = layer.forward(torch.tensor([[1.0], [2.0], [6.0]]))
-    assert layer.buffers["running_mean"].item() == pytest.approx(3)
-    assert layer.buffers["running_var"].item() == pytest.approx(7)
-    assert (y**2).mean().item() == pytest.approx(1, abs=1e-4)  # while the output is divided by √(14/3)
-    assert layer.buffers["num_batches_tracked"].item() == 1
-
-
-@pytest.mark.idea("D14")
-def test_one_example_raises_in_training_as_in_torch() -> None:
-    x = torch.ones(1, 3)
-    layer, reference = lesson.BatchNorm1d(3), nn.BatchNorm1d(3)
-    with pytest.raises(ValueError, match="2 examples or more, got 1"):
-        layer.forward(x)
-    with pytest.raises(ValueError, match="more than 1 value"):
-        reference(x)
-    assert layer.buffers["num_batches_tracked"].item() == 0
-    layer.eval()
-    assert torch.equal(layer.forward(x), reference.eval()(x))
-
-
-@pytest.mark.idea("D14")
-def test_modes_reach_every_layer() -> None:
-    model = lesson.deep(norm=lesson.BatchNorm1d, residual=True, sizes=(4, 5, 3), depth=5)
-    normed = [layer.layers[0].layers[1] for layer in model.layers[1:-1]]
-    assert [layer.training for layer in normed] == [True] * 3
-    model.eval()
-    assert [layer.training for layer in (model, *normed)] == [False] * 4
-    before = [layer.buffers["running_mean"].clone() for layer in normed]
-    model.forward(torch.randn(6, 4, generator=torch.Generator().manual_seed(0)))
-    assert all(torch.equal(a, b.buffers["running_mean"]) for a, b in zip(before, normed, strict=True))
-    model.train()
-    assert [layer.training for layer in normed] == [True] * 3
-
-
-@pytest.mark.idea("D14")
-def test_layer_norm_ignores_the_neighbours_and_batch_norm_does_not() -> None:
-    x = torch.randn(4, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    for norm, same in ((lesson.LayerNorm, True), (lesson.BatchNorm1d, False)):
-        with Case().defaults():
-            alone, among = norm(6).forward(x[:2]), norm(6).forward(x)[:2]
-        assert torch.allclose(alone, among) is same

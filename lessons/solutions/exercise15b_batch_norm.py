@@ -1,15 +1,15 @@
-"""Solution of exercise 14b."""
+"""Solution of exercise 15b."""
 
 from collections.abc import Callable
 
 from torch import Tensor, nn
 
 from curriculum.pair import Pair, layer_pair
-from lessons.exercises import exercise14b_batch_norm as stub
-from lessons.lesson14_depth import several, used
+from lessons.exercises import exercise15b_batch_norm as stub
+from lessons.lesson15_normalization import several, used
 
 ANSWER = "BatchNorm1d"
-REREAD = ("lesson14_depth.py", "The running variance")
+REREAD = ("lesson15_normalization.py", "The running variance")
 HINTS = (
     "Two numbers, drawn again and again: how large is their mean squared distance from their own mean, "
     "beside the variance of what they are drawn from?",

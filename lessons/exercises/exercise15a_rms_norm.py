@@ -1,6 +1,6 @@
-"""Exercise 14a · RMSNorm
+"""Exercise 15a · RMSNorm
 
-Difficulty: 2 of 3 · Time: 20 minutes · After: lesson 14
+Difficulty: 2 of 3 · Time: 20 minutes · After: lesson 15
 
 RMSNorm (Zhang and Sennrich 2019, arXiv:1910.07467) is layer norm without the mean: each row is divided by
 its *root mean square* r, and the network learns the spread γ of each column. There is no bias.

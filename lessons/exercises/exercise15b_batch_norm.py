@@ -1,6 +1,6 @@
-"""Exercise 14b · Find the bug: batch norm that exaggerates in use
+"""Exercise 15b · Find the bug: batch norm that exaggerates in use
 
-Difficulty: 2 of 3 · Time: 15 minutes · After: lesson 14
+Difficulty: 2 of 3 · Time: 15 minutes · After: lesson 15
 
 This batch norm is meant to give what `nn.BatchNorm1d` gives. In training it does: the same outputs, the same
 gradients. In use, after `eval()`, the reports are:
@@ -15,7 +15,7 @@ Find what is wrong and mend it.
 import torch
 from torch import Tensor
 
-from lessons.lesson14_depth import Norm
+from lessons.lesson15_normalization import Norm
 
 
 class BatchNorm1d(Norm):

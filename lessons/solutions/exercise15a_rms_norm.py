@@ -1,14 +1,14 @@
-"""Solution of exercise 14a."""
+"""Solution of exercise 15a."""
 
 from torch import Tensor, nn
 
 from curriculum.pair import Pair, layer_pair
-from lessons.exercises import exercise14a_rms_norm as stub
+from lessons.exercises import exercise15a_rms_norm as stub
 
 ANSWER = "RMSNorm"
-REREAD = ("lesson14_depth.py", "Else three roads lead from xᵢ to L")
+REREAD = ("lesson15_normalization.py", "Three ways back")
 HINTS = (
-    "Lesson 14 finds three roads from xᵢ to the loss. Which of them is missing here?",
+    "Lesson 15 finds three ways back from the loss to xᵢ. Which of them is missing here?",
     "One road is x̂ᵢ itself, gᵢ/r with g = γ·grad_y. The other leads through r: ∂r/∂xᵢ = xᵢ/(n·r) = x̂ᵢ/n, and "
     "∂x̂ⱼ/∂r = −x̂ⱼ/r. γ is shared by the rows, so its gradient is summed over the batch.",
     "γ gets (grad_y · x̂).sum(0), and x gets (g − x̂ · mean(g · x̂)) / r, with the mean over the row.",

@@ -1,8 +1,8 @@
-"""Answers to exercise 14b as learners write them."""
+"""Answers to exercise 15b as learners write them."""
 
 import torch
 
-from lessons.exercises import exercise14b_batch_norm as stub
+from lessons.exercises import exercise15b_batch_norm as stub
 
 
 class ByHand(stub.BatchNorm1d):
