@@ -319,10 +319,10 @@ def ten_layers() -> Table:
 
 # %% [markdown]
 # From lesson 04's start ReLU learns nothing, at any of these rates; tanh reaches 25 %
-# at best. From the right start and at the best of the rates, ReLU reads 85 to 91 %,
-# tanh 91 to 94 % (five seeds; the tests repeat this). At rate 0.03 one ReLU network of
-# five stayed at 37 %: learning at ten layers is possible now, and still a matter of
-# luck.
+# at best. From the right start and at the best of the rates, ReLU reads 74 to 91 % and
+# tanh 89 to 95 % (five seeds, on CPUs with and without vector instructions; the tests
+# repeat this). At rate 0.03 one ReLU network of five stayed at 37 %: learning at ten
+# layers is possible now, and still a matter of luck.
 #
 # Two limits, to be honest. With three layers all of these learn, and the start hardly
 # matters. With forty layers the right start is not enough.

@@ -157,8 +157,8 @@ def test_at_ten_layers_the_start_decides_with_every_seed() -> None:
             best.setdefault(name, []).append(max(right))
     assert max(best["ReLU, lesson 04's start"]) < 0.2
     assert max(best["tanh, lesson 04's start"]) < 0.3
-    assert 0.82 < min(best["ReLU, Kaiming"]) <= max(best["ReLU, Kaiming"]) < 0.94
-    assert 0.89 < min(best["tanh, Xavier"]) <= max(best["tanh, Xavier"]) < 0.96
+    assert 0.65 < min(best["ReLU, Kaiming"]) <= max(best["ReLU, Kaiming"]) < 0.95
+    assert 0.84 < min(best["tanh, Xavier"]) <= max(best["tanh, Xavier"]) < 0.98
 
 
 def test_the_table_of_ten_layers_tells_the_starts_apart() -> None:
