@@ -25,7 +25,8 @@ from lessons.lesson03_activations import ReLU
 from lessons.lesson04_layers import Linear, Sequential, mlp
 from lessons.lesson05_losses import CrossEntropyLoss, MSELoss
 from lessons.lesson07_descent import SGD
-from lessons.lesson11_training import Adam, accuracy, fit, minibatches, train_step
+from lessons.lesson11_training import accuracy, fit, minibatches, train_step
+from lessons.lesson12_optimizers import Adam
 
 # %% [markdown]
 # ## The idea

@@ -25,7 +25,8 @@ from lessons.lesson03_activations import ReLU
 from lessons.lesson04_layers import Linear, Sequential
 from lessons.lesson05_losses import CrossEntropyLoss
 from lessons.lesson07_descent import SGD
-from lessons.lesson11_training import accuracy, linear_decay, minibatches, train_step
+from lessons.lesson11_training import accuracy, minibatches, train_step
+from lessons.lesson13_rates import linear_decay
 
 # %% [markdown]
 # ## The idea

@@ -26,7 +26,8 @@ from curriculum.quiet import quiet_lightning
 from curriculum.runs.events import EventLog
 from curriculum.table import Table
 from lessons.lesson05_losses import CrossEntropyLoss
-from lessons.lesson11_training import accuracy, linear_decay, minibatches
+from lessons.lesson11_training import accuracy, minibatches
+from lessons.lesson13_rates import linear_decay
 from lessons.lesson17_mnist import MLP, Step, TorchMLP, first_weights, learn, scratch_step, torch_step
 
 # %% [markdown]

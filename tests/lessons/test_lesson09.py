@@ -16,7 +16,8 @@ from lessons import lesson09_autograd as lesson
 from lessons.lesson04_layers import mlp
 from lessons.lesson05_losses import CrossEntropyLoss
 from lessons.lesson09_autograd import Node, Value
-from lessons.lesson11_training import linear_decay, minibatches
+from lessons.lesson11_training import minibatches
+from lessons.lesson13_rates import linear_decay
 from lessons.lesson17_mnist import MLP, SIZES, first_weights, scratch_step
 from tests.support.lessons import shown
 

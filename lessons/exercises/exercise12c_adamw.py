@@ -1,4 +1,4 @@
-"""Exercise 12b · Find the bug: decay that hardly pulls
+"""Exercise 12c · Find the bug: decay that hardly pulls
 
 Difficulty: 2 of 3 · Time: 15 minutes · After: lesson 12
 
@@ -15,7 +15,7 @@ Find what is wrong and mend it. Only `step` has to change.
 
 from torch import Tensor
 
-from lessons.lesson11_training import Adam
+from lessons.lesson12_optimizers import Adam
 
 
 class AdamW(Adam):

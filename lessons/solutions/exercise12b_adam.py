@@ -1,4 +1,4 @@
-"""Solution of exercise 11b."""
+"""Solution of exercise 12b."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from curriculum.pair import Pair, optimizer_pair
-from lessons.exercises import exercise11b_adam as stub
+from lessons.exercises import exercise12b_adam as stub
 
 ANSWER = "Adam"
-REREAD = ("lesson11_training.py", "class Adam:")
+REREAD = ("lesson12_optimizers.py", "class Adam:")
 HINTS = (
     "Which line of the formula knows the number of steps? Print that number for each parameter.",
     "t counts steps, and in one step every parameter moves once. So t is the same for all of them.",

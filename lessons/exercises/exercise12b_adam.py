@@ -1,6 +1,6 @@
-"""Exercise 11b · Find the bug: Adam knows which parameter came first
+"""Exercise 12b · Find the bug: Adam knows which parameter came first
 
-Difficulty: 2 of 3 · Time: 15 minutes · After: lesson 11
+Difficulty: 2 of 3 · Time: 15 minutes · After: lesson 12
 
 With one parameter this Adam takes PyTorch's steps. With two, only the first parameter's first step is right:
 it moves by lr. The second parameter moves by 0.744 lr. Networks still learn with this Adam, and the longer

@@ -1,4 +1,4 @@
-"""Solution of exercise 12b."""
+"""Solution of exercise 12c."""
 
 from functools import partial
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from torch import Tensor, optim
 
 from curriculum.pair import Pair, optimizer_pair
-from lessons.exercises import exercise12b_adamw as stub
-from lessons.lesson11_training import Adam
+from lessons.exercises import exercise12c_adamw as stub
+from lessons.lesson12_optimizers import Adam
 
 ANSWER = "AdamW"
 REREAD = ("lesson12_optimizers.py", "The decay is *decoupled*")
