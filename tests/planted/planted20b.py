@@ -1,4 +1,4 @@
-"""Answers to exercise 19b as learners write them."""
+"""Answers to exercise 20b as learners write them."""
 
 import torch
 

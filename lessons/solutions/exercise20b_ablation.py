@@ -1,4 +1,4 @@
-"""Solution of exercise 19b."""
+"""Solution of exercise 20b."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from curriculum.pair import Case, Pair, Results
-from lessons.exercises import exercise19b_ablation as stub
+from lessons.exercises import exercise20b_ablation as stub
 from lessons.lesson04_layers import Linear
 from lessons.lesson05_losses import CrossEntropyLoss
 
 ANSWER = "cost_of_each_unit"
-REREAD = ("lesson19_inside.py", "def activations")
+REREAD = ("lesson20_probes.py", "def lost_without")
 HINTS = (
     "When the loop comes to unit 3, which units are at zero? Print `without`.",
     "`without = h` makes no new tensor: both names mean the same numbers. What one round sets to zero stays "

@@ -1,4 +1,4 @@
-"""Solution of exercise 19a."""
+"""Solution of exercise 20a."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,10 +8,11 @@ from torch import Tensor
 
 from curriculum.pair import Case, Pair, Results
 from lessons.lesson17_mnist import MLP, TorchMLP
-from lessons.lesson19_inside import network, saliency
+from lessons.lesson19_inside import network
+from lessons.lesson20_probes import saliency
 
 ANSWER = "integrated_gradients"
-REREAD = ("lesson19_inside.py", "def saliency")
+REREAD = ("lesson20_probes.py", "def saliency")
 HINTS = (
     "At which pictures do you need the slope, and what do you do with the slopes then?",
     "For every a: saliency at baseline + a·(x − baseline), always of the same digit. Take the mean over a "
