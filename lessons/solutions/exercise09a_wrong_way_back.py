@@ -1,10 +1,10 @@
-"""Solution of exercise 09b."""
+"""Solution of exercise 09a."""
 
 from functools import partial
 from typing import Any
 
 from curriculum.pair import Pair
-from lessons.exercises import exercise09b_wrong_way_back as stub
+from lessons.exercises import exercise09a_wrong_way_back as stub
 from lessons.lesson09_autograd import Value, torch_node, twice
 
 ANSWER = "Number"
