@@ -13,7 +13,7 @@ from torch import Tensor
 from lessons import lesson09_autograd as lesson
 from lessons.lesson09_autograd import Value
 from lessons.lesson10_tensor_autograd import Node
-from tests.support.lessons import shown
+from tests.support.lessons import shown, ys
 
 
 def leaf(*values: float) -> Tensor:
@@ -36,13 +36,83 @@ def test_the_example_on_paper() -> None:
 
 
 @pytest.mark.idea("E6")
-def test_the_figure_shows_the_example() -> None:
-    texts = [text.get_text() for text in shown(lesson.values_and_blame).axes[0].texts]
-    assert sorted(t for t in texts if t.startswith("slope")) == sorted(
-        f"slope {slope}" for slope in (-2, 3, 1, 1, -6)
-    )
-    numbers = [t for t in texts if t.lstrip("-").isdigit()]
-    assert numbers == ["3", "6", "-2", "-18", "-6", "-6", "-3", "-6", "9", "1"]
+def test_the_figure_shows_the_three_turns() -> None:
+    """What is sent in each turn, and what has arrived by then."""
+    axes = shown(lesson.values_and_blame).axes
+    texts = [[text.get_text() for text in axis.texts] for axis in axes]
+    sent = [{text for text in turn if " = " in text and " · " in text and "=" in text[1:]} for turn in texts]
+    sent = [{text for text in turn if not text.startswith(("a", "b", "c", "d", "L"))} for turn in sent]
+    assert sent == [{"1 · −6 = −6"}, {"−6 · 1 = −6"}, {"−6 · 3 = −18", "−6 · −2 = 12"}]
+    assert texts[1].count("−6 · 1 = −6") == 2
+    assert "−6, waits for 1 more" in texts[1]
+    assert "6" in texts[2]
+    assert "−18" in texts[2]
+
+
+def test_nudging_finds_the_blame_of_a() -> None:
+    moved = (3.001 * -2.0 + 3.001) ** 2
+    assert moved == pytest.approx(9.006, abs=1e-5)
+    assert (moved - 9) / 0.001 == pytest.approx(6, abs=0.002)
+
+
+@pytest.mark.idea("E6")
+def test_twelve_doublings_take_12285_sends_at_once_and_36_in_order() -> None:
+    at_once, in_order = (ys(line).tolist() for line in shown(lesson.sending_once_is_cheap).axes[0].lines[:2])
+    assert at_once == [3 * (2**n - 1) for n in range(1, 13)]
+    assert in_order == [3 * n for n in range(1, 13)]
+    assert (at_once[-1], in_order[-1]) == (12_285, 36)
+    assert 3 * 2**11 == 6144
+
+
+def test_a_forgotten_sum_is_found_only_where_a_number_is_used_twice() -> None:
+    wrong = dict(shown(lesson.a_forgotten_sum).rows)
+    assert {name for name, found in wrong.items() if found == "none"} == {"p · q", "p / q", "exp"}
+    assert wrong["p · p"] == "grad_p"
+    assert wrong["reused"] == "grad_p, grad_q"
+
+
+def test_a_node_shows_itself_and_compares_as_its_number() -> None:
+    two, three = Value(2.0), Value(3.0)
+    assert repr(two) == "Value(data=2.0, grad=0.0)"
+    assert (two < three, two > 3, two <= 2, three >= two) == (True, False, True, True)
+    assert two != Value(2.0), "== asks for the node"
+    assert max(two, three) is three
+
+
+@pytest.mark.parametrize("a", [0.0, 0.5, 1.0, 3.0])
+@pytest.mark.parametrize("b", [0.0, 1.0, 1.5, 2.0, -1.0])
+def test_a_power_with_two_nodes_has_torchs_slopes(a: float, b: float) -> None:
+    if a == 0 and b < 0:
+        with pytest.raises(ValueError, match="no slope"):
+            Value(a) ** Value(b)
+        return
+    base, power = Value(a), Value(b)
+    tensor_base, tensor_power = leaf(a), leaf(b)
+    y = base**power
+    expected = tensor_base**tensor_power
+    y.backward()
+    expected.sum().backward()
+    assert tensor_base.grad is not None
+    assert tensor_power.grad is not None
+    assert y.data == pytest.approx(expected.item())
+    assert base.grad == pytest.approx(tensor_base.grad.item())
+    assert power.grad == pytest.approx(tensor_power.grad.item())
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (lambda: Value(0.0).log(), r"log\(0.0\): the logarithm needs a number above 0"),
+        (lambda: Value(-1.0).log(), r"log\(-1.0\)"),
+        (lambda: Value(0.0) ** 0.5, "a base of 0 takes powers from 1 on"),
+        (lambda: Value(-2.0) ** 0.5, "a base below 0 takes only whole, plain powers"),
+        (lambda: Value(-2.0) ** Value(2.0), "a base below 0"),
+        (lambda: 0 ** Value(0.5), "a base of 0"),
+    ],
+)
+def test_what_has_no_answer_says_so(use: Callable[[], Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        use()
 
 
 UNARY: dict[str, Callable[[Any], Any]] = {
@@ -63,6 +133,8 @@ UNARY: dict[str, Callable[[Any], Any]] = {
     "v + v": lambda v: v + v,
     "v * v * v": lambda v: v * v * v,
     "v - v": lambda v: v - v,
+    "abs(v)": lambda v: abs(v),
+    "2 ** v": lambda v: 2**v,
 }
 NOT_AT_ZERO: dict[str, Callable[[Any], Any]] = {
     "2 / v": lambda v: 2 / v,

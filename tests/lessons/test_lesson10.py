@@ -13,7 +13,7 @@ from lessons.lesson09_autograd import Value, torch_node
 from lessons.lesson10_tensor_autograd import Node
 from lessons.lesson11_training import linear_decay, minibatches
 from lessons.lesson17_mnist import MLP, SIZES, first_weights, scratch_step
-from tests.support.lessons import shown
+from tests.support.lessons import shown, ys
 
 
 def leaf(*values: float) -> Tensor:
@@ -94,7 +94,7 @@ def test_plain_tensors_stand_on_either_side() -> None:
 
 @pytest.mark.idea("E6")
 def test_backward_without_a_gradient_needs_a_single_number() -> None:
-    with pytest.raises(AssertionError, match=r"\(\) instead of \(2, 3\)"):
+    with pytest.raises(ValueError, match=r"blame has the shape \(\), not \(2, 3\)"):
         Node(torch.ones(2, 3)).backward()
     with pytest.raises(RuntimeError, match="scalar outputs"):
         torch.ones(2, 3, requires_grad=True).exp().backward()
@@ -150,6 +150,57 @@ def test_the_mlp_of_lesson_17_trains_the_same_on_this_engine() -> None:
 
 
 @pytest.mark.idea("E6")
+def test_the_network_on_our_engine_keeps_to_torchs_curve() -> None:
+    left, right = shown(lesson.two_engines_one_curve).axes
+    reference, ours = (ys(line) for line in left.lines)
+    assert len(ours) == len(reference) == 180
+    assert abs(ours - reference).max() < 1e-3, "float32: less than a thousandth"
+    assert ours[0] > 2.2
+    assert ours[-45:].mean() < 0.2
+    before, *_, after = ys(right.lines[1])
+    assert before < 0.2
+    assert after > 0.8
+    assert sum(len(target) for _, target in lesson.digits(56)[45:]) == 352
+    assert sum(len(target) for _, target in lesson.digits(45)) == 1440
+
+
+@pytest.mark.idea("E6")
+def test_with_16_digits_no_loss_differs_by_a_billionth() -> None:
+    with Case().defaults():
+        runs = [
+            lesson.train(make, mlp(64, 32, 10).params, lesson.digits(45) * 4) for make in (Node, torch_node)
+        ]
+    (ours, _), (reference, _) = runs
+    assert ours == pytest.approx(reference, rel=0, abs=1e-9)
+
+
+def test_a_mean_of_the_copies_blame_learns_as_well_and_is_found_out() -> None:
+    added, averaged = shown(lesson.a_mean_where_a_sum_belongs).rows
+    assert added[1] == averaged[1]
+    assert averaged[2] == pytest.approx(added[2], abs=0.05)
+    assert [float(row[3].rstrip("%")) > 80 for row in (added, averaged)] == [True, True]
+    assert (added[4], averaged[4]) == ("none", "grad_row")
+
+
+def test_the_figure_adds_up_what_the_copies_get() -> None:
+    upper, lower = shown(lesson.copies_and_their_blame).axes
+    texts = [[text.get_text() for text in axis.texts] for axis in (upper, lower)]
+    assert [texts[0].count(number) for number in ("10", "20", "30")] == [2 + 1] * 3
+    x, bias, column = (
+        torch.ones(2, 3),
+        Node(torch.tensor([10.0, 20.0, 30.0])),
+        Node(torch.tensor([[5.0], [7.0]])),
+    )
+    blame = torch.tensor([[1.0, 0.0, 2.0], [3.0, 1.0, -1.0]])
+    for node in (bias, column):
+        (x + node).backward(blame)
+    assert bias.grad.tolist() == [4, 1, 1]
+    assert column.grad.tolist() == [[3], [3]]
+    assert {"4", "1"} <= set(texts[0])
+    assert texts[1].count("3") == 2 + 1
+
+
+@pytest.mark.idea("E6")
 def test_the_small_classifier_learns() -> None:
     losses, _ = lesson.train(Node, mlp(64, 32, 10).params, lesson.digits())
     assert len(losses) == 30
@@ -189,6 +240,8 @@ def test_nodes_grow_with_the_batch_for_numbers_and_not_for_tensors() -> None:
     assert len(set(nodes["Node"])) == 1
     one, two, four = nodes["Value"]
     assert two - one == (four - two) / 2 > 2 * (64 * 32 + 32 * 10)
+    assert one == 7_199
+    assert one + 31 * (two - one) == 155_689
     for count in (1, 2, 4):
         assert len({f"{float(row[2]):.4f}" for row in rows if row[1] == count}) == 1
 
