@@ -368,7 +368,7 @@ def two_engines_one_curve() -> Figure:
     right.set(ylim=(0, 1), xlim=(-8, 205))
     for step, share in ((0, shares["torch"][0]), (180, shares["torch"][-1])):
         right.plot(step, share, "o", color="0.3", markersize=4)
-        right.text(step + 6, share - 0.06, f"{share:.0%}")
+        right.text(step + 6, max(share - 0.06, 0.04), f"{share:.0%}")
     for line in left.lines:
         line.set_linewidth(3 if line.get_color() == TORCH else 1.2)
     return figure

@@ -16,7 +16,7 @@ REREAD = ("lesson10_tensor_autograd.py", "def __matmul__")
 HINTS = (
     "In __matmul__ each road bears a function. What does it get, and what shape must it return?",
     "The blame of y has k + m columns. Which of them belong to a, and which to b?",
-    "With k = a.data.shape[1], the road to a bears lambda grad: grad[:, :k], that to b lambda grad: grad[:, k:].",
+    "With k = a.data.shape[1], the road to a bears lambda grad: grad[:, :k], that to b grad[:, k:].",
 )
 
 
