@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from curriculum.contracts import within
 from curriculum.demo import demo
-from curriculum.draw import OTHER, SCRATCH, TORCH, new_figure
-from curriculum.drawings import curves
+from curriculum.draw import SCRATCH, TORCH, new_figure
+from curriculum.drawings import LINES, curves
 from curriculum.pair import compare, optimizer_pair, training_pair
 from curriculum.table import Table
 from lessons.lesson04_layers import mlp
@@ -403,9 +403,9 @@ def guess_measure_adjust() -> Figure:
     figure, (left, right) = new_figure(1, 2, width=4.6)
     for seed in range(5):
         losses, share = learn_digits(seed)
-        left.plot(losses, color=OTHER[seed % 4], linewidth=0.6)
+        left.plot(losses, color=LINES[seed], linewidth=0.6)
         name = f"{share[0]:.1%} → {share[-1]:.1%}"
-        right.plot(range(0, 451, 45), share, color=OTHER[seed % 4], label=name)
+        right.plot(range(0, 451, 45), share, color=LINES[seed], label=name)
     left.set(xlabel="step", ylabel="loss of the mini-batch", ylim=(0, None))
     right.set(xlabel="step", ylabel="share of the 360 read rightly", ylim=(0, 1))
     right.legend(frameon=False, loc="lower right", title="before → after")
