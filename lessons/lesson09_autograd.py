@@ -58,9 +58,9 @@ from curriculum.table import Table
 #
 # <details><summary>What do you expect? How large is the blame of a?</summary>
 #
-# Two roads lead to $a$, one from $d$ and one from $c$. They bring −6 and 12, together
-# 6. Try it: with $a = 3.001$ we get $d = -3.001$ and $L = 9.006$, about 0.006 more.
-#    That is 6 times as far as $a$ moved.
+# Two roads lead to $a$, one from $d$ and one from $c$. They bring −6 and 12. Their sum
+# is 6. Try it: with $a = 3.001$ we get $d = -3.001$ and $L = 9.006$, about 0.006 more.
+# That is 6 times as far as $a$ moved.
 #
 # </details>
 #
@@ -118,19 +118,29 @@ def minus(number: float) -> str:
     return f"{number:g}".replace("-", "−")
 
 
-def draw_turn(axis: Axes, sender: Any, nodes: Any, arrived: Any, waiting: Any) -> None:
-    """The graph while `sender` sends. nodes: node → (place, name)."""
-    for node, (spot, name) in nodes.items():
-        blame = minus(arrived[node]) if node in arrived else ""
-        blame += f", waits for {waiting[node]} more" if blame and waiting[node] else ""
-        draw_node(axis, spot, name, minus(node.data), blame)
-        for parent, slope in node.roads:
-            sends = node is sender
+# name: (place, label, value, roads to what it was made from with their slopes)
+PAPER: dict[str, Any] = {
+    "a": ((0.0, 0.9), "a", 3.0, {}),
+    "b": ((0.0, -1.0), "b", -2.0, {}),
+    "c": ((2.2, -0.5), "c = a · b", -6.0, {"a": -2.0, "b": 3.0}),
+    "d": ((4.4, 0.2), "d = c + a", -3.0, {"c": 1.0, "a": 1.0}),
+    "L": ((6.6, 0.2), "L = d²", 9.0, {"d": -6.0}),
+}
+
+
+def draw_turn(axis: Axes, sender: str, arrived: Any, waiting: Any) -> None:
+    """The graph while `sender` sends: what has arrived, how many each waits for."""
+    for name, (spot, label, value, roads) in PAPER.items():
+        blame = minus(arrived[name]) if name in arrived else ""
+        if blame and waiting[name]:
+            blame += f", waits for {waiting[name]} more"
+        draw_node(axis, spot, label, minus(value), blame)
+        for parent, slope in roads.items():
             text = f"slope {minus(slope)}"
-            if sends:
-                whole = arrived[node]
+            if name == sender:
+                whole = arrived[name]
                 text = f"{minus(whole)} · {minus(slope)} = {minus(whole * slope)}"
-            draw_road(axis, spot, nodes[parent][0], text, sends)
+            draw_road(axis, spot, PAPER[parent][0], text, name == sender)
     axis.set(xlim=(-0.9, 7.2), ylim=(-1.9, 1.75))
     axis.axis("off")
 
@@ -138,32 +148,20 @@ def draw_turn(axis: Axes, sender: Any, nodes: Any, arrived: Any, waiting: Any) -
 @demo
 def values_and_blame() -> Figure:
     """The graph of (a · b + a)²: values were made rightwards, blame goes leftwards"""
-    a = Value(3.0)
-    b = Value(-2.0)
-    c = a * b
-    d = c + a
-    loss = d**2
-    nodes = {
-        a: ((0.0, 0.9), "a"),
-        b: ((0.0, -1.0), "b"),
-        c: ((2.2, -0.5), "c = a · b"),
-        d: ((4.4, 0.2), "d = c + a"),
-        loss: ((6.6, 0.2), "L = d²"),
+    arrived = {"L": 1.0}
+    waiting = {"L": 0, "d": 1, "c": 1, "b": 1, "a": 2}
+    turns = {
+        "L": "1. L sends its 1",
+        "d": "2. d has heard from its only road: it sends",
+        "c": "3. c sends: a has both parts",
     }
-    arrived = {loss: 1.0}
-    waiting = loss.graph()
     figure, axes = new_figure(3, 1, width=8, height=2.5)
-    turns = (
-        "L sends its 1",
-        "d has heard from its only road: it sends",
-        "c sends: a has both parts",
-    )
-    for number, (sender, title) in enumerate(zip((loss, d, c), turns, strict=True)):
-        for parent, slope in sender.roads:
+    for axis, (sender, title) in zip(axes, turns.items(), strict=True):
+        for parent, slope in PAPER[sender][3].items():
             arrived[parent] = arrived.get(parent, 0.0) + arrived[sender] * slope
             waiting[parent] -= 1
-        draw_turn(axes[number], sender, nodes, arrived, waiting)
-        axes[number].set_title(f"{number + 1}. {title}", loc="left", fontsize=10)
+        draw_turn(axis, sender, arrived, waiting)
+        axis.set_title(title, loc="left", fontsize=10)
     return figure
 
 
@@ -173,10 +171,10 @@ def values_and_blame() -> Figure:
 #
 # ## From scratch
 #
-# Now the class. Python calls `a.__mul__(b)` for `a * b`, and `b.__rmul__(2)` for `2 *
-# b`, because a plain 2 does not know what to do. Such methods let us write formulas as
-# ever; each makes a new `Value` and notes the slopes. A plain number in a formula is a
-# constant. It needs no blame and gets no road.
+# Now the class. Python calls `a.__mul__(b)` for `a * b`, and `b.__rmul__(2)` for
+# `2 * b`, because a plain 2 does not know what to do. Such methods let us write
+# formulas as ever; each makes a new `Value` and notes the slopes. A plain number in a
+# formula is a constant. It needs no blame and gets no road.
 #
 # Read `__mul__` first, then `order`, then `backward`. The rest is more of the same. A
 # folded cell before it lets numbers be compared, and refuses powers that have no slope.
@@ -421,11 +419,11 @@ def sending_once_is_cheap() -> Figure:
 
 
 # %% [markdown]
-# In a network this is the rule, not the exception. Lesson 08 counted 81,920 ways from
-# one pixel to the loss in a network for digits. In order, each node sends once, and all
-# gradients together cost about as much as the values did. `order` and `backward` do not
-# call themselves either. So a chain of ten thousand nodes does no harm, where Python
-# would refuse as many calls inside each other.
+# In a network this is the rule, not the exception. In lesson 04's 784–128–64–10 there
+# are 128 · 64 · 10 = 81,920 ways from one pixel to the outputs. In order, each node
+# sends once, and all gradients together cost about as much as the values did. `order`
+# and `backward` do not call themselves either. So a chain of ten thousand nodes does no
+# harm, where Python would refuse as many calls inside each other.
 #
 # ```python
 # >>> start = Value(1.0)
@@ -437,36 +435,6 @@ def sending_once_is_cheap() -> Figure:
 # (5001.0, 1.0)
 #
 # ```
-#
-# ## See it: a bug that hides
-#
-# The usual bug in a first engine: blame that arrives *replaces* what had arrived
-# before. As long as each number is used once, nothing is wrong. So test an engine with
-# numbers that are used twice. The comparison with PyTorch finds it, there and only
-# there. In the demo, `backward` has `blame[parent] = …` and forgets `blame.get(parent,
-# 0.0) + …`.
-
-
-# %% tags=["hide-input"]
-@demo
-def a_forgotten_sum() -> Table:
-    """An engine that keeps only the last blame to arrive, held against PyTorch"""
-
-    class Forgetful(Value):
-        def backward(self, grad: Any = 1.0) -> None:
-            blame: dict[Value, Any] = {self: grad}
-            for node in self.order():
-                node.grad = node.grad + blame[node]
-                for parent, slope in node.roads:
-                    blame[parent] = blame[node] * slope  # the bug: = where + belongs
-
-    rows = []
-    for name in ("p · q", "p / q", "exp", "p · p", "reused"):
-        pair = formula_pair(name, NUMBERS[name], lambda value: Forgetful(value.item()))
-        wrong = [found.name for found in compare(pair) if found.problem]
-        rows.append((name, ", ".join(wrong) or "none"))
-    return Table(("formula", "results that differ from PyTorch's"), rows)
-
 
 # %% [markdown]
 # ## The same with PyTorch
@@ -559,6 +527,37 @@ for _name, _formula in NUMBERS.items():
     PAIRS.append(formula_pair(f"numbers: {_name}", _formula, value_node))
 
 # %% [markdown]
+# ## See it: a bug that hides
+#
+# The usual bug in a first engine: blame that arrives *replaces* what had arrived
+# before. As long as each number is used once, nothing is wrong. So test an engine with
+# numbers that are used twice. The comparison with PyTorch finds it, there and only
+# there. In the demo, `backward` has `blame[parent] = …` and forgets
+# `blame.get(parent, 0.0) + …`.
+
+
+# %% tags=["hide-input"]
+@demo
+def a_forgotten_sum() -> Table:
+    """An engine that keeps only the last blame to arrive, held against PyTorch"""
+
+    class Forgetful(Value):
+        def backward(self, grad: Any = 1.0) -> None:
+            blame: dict[Value, Any] = {self: grad}
+            for node in self.order():
+                node.grad = node.grad + blame[node]
+                for parent, slope in node.roads:
+                    blame[parent] = blame[node] * slope  # the bug: = where + belongs
+
+    rows = []
+    for name in ("p · q", "p / q", "exp", "p · p", "reused"):
+        pair = formula_pair(name, NUMBERS[name], lambda value: Forgetful(value.item()))
+        wrong = [found.name for found in compare(pair) if found.problem]
+        rows.append((name, ", ".join(wrong) or "none"))
+    return Table(("formula", "results that differ from PyTorch's"), rows)
+
+
+# %% [markdown]
 # ## Where PyTorch differs
 #
 # - It frees the graph after a walk, unless told `retain_graph=True`. Ours goes when you
@@ -588,8 +587,9 @@ for _name, _formula in NUMBERS.items():
 # - say what `loss.backward()` does, and why gradients add up until they are cleared,
 # - write an engine that finds every gradient of a formula, and test it where bugs hide.
 #
-# Exercises: `curriculum start 09a` (find the bug: a wrong order) and `curriculum start
-# 09b` (teach the engine a new operation); `curriculum check 09a` says how far you are.
+# Exercises: `curriculum start 09a` (find the bug: a wrong order) and
+# `curriculum start 09b` (teach the engine a new operation); `curriculum check 09a` says
+# how far you are.
 #
 # Next: a digit needs thousands of `Value`s. Lesson 10 puts whole tensors into the
 # nodes, and trains a network.

@@ -33,17 +33,17 @@ from lessons.lesson09_autograd import Value, formula_pair, plain, torch_node
 # batch of 32 makes 155,689, and Python makes them one by one.
 #
 # So let a node hold a whole tensor. Of the engine nothing changes: the graph, the
-# order, the walk back. Nor do the operations that treat each element by itself. In $a
-# \cdot b$, with tensors of one shape, the slope along $a$ is $b$, element by element.
-# Two things are new.
+# order, the walk back. Nor do the operations that treat each element by itself. In
+# $a \cdot b$, with tensors of one shape, the slope along $a$ is $b$, element by
+# element. Two things are new.
 #
 # ### Broadcasting has to be undone
 #
 # Take a batch of two examples, and a bias:
 #
 # $$x = \begin{pmatrix} 1 & 2 & 3 \\ 4 & 5 & 6 \end{pmatrix} \qquad
-# b = \begin{pmatrix} 10 & 20 & 30 \end{pmatrix} \qquad x + b = \begin{pmatrix} 11 & 22
-# & 33 \\ 14 & 25 & 36 \end{pmatrix}$$
+# b = \begin{pmatrix} 10 & 20 & 30 \end{pmatrix} \qquad
+# x + b = \begin{pmatrix} 11 & 22 & 33 \\ 14 & 25 & 36 \end{pmatrix}$$
 #
 # The shapes are (2, 3) and (3,). Both examples use the same bias, as if it had been
 # copied into two rows. Now blame comes back, a number for each element of the sum. The
@@ -51,8 +51,8 @@ from lessons.lesson09_autograd import Value, formula_pair, plain, torch_node
 # copy is a road to it. Where roads meet, blame is added:
 #
 # $$\frac{\partial L}{\partial (x + b)} =
-# \begin{pmatrix} 1 & 0 & 2 \\ 3 & 1 & -1 \end{pmatrix} \qquad \frac{\partial
-# L}{\partial b} = \begin{pmatrix} 4 & 1 & 1 \end{pmatrix}$$
+# \begin{pmatrix} 1 & 0 & 2 \\ 3 & 1 & -1 \end{pmatrix} \qquad
+# \frac{\partial L}{\partial b} = \begin{pmatrix} 4 & 1 & 1 \end{pmatrix}$$
 #
 # A tensor can be copied in two ways. So there are two steps back:
 #
@@ -61,8 +61,8 @@ from lessons.lesson09_autograd import Value, formula_pair, plain, torch_node
 # | along a new first dimension | (3,) used as (2, 3) | add up over it: it goes |
 # | along a dimension of length 1 | (2, 1) used as (2, 3) | add up over it: 1 remains |
 #
-# Both can happen at once: (3, 1) used as (2, 3, 4). Back goes (2, 3, 4) → (3, 4) → (3,
-# 1).
+# Both can happen at once: (3, 1) used as (2, 3, 4). Back goes (2, 3, 4) → (3, 4) →
+# (3, 1).
 #
 # <details><summary>What do you expect? The loss is a mean over 32 examples. Is a
 # bias's blame then the mean of what its 32 copies get?</summary>

@@ -51,11 +51,11 @@ from lessons.lesson07_descent import SGD
 # ```
 #
 # **Two examples do not agree.** Let the second be $x = 1$ with the answer 4. The first
-# wants $w = 3$, the second $w = 4$. Stand at $w = 3.5$. The first has the slope $2
-# \cdot (7 - 6) \cdot 2 = 4$ and says: down. The second has $2 \cdot (3.5 - 4) \cdot 1 =
-# -1$ and says: up. The loss of both is the mean of their losses, so its slope is the
-# mean of their slopes: $(4 - 1) / 2 = 1.5$. Down it is, and to follow the second alone
-# would have been a step in the wrong direction.
+# wants $w = 3$, the second $w = 4$. Stand at $w = 3.5$. The first has the slope
+# $2 \cdot (7 - 6) \cdot 2 = 4$ and says: down. The second has
+# $2 \cdot (3.5 - 4) \cdot 1 = -1$ and says: up. The loss of both is the mean of their
+# losses, so its slope is the mean of their slopes: $(4 - 1) / 2 = 1.5$. Down it is, and
+# to follow the second alone would have been a step in the wrong direction.
 #
 # **A thousand examples are too many to ask.** All of them before each step: that is
 # exact, and slow. So we ask a few, a *mini-batch*, and step at once. Their mean slope
@@ -75,8 +75,8 @@ from lessons.lesson07_descent import SGD
 # | $g$ | `grad` | as the weight | the gradient of the mini-batch |
 # | $k$ | `step` | | steps taken so far |
 #
-# `curriculum run 11` shows the figures and tables of this lesson, `curriculum compare
-# 11` each loss beside PyTorch's.
+# `curriculum run 11` shows the figures and tables of this lesson,
+# `curriculum compare 11` each loss beside PyTorch's.
 #
 # ## From scratch
 #
@@ -334,11 +334,11 @@ def the_comparison_finds_it() -> Table:
     """The loop from scratch, held against PyTorch's with and without `zero_grad()`"""
     rows = []
     for clear, name in ((True, "cleared"), (False, "forgotten")):
-        pair = training_pair(
-            "tiny program",
-            lambda case: tiny_scratch(),
-            lambda case, c=clear: tiny_torch(clear=c),
-        )
+
+        def reference(case: Any, clear: bool = clear) -> Any:
+            return tiny_torch(clear=clear)
+
+        pair = training_pair("tiny program", lambda case: tiny_scratch(), reference)
         wrong = [found.name for found in compare(pair) if found.problem]
         rows.append((name, wrong[0] if wrong else "none", len(wrong)))
     columns = ("gradients in PyTorch", "first that differs", "results that differ")
@@ -504,7 +504,7 @@ def what_an_epoch_costs() -> Table:
 
 
 # %% tags=["hide-input"]
-def gradient_noise(batch_size: int, tries: int = 200) -> tuple[float, float]:
+def gradient_noise(batch_size: int, tries: int = 100) -> tuple[float, float]:
     """How far mini-batch gradients are from the full one (rms), and its length."""
     x, target, _, _ = digits()
     generator = torch.Generator().manual_seed(0)
@@ -564,13 +564,13 @@ def sorted_by_class_learns_badly() -> Table:
     for lr in (0.03, 0.3):
         for order in ("shuffled", "sorted"):
             shuffle = order == "shuffled"
-            runs = [learn_digits(seed, 32, lr, 10, shuffle)[1] for seed in SEEDS]
+            runs = [learn_digits(seed, 32, lr, 6, shuffle)[1] for seed in SEEDS]
             ranges = []
-            for epoch in (2, 6, 10):
+            for epoch in (2, 4, 6):
                 shares = [run[epoch] for run in runs]
                 ranges.append(f"{min(shares):.0%} to {max(shares):.0%}")
             rows.append((lr, order, *ranges))
-    return Table(("rate", "order", "after 2 epochs", "after 6", "after 10"), rows)
+    return Table(("rate", "order", "after 2 epochs", "after 4", "after 6"), rows)
 
 
 # %% [markdown]
@@ -615,8 +615,9 @@ PAIRS = [
 # - tell a task that a line can do from one that needs hidden neurons,
 # - find a forgotten `zero_grad()`.
 #
-# Exercises: `curriculum start 11a` (a large batch in small pieces) and `curriculum
-# start 11c` (the loss of an epoch); `curriculum check 11a` says how far you are.
+# Exercises: `curriculum start 11a` (a large batch in small pieces) and
+# `curriculum start 11c` (the loss of an epoch); `curriculum check 11a` says how far you
+# are.
 #
 # Next: every step here was plain descent. Lesson 12 makes more of each gradient.
 

@@ -72,7 +72,7 @@ def _rest_left_out(model: Any, criterion: Any, x: Tensor, target: Tensor, size: 
     return whole_loss(model, criterion, x[:whole], target[:whole], size)
 
 
-MISTAKES = {
+MISTAKES: dict[str, Any] = {
     "small last piece weighted like the others": _mean_of_means,
     "mean forgotten": lambda *given: sum(_losses(*given)),
     "mean over the examples forgotten": _sum_over_examples,

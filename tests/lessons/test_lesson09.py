@@ -33,6 +33,11 @@ def test_the_example_on_paper() -> None:
     loss.backward()
     assert [node.data for node in (c, d, loss)] == [-6.0, -3.0, 9.0]
     assert [node.grad for node in (loss, d, c, b, a)] == [1.0, -6.0, -6.0, -18.0, 6.0]
+    names = {a: "a", b: "b", c: "c", d: "d", loss: "L"}
+    for node, name in names.items():
+        _, _, value, roads = lesson.PAPER[name]
+        assert value == node.data
+        assert roads == {names[parent]: slope for parent, slope in node.roads}
 
 
 @pytest.mark.idea("E6")
@@ -65,7 +70,7 @@ def test_twelve_doublings_take_12285_sends_at_once_and_36_in_order() -> None:
 
 
 def test_a_forgotten_sum_is_found_only_where_a_number_is_used_twice() -> None:
-    wrong = dict(shown(lesson.a_forgotten_sum).rows)
+    wrong = {row[0]: row[1] for row in shown(lesson.a_forgotten_sum).rows}
     assert {name for name, found in wrong.items() if found == "none"} == {"p · q", "p / q", "exp"}
     assert wrong["p · p"] == "grad_p"
     assert wrong["reused"] == "grad_p, grad_q"
