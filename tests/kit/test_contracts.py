@@ -14,7 +14,8 @@ from lessons.lesson03_activations import GELU, ReLU, SiLU, Tanh
 from lessons.lesson04_layers import Linear, Sequential
 from lessons.lesson05_losses import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
 from lessons.lesson07_descent import SGD, numerical_gradient
-from lessons.lesson09_autograd import Node, Value
+from lessons.lesson09_autograd import Value
+from lessons.lesson10_tensor_autograd import Node
 from lessons.lesson11_training import Adam
 from lessons.lesson12_optimizers import AdamL2, AdamW, MomentumSGD, RMSprop
 from lessons.lesson14_initialization import kaiming_normal_, kaiming_uniform_, xavier_normal_, xavier_uniform_

@@ -1,4 +1,4 @@
-"""Solution of exercise 09a."""
+"""Solution of exercise 10a."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from curriculum.pair import Pair
-from lessons.lesson09_autograd import Node, plain, torch_node, twice
+from lessons.lesson09_autograd import plain, torch_node, twice
+from lessons.lesson10_tensor_autograd import Node
 
 ANSWER = "maximum"
-REREAD = ("lesson09_autograd.py", 'def relu(self) -> "Node"')
+REREAD = ("lesson10_tensor_autograd.py", "def relu(self)")
 HINTS = (
     "relu is max(a, 0). Which slope does it note where a is larger, and which where it is not?",
     "Two roads. The slope to a is 1 where a is larger, 0 where b is larger, ½ where they are equal.",
