@@ -21,7 +21,8 @@ from curriculum.pair import optimizer_pair, training_pair
 from curriculum.table import Table
 from lessons.lesson03_activations import ReLU
 from lessons.lesson04_layers import Linear, Sequential
-from lessons.lesson05_losses import CrossEntropyLoss, MSELoss
+from lessons.lesson05_losses import MSELoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 
 # %% [markdown]
 # ## The idea

@@ -14,7 +14,7 @@ from curriculum.data import load
 from curriculum.pair import Case
 from lessons import lesson09_autograd as lesson
 from lessons.lesson04_layers import mlp
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson09_autograd import Node, Value
 from lessons.lesson11_training import linear_decay, minibatches
 from lessons.lesson17_mnist import MLP, SIZES, first_weights, scratch_step
