@@ -356,7 +356,7 @@ def glossary() -> Table:
         ("activation", "how strongly the cell fires", "3", "ReLU"),
         ("layer", "cells that listen to the same inputs", "4", "Linear"),
         ("forward pass", "a signal travels from eye to thought", "4", "Sequential.forward"),
-        ("loss", "how wrong the guess was", "5", "CrossEntropyLoss"),
+        ("loss", "how wrong the guess was", "5", "MSELoss"),
         ("gradient", "which change would have helped", "7", "numerical_gradient"),
         ("gradient descent", "learning from the mistake, a little", "7", "SGD"),
         ("learning rate", "how much one mistake changes", "7", "SGD"),

@@ -31,6 +31,11 @@ from lessons.lesson01_neuron import Sigmoid
 #   0.99998 and 0.1192.
 # - *ReLU* keeps quiet below 0 and passes everything above 0 unchanged: $y = \max(0, x)$.
 #
+# ```python
+# >>> Sigmoid().forward(torch.tensor([3.4, -2.0]))
+# tensor([0.9677, 0.1192])
+# ```
+#
 # | symbol | in code | shape | meaning |
 # |---|---|---|---|
 # | $x$ | `x` | any | the weighted sums |
@@ -39,7 +44,7 @@ from lessons.lesson01_neuron import Sigmoid
 #
 # ## From scratch
 #
-# An activation is a layer without weights. All but the last of this lesson look at each number by itself:
+# An activation is a layer without weights. All of this lesson look at each number by itself:
 # `backward` multiplies the incoming gradient by the slope of the curve at that number.
 
 
@@ -138,58 +143,6 @@ class GELU(Activation):
 
 
 # %% [markdown]
-# ### Softmax: from scores to shares
-#
-# A network that tells dogs from wolves and coyotes gives one raw score per animal, a *logit*. Softmax turns
-# logits into positive shares that add up to 1: $y_i = e^{x_i} / \sum_j e^{x_j}$. The exponentials of 2.833,
-# 0.693 and 0 are 17, 2 and 1, together 20. The shares are 85 % dog, 10 % wolf, 5 % coyote:
-#
-# ```python
-# >>> Softmax().forward(torch.tensor([2.833, 0.693, 0.0]))
-# tensor([0.8500, 0.1000, 0.0500])
-# ```
-#
-# Only the differences between logits count: adding $c$ to each multiplies every exponential by $e^c$, and the
-# factor cancels. So we may subtract the largest logit first. Then no exponential exceeds 1 or overflows.
-
-
-# %%
-class Softmax(Activation):
-    """Shares over the last dimension: y = e^x / sum of e^x. x: (…, n) → y: (…, n), each row adds up to 1."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        e = torch.exp(x - x.amax(-1, keepdim=True))
-        self.y = e / e.sum(-1, keepdim=True)
-        return self.y
-
-    def backward(self, grad_y: Tensor) -> Tensor:
-        """Every input moves every output. Write yᵢ = eᵢ / S, where S is the sum of the exponentials.
-
-        Its own input:   ∂yᵢ/∂xᵢ = eᵢ/S − eᵢ·eᵢ/S² = yᵢ·(1 − yᵢ).
-        Another's input: ∂yᵢ/∂xⱼ = −eᵢ·eⱼ/S² = −yᵢ·yⱼ.
-        Over all outputs, with g = `grad_y`: ∂L/∂xⱼ = gⱼ·yⱼ − Σᵢ gᵢ·yᵢ·yⱼ = yⱼ · (gⱼ − Σᵢ gᵢ·yᵢ).
-        The largest logit that `forward` subtracts cancels in y: it adds nothing to the slope.
-        """
-        return self.y * (grad_y - (grad_y * self.y).sum(-1, keepdim=True))
-
-
-@demo
-def softmax_stays_finite() -> Table:
-    """Add a number to all logits: the formula as written breaks down, ours does not"""
-    rows = []
-    for added in (0, 50, 100, 10_000, -10_000):
-        x = torch.tensor([math.log(17), math.log(2), math.log(1)], dtype=torch.float32) + added
-        as_written = torch.exp(x) / torch.exp(x).sum()
-        rows.append((added, as_written[0].item(), *Softmax().forward(x).tolist()))
-    return Table(("added", "dog, as written", "dog", "wolf", "coyote"), rows)
-
-
-# %% [markdown]
-# `nan` is "not a number": infinity divided by infinity, or 0 by 0. The coyote's last digit is rounding.
-#
-# Positive and adding up to 1 is the *form* of a probability. Whether 85 of 100 pictures called "85 % dog" are
-# dogs is another question. Often they are not (Guo et al. 2017, arXiv:1706.04599).
-#
 # ## The same with PyTorch
 #
 # All are in `torch.nn`, under the same names. How to make ours, how to make theirs:
@@ -202,14 +155,12 @@ SIDES: dict[str, tuple[Any, Any]] = {
     "SiLU": (SiLU, nn.SiLU),
     "GELU": (GELU, nn.GELU),
     "GELU tanh": (lambda: GELU("tanh"), lambda: nn.GELU(approximate="tanh")),
-    "Softmax": (Softmax, lambda: nn.Softmax(dim=-1)),
 }
 
 # %% [markdown]
 # ## See it: quiet below, firing above
 #
 # Look at the first three: the threshold, the soft threshold, and silence below it with no ceiling above.
-# The last shows the dog's share while only the dog's logit moves; the wolf's and the coyote's stay as above.
 
 
 # %%
@@ -218,15 +169,13 @@ def curves_and_slopes() -> Figure:
     """Every curve with its slope, and how far the two GELUs are apart"""
     x = torch.linspace(-5, 5, 1001)
     seen = {"Step": torch.stack(((x > 0).to(x.dtype), 0 * x))}
-    for name, (make, _) in list(SIDES.items())[:-1]:
+    for name, (make, _) in SIDES.items():
         layer = make()
         seen[name] = torch.stack((layer.forward(x), layer.backward(torch.ones_like(x))))
     seen["GELU: tanh − exact"] = seen.pop("GELU tanh") - seen["GELU"]
-    softmax, logits = Softmax(), torch.stack((x, 0 * x + math.log(2), 0 * x), 1)  # only the dog's moves
-    share, dog = softmax.forward(logits)[:, 0], torch.tensor([1.0, 0.0, 0.0])
-    seen["Softmax: dog by its logit"] = torch.stack((share, softmax.backward(dog)[:, 0]))
     figure, axes = new_figure(2, 4, width=3.0, height=2.8)
-    for axis, (name, (y, slope)) in zip(axes.flat, seen.items(), strict=True):
+    axes[1, 3].axis("off")
+    for axis, (name, (y, slope)) in zip(axes.flat, seen.items(), strict=False):
         axis.axhline(0, color="0.85", linewidth=1)
         axis.plot(x, y, color=SCRATCH, label="curve")
         axis.plot(x, slope, "--", color=OTHER[3], label="slope")
@@ -353,7 +302,6 @@ def they_agree() -> Table:
 # %% [markdown]
 # ## Where PyTorch differs
 #
-# - `nn.Softmax` wants to be told the dimension, `dim=-1`. Ours always takes the last.
 # - `nn.ReLU` and `nn.SiLU` can overwrite their input to save memory (`inplace=True`). Ours never do.
 # - A network rarely ends in softmax or sigmoid: PyTorch's losses take logits and do that part (lesson 05).
 #

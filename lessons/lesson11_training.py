@@ -23,7 +23,8 @@ from curriculum.drawings import LINES, curves
 from curriculum.pair import compare, optimizer_pair, training_pair
 from curriculum.table import Table
 from lessons.lesson04_layers import mlp
-from lessons.lesson05_losses import CrossEntropyLoss, MSELoss
+from lessons.lesson05_losses import MSELoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson07_descent import SGD
 
 # %% [markdown]

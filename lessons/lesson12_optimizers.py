@@ -22,7 +22,7 @@ from curriculum.demo import demo
 from curriculum.draw import OTHER, SCRATCH, new_figure
 from curriculum.pair import Pair, function_pair, optimizer_pair
 from lessons.lesson04_layers import mlp
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson07_descent import SGD
 from lessons.lesson11_training import Adam, accuracy, linear_decay, minibatches, train_step
 

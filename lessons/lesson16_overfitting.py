@@ -23,7 +23,8 @@ from curriculum.pair import Case, Pair, layer_pair, optimizer_pair, training_pai
 from curriculum.table import Table
 from lessons.lesson03_activations import ReLU
 from lessons.lesson04_layers import Linear, Sequential, mlp
-from lessons.lesson05_losses import CrossEntropyLoss, MSELoss
+from lessons.lesson05_losses import MSELoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson07_descent import SGD
 from lessons.lesson11_training import Adam, accuracy, fit, minibatches, train_step
 

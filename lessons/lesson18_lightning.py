@@ -25,7 +25,7 @@ from curriculum.pair import Case, training_pair
 from curriculum.quiet import quiet_lightning
 from curriculum.runs.events import EventLog
 from curriculum.table import Table
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson11_training import accuracy, linear_decay, minibatches
 from lessons.lesson17_mnist import MLP, Step, TorchMLP, first_weights, learn, scratch_step, torch_step
 

@@ -21,7 +21,7 @@ from curriculum.draw import SCRATCH, TORCH, new_figure
 from curriculum.drawings import sheet
 from curriculum.pair import Case, Pair, function_pair
 from curriculum.table import Table
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson11_training import accuracy
 from lessons.lesson17_mnist import MLP, SIZES, TorchMLP, learn, scratch_step
 from lessons.lesson19_inside import activations, epochs, network, trained

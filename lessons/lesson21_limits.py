@@ -22,7 +22,7 @@ from curriculum.draw import OTHER, SCRATCH, new_figure
 from curriculum.pair import Case, Pair
 from curriculum.table import Table
 from lessons import lesson17_mnist as lesson17
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson11_training import accuracy
 from lessons.lesson17_mnist import MLP, SIZES, TorchMLP, first_weights, learn, scratch_step
 

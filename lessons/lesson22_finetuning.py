@@ -19,7 +19,7 @@ from curriculum.demo import demo
 from curriculum.draw import OTHER, SCRATCH, TORCH, new_figure
 from curriculum.pair import Case, training_pair
 from curriculum.table import Table
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson07_descent import SGD
 from lessons.lesson11_training import accuracy, train_step
 from lessons.lesson17_mnist import MLP, SIZES, Step, TorchMLP, first_weights, learn, scratch_step

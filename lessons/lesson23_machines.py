@@ -28,7 +28,7 @@ from curriculum.demo import demo
 from curriculum.draw import new_figure
 from curriculum.pair import Case, function_pair, training_pair
 from curriculum.table import Table
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson07_descent import SGD
 from lessons.lesson11_training import minibatches
 from lessons.lesson17_mnist import MLP, Step, TorchMLP, first_weights, torch_step

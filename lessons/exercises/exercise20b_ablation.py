@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lessons.lesson04_layers import Linear
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 
 
 def cost_of_each_unit(last: Linear, h: Tensor, target: Tensor) -> Tensor:

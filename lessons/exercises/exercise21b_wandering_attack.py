@@ -14,7 +14,7 @@ One line is wrong. Find it, and mend only that.
 
 from torch import Tensor
 
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson17_mnist import MLP
 from lessons.lesson21_limits import Box
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from curriculum.pair import Case, Pair, Results
 from lessons.exercises import exercise20b_ablation as stub
 from lessons.lesson04_layers import Linear
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 
 ANSWER = "cost_of_each_unit"
 REREAD = ("lesson20_probes.py", "def lost_without")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from curriculum.pair import Case, Pair, Results
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson17_mnist import MLP, TorchMLP, first_weights
 from lessons.lesson21_limits import Box
 

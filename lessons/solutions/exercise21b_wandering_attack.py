@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from curriculum.pair import Case, Pair, Results
 from lessons.exercises import exercise21b_wandering_attack as stub
 from lessons.exercises.exercise21b_wandering_attack import length
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson17_mnist import MLP, TorchMLP, first_weights
 from lessons.lesson21_limits import Box
 

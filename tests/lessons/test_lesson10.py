@@ -8,7 +8,7 @@ from curriculum.data import load
 from curriculum.pair import Case
 from lessons import lesson10_tensor_autograd as lesson
 from lessons.lesson04_layers import mlp
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson09_autograd import Value, torch_node
 from lessons.lesson10_tensor_autograd import Node
 from lessons.lesson11_training import linear_decay, minibatches

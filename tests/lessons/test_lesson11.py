@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from curriculum.pair import compare, optimizer_pair, training_pair
 from lessons import lesson11_training as lesson
 from lessons.lesson04_layers import mlp
-from lessons.lesson05_losses import CrossEntropyLoss, MSELoss
+from lessons.lesson05_losses import MSELoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson07_descent import SGD
 from tests.support.lessons import shown, ys
 

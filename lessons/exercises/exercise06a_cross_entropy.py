@@ -1,6 +1,6 @@
-"""Exercise 05b · Find the bug: cross-entropy
+"""Exercise 06a · Find the bug: cross-entropy
 
-Difficulty: 2 of 3 · Time: 10 minutes · After: lesson 05
+Difficulty: 2 of 3 · Time: 10 minutes · After: lesson 06
 
 This cross-entropy follows the formula: softmax, then −ln of the right class's probability. A network trains
 well with it for an hour. Then the loss is `nan`, and from the next step on every weight is `nan` too.

@@ -1,4 +1,4 @@
-"""Solution of exercise 05b."""
+"""Solution of exercise 06a."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from curriculum.pair import Pair, loss_pair
-from lessons.exercises import exercise05b_cross_entropy as stub
+from lessons.exercises import exercise06a_cross_entropy as stub
 
 ANSWER = "IndexCrossEntropy"
-REREAD = ("lesson05_losses.py", "The largest z is taken off all")
+REREAD = ("lesson06_cross_entropy.py", "The largest z is taken off all")
 HINTS = (
     "How large is e^1000 for a computer, and what is that divided by itself? In the second row the right "
     "class has a probability of e^−1000: how large is that?",

@@ -1,4 +1,4 @@
-"""Solution of exercise 05a."""
+"""Solution of exercise 06b."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from curriculum.pair import Case, Pair, loss_pair
-from lessons.exercises import exercise05a_margin_loss as stub
+from lessons.exercises import exercise06b_margin_loss as stub
 
 ANSWER = "MarginLoss"
-REREAD = ("lesson05_losses.py", "class CrossEntropyLoss")
+REREAD = ("lesson06_cross_entropy.py", "class CrossEntropyLoss")
 HINTS = (
     "How far is each class over the line, and which have a slope? What does the right class hear of it?",
     "Keep m − z_c + z_k of every class, and something below 0 for the right one. Where it is above 0, it is "
