@@ -122,7 +122,9 @@ class GELU(Activation):
     def forward(self, x: Tensor) -> Tensor:
         self.x = x
         if self.approximate == "tanh":
-            self.gate = 0.5 * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+            self.gate = 0.5 * (
+                1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
+            )
         else:
             self.gate = 0.5 * (1 + torch.erf(x / math.sqrt(2)))
         return x * self.gate
@@ -136,7 +138,12 @@ class GELU(Activation):
         """
         if self.approximate == "tanh":
             t = 2 * self.gate - 1
-            slope = 0.5 * (1 - t**2) * math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * self.x**2)
+            slope = (
+                0.5
+                * (1 - t**2)
+                * math.sqrt(2 / math.pi)
+                * (1 + 3 * 0.044715 * self.x**2)
+            )
         else:
             slope = torch.exp(-(self.x**2) / 2) / math.sqrt(2 * math.pi)
         return grad_y * (self.gate + self.x * slope)
@@ -189,7 +196,12 @@ def raw_sums_squashed() -> Table:
     """Of the raw sums 3.4, 11 and −2, step and sigmoid make numbers from 0 to 1"""
     x = torch.tensor([3.4, 11.0, -2.0])
     y = {name: make().forward(x) for name, (make, _) in list(SIDES.items())[:5]}
-    columns = {"sum": x, "Step": (x > 0).to(x.dtype), "1 − Sigmoid": 1 - y["Sigmoid"], **y}
+    columns = {
+        "sum": x,
+        "Step": (x > 0).to(x.dtype),
+        "1 − Sigmoid": 1 - y["Sigmoid"],
+        **y,
+    }
     return Table(list(columns), torch.stack(list(columns.values()), 1).tolist())
 
 
@@ -213,7 +225,9 @@ def raw_sums_squashed() -> Table:
 
 
 # %%
-def run_stack(x: Tensor, layers: list[tuple[Tensor, Tensor]], activation: Any = None) -> Tensor:
+def run_stack(
+    x: Tensor, layers: list[tuple[Tensor, Tensor]], activation: Any = None
+) -> Tensor:
     """Send x (batch, n_in) through (weight, bias) after (weight, bias), with the activation in between."""
     for index, (weight, bias) in enumerate(layers):
         x = activation.forward(x) if activation and index > 0 else x
@@ -225,7 +239,10 @@ def collapse(layers: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     """The one weight (n_out, n_in) and bias (n_out,) that do what all layers without activation do."""
     weight, bias = layers[0]
     for later, later_bias in layers[1:]:
-        weight, bias = later @ weight, later @ bias + later_bias  # (n_out, n_mid) @ (n_mid, n_in)
+        weight, bias = (
+            later @ weight,
+            later @ bias + later_bias,
+        )  # (n_out, n_mid) @ (n_mid, n_in)
     return weight, bias
 
 
@@ -235,12 +252,19 @@ def a_linear_stack_is_one_layer() -> Table:
     generator, rows = torch.Generator().manual_seed(3), []
     for depth in (2, 5, 20):
         weights = torch.randn(depth, 4, 4, generator=generator) / 2
-        layers = list(zip(weights, torch.randn(depth, 4, generator=generator), strict=True))
+        layers = list(
+            zip(weights, torch.randn(depth, 4, generator=generator), strict=True)
+        )
         x = torch.randn(100, 4, generator=generator)
         one = run_stack(x, [collapse(layers)])
-        gaps = [(run_stack(x, layers, curve) - one).abs().max().item() for curve in (None, ReLU())]
+        gaps = [
+            (run_stack(x, layers, curve) - one).abs().max().item()
+            for curve in (None, ReLU())
+        ]
         rows.append((depth, depth * 20, 20, *gaps))
-    return Table(("layers", "numbers in them", "in the one", "largest gap", "with ReLU"), rows)
+    return Table(
+        ("layers", "numbers in them", "in the one", "largest gap", "with ReLU"), rows
+    )
 
 
 # %% [markdown]
@@ -259,12 +283,31 @@ def xor_needs_a_bend() -> Table:
     x = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     wanted = torch.tensor([[0.0], [1.0], [1.0], [0.0]])
     with_one = torch.cat((x, torch.ones(4, 1)), 1)  # the column of ones meets the bias
-    linear = with_one @ torch.linalg.lstsq(with_one, wanted).solution  # the smallest MSE: solved, not trained
-    net = [(torch.tensor([[1.0, -1.0], [-1.0, 1.0]]), torch.zeros(2)), (torch.ones(1, 2), torch.zeros(1))]
-    outputs = torch.cat((wanted, linear, run_stack(x, net), run_stack(x, net, ReLU())), 1)  # (4, 4)
-    rows = [(f"{a:g}, {b:g}", *y) for (a, b), y in zip(x.tolist(), outputs.tolist(), strict=True)]
+    linear = (
+        with_one @ torch.linalg.lstsq(with_one, wanted).solution
+    )  # the smallest MSE: solved, not trained
+    net = [
+        (torch.tensor([[1.0, -1.0], [-1.0, 1.0]]), torch.zeros(2)),
+        (torch.ones(1, 2), torch.zeros(1)),
+    ]
+    outputs = torch.cat(
+        (wanted, linear, run_stack(x, net), run_stack(x, net, ReLU())), 1
+    )  # (4, 4)
+    rows = [
+        (f"{a:g}, {b:g}", *y)
+        for (a, b), y in zip(x.tolist(), outputs.tolist(), strict=True)
+    ]
     rows.append(("MSE", *((outputs - wanted) ** 2).mean(0).tolist()))
-    return Table(("inputs", "wanted", "best linear", "two neurons, no ReLU", "two neurons, ReLU"), rows)
+    return Table(
+        (
+            "inputs",
+            "wanted",
+            "best linear",
+            "two neurons, no ReLU",
+            "two neurons, ReLU",
+        ),
+        rows,
+    )
 
 
 # %% [markdown]
@@ -279,14 +322,21 @@ def edges(case: Case, name: str) -> Tensor:
     """The input `x` of a pair, (4, 5), chosen by hand; what the layer meets before it is drawn."""
     zeros, ties = [0.0, -0.0, 1e-3, -1e-3, 1.0], [2.0, 2.0, -3.0, -3.0, 2.0]
     large, largest = [20.0, -20.0, 1e3, -1e3, -0.0], [1e4, 1e4, -1e4, -1e4, 0.0]
-    return torch.tensor([zeros, ties, large, largest]) if name == "x" else case.tensor(name, 4, 5)
+    return (
+        torch.tensor([zeros, ties, large, largest])
+        if name == "x"
+        else case.tensor(name, 4, 5)
+    )
 
 
 def pairs_with_torch(name: str) -> list[Pair]:
     """Both sides of one line of `SIDES`, on drawn inputs and at the edges."""
     ours, theirs = SIDES[name]
     both = (lambda case: ours()), (lambda case: theirs())
-    return [layer_pair(name.lower(), *both), layer_pair(f"{name.lower()} at the edges", *both, x=edges)]
+    return [
+        layer_pair(name.lower(), *both),
+        layer_pair(f"{name.lower()} at the edges", *both, x=edges),
+    ]
 
 
 PAIRS = [pair for name in SIDES for pair in pairs_with_torch(name)]
@@ -295,7 +345,9 @@ PAIRS = [pair for name in SIDES for pair in pairs_with_torch(name)]
 @demo
 def they_agree() -> Table:
     """The largest difference from PyTorch, forward and backward"""
-    rows = [(pair.name, max(found.largest for found in compare(pair))) for pair in PAIRS]
+    rows = [
+        (pair.name, max(found.largest for found in compare(pair))) for pair in PAIRS
+    ]
     return Table(("pair", "largest difference"), rows)
 
 

@@ -63,7 +63,9 @@ class Loss:
 
     def __init__(self, reduction: str = "mean") -> None:
         if reduction not in ("mean", "sum", "none"):
-            raise ValueError(f"reduction is {reduction!r}; expected 'mean', 'sum' or 'none'")
+            raise ValueError(
+                f"reduction is {reduction!r}; expected 'mean', 'sum' or 'none'"
+            )
         self.reduction = reduction
 
     def reduce(self, losses: Tensor) -> Tensor:
@@ -74,7 +76,9 @@ class Loss:
 
     def share(self, count: float, grad_loss: Tensor | None) -> Tensor | float:
         """What one of `count` losses adds to the final number, times the slope of what comes after it."""
-        share = 1 / (count or math.inf) if self.reduction == "mean" else 1.0  # of no losses: nothing
+        share = (
+            1 / (count or math.inf) if self.reduction == "mean" else 1.0
+        )  # of no losses: nothing
         return share if grad_loss is None else share * grad_loss
 
 
@@ -96,7 +100,9 @@ def squared_error_of_a_cat() -> Table:
     """The target is 1: a worse answer costs more and has a steeper slope"""
     criterion, says = MSELoss("none"), torch.tensor([0.33, 0.95, 1.0])
     loss = criterion.forward(says, torch.ones(3))
-    rows = list(zip(says.tolist(), loss.tolist(), criterion.backward().tolist(), strict=True))
+    rows = list(
+        zip(says.tolist(), loss.tolist(), criterion.backward().tolist(), strict=True)
+    )
     return Table(("the network says", "squared error", "∂L/∂y"), rows)
 
 
@@ -115,7 +121,9 @@ class BCEWithLogitsLoss(Loss):
     `pos_weight`: how many times a yes counts, for yeses that are rare; it stretches to the shape of `target`.
     """
 
-    def __init__(self, reduction: str = "mean", pos_weight: Tensor | None = None) -> None:
+    def __init__(
+        self, reduction: str = "mean", pos_weight: Tensor | None = None
+    ) -> None:
         super().__init__(reduction)
         self.pos_weight = pos_weight
 
@@ -128,9 +136,13 @@ class BCEWithLogitsLoss(Loss):
         same_shape("prediction", prediction, "target", target)
         self.prediction, self.target = prediction, target
         # log1p(x) is ln(1 + x)
-        minus_ln_p = (-prediction).clamp(min=0) + torch.log1p(torch.exp(-prediction.abs()))
+        minus_ln_p = (-prediction).clamp(min=0) + torch.log1p(
+            torch.exp(-prediction.abs())
+        )
         losses = minus_ln_p + (1 - target) * prediction
-        if self.pos_weight is not None:  # −t ln p counts w times, of which one is there already
+        if (
+            self.pos_weight is not None
+        ):  # −t ln p counts w times, of which one is there already
             losses = losses + (self.pos_weight - 1) * target * minus_ln_p
         return self.reduce(losses)
 
@@ -155,10 +167,16 @@ class BCEWithLogitsLoss(Loss):
 # %%
 def slopes(z: Tensor) -> Tensor:
     """∂L/∂z for logits z (n,) where yes is right: row 0 squared error of sigmoid(z), row 1 cross-entropy."""
-    squash, squared, cross_entropy = Sigmoid(), MSELoss("none"), BCEWithLogitsLoss("none")
+    squash, squared, cross_entropy = (
+        Sigmoid(),
+        MSELoss("none"),
+        BCEWithLogitsLoss("none"),
+    )
     squared.forward(squash.forward(z), torch.ones_like(z))
     cross_entropy.forward(z, torch.ones_like(z))
-    return torch.stack([squash.backward(squared.backward()), cross_entropy.backward()])  # (2, n)
+    return torch.stack(
+        [squash.backward(squared.backward()), cross_entropy.backward()]
+    )  # (2, n)
 
 
 def rescue(steps: int = 2000) -> Tensor:
@@ -175,12 +193,24 @@ def rescue_from_a_wrong_answer() -> Figure:
     """Sure and wrong: cross-entropy gets out in 9 steps, squared error in 1500"""
     figure, (left, right) = new_figure(1, 2)
     z, history = torch.linspace(-8, 4, 121), rescue()
-    for i, (name, color) in enumerate((("squared error", OTHER[1]), ("cross-entropy", SCRATCH))):
+    for i, (name, color) in enumerate(
+        (("squared error", OTHER[1]), ("cross-entropy", SCRATCH))
+    ):
         left.plot(z, slopes(z)[i].abs(), color=color, label=name)
         right.plot(range(1, len(history) + 1), history[:, i], color=color)
-    left.set(title="the truth is yes: size of the slope", xlabel="logit z", ylabel="|∂L/∂z|", yscale="log")
+    left.set(
+        title="the truth is yes: size of the slope",
+        xlabel="logit z",
+        ylabel="|∂L/∂z|",
+        yscale="log",
+    )
     left.legend(frameon=False, loc="lower center")
-    right.set(title="from z = −8, step by step", xlabel="step", ylabel="p of yes", xscale="log")
+    right.set(
+        title="from z = −8, step by step",
+        xlabel="step",
+        ylabel="p of yes",
+        xscale="log",
+    )
     return figure
 
 
@@ -202,7 +232,12 @@ def walk(start: tuple[float, float], steps: int = 300, lr: float = 0.1) -> Tenso
 
     y = w₂ h, h = tanh(u), u = w₁ x. So ∂y/∂w₂ = h, ∂y/∂h = w₂ and ∂u/∂w₁ = x. All points are added up.
     """
-    (w1, w2), x, criterion, tanh = torch.tensor(start), torch.linspace(-2, 2, 41), MSELoss(), Tanh()
+    (w1, w2), x, criterion, tanh = (
+        torch.tensor(start),
+        torch.linspace(-2, 2, 41),
+        MSELoss(),
+        Tanh(),
+    )
     target, path = 1.5 * torch.tanh(x), []
     for _ in range(steps):
         h = tanh.forward(w1 * x)  # (41,)
@@ -218,11 +253,23 @@ def landscape() -> Figure:
     """The loss over two weights: training from two close starts ends in two valleys"""
     x, side = torch.linspace(-2, 2, 41), torch.linspace(-2.8, 2.8, 113)
     w1, w2 = torch.meshgrid(side, side, indexing="xy")  # (113, 113) each
-    height = ((w2[..., None] * torch.tanh(w1[..., None] * x) - 1.5 * torch.tanh(x)) ** 2).mean(-1)
+    height = (
+        (w2[..., None] * torch.tanh(w1[..., None] * x) - 1.5 * torch.tanh(x)) ** 2
+    ).mean(-1)
     figure = Figure(figsize=(9.5, 4.4), layout="constrained", dpi=110)
-    flat, solid = figure.add_subplot(1, 2, 1), figure.add_subplot(1, 2, 2, projection="3d")
+    flat, solid = (
+        figure.add_subplot(1, 2, 1),
+        figure.add_subplot(1, 2, 2, projection="3d"),
+    )
     colors: Any = {"cmap": "YlGnBu_r", "norm": PowerNorm(0.4, 0, 14)}
-    flat.contourf(w1, w2, height, levels=[0, 0.04, 0.1, 0.3, 0.6, 1.2, 2, 4, 7, 14], alpha=0.6, **colors)
+    flat.contourf(
+        w1,
+        w2,
+        height,
+        levels=[0, 0.04, 0.1, 0.3, 0.6, 1.2, 2, 4, 7, 14],
+        alpha=0.6,
+        **colors,
+    )
     solid.plot_surface(w1, w2, height, alpha=0.5, **colors)
     for start, color in (((-1.0, 2.5), SCRATCH), ((-1.5, 2.5), OTHER[1])):
         east, north, up = walk(start).T
@@ -263,14 +310,25 @@ def made(loss: Any, reduction: str, case: Case) -> Any:
 
 def pos_weighted(loss: Any, reduction: str, case: Case) -> Any:
     """How much a yes counts is drawn anew for every case."""
-    return loss(reduction=reduction, pos_weight=0.5 + case.tensor("weight", case.n_out).abs())
+    return loss(
+        reduction=reduction, pos_weight=0.5 + case.tensor("weight", case.n_out).abs()
+    )
 
 
 MSE, BCE = (MSELoss, nn.MSELoss), (BCEWithLogitsLoss, nn.BCEWithLogitsLoss)
-LARGE: Any = {"prediction": lambda case: 1000 * case.tensor("prediction", case.batch, case.n_out)}
-BETWEEN: Any = {"target": lambda case: case.tensor("target", case.batch, case.n_out).clamp(0, 1)}
+LARGE: Any = {
+    "prediction": lambda case: 1000 * case.tensor("prediction", case.batch, case.n_out)
+}
+BETWEEN: Any = {
+    "target": lambda case: case.tensor("target", case.batch, case.n_out).clamp(0, 1)
+}
 PAIRS = [
-    loss_pair(f"{name}, {mode}", partial(make, ours, mode), partial(make, theirs, mode), **inputs)
+    loss_pair(
+        f"{name}, {mode}",
+        partial(make, ours, mode),
+        partial(make, theirs, mode),
+        **inputs,
+    )
     for name, make, (ours, theirs), inputs in (
         ("mse", made, MSE, {}),
         ("binary", made, BCE, BETWEEN),

@@ -66,7 +66,10 @@ def softmax_stays_finite() -> Table:
     """Add a number to all logits: the formula as written breaks down, ours does not"""
     rows = []
     for added in (0, 50, 100, 10_000, -10_000):
-        x = torch.tensor([math.log(17), math.log(2), math.log(1)], dtype=torch.float32) + added
+        x = (
+            torch.tensor([math.log(17), math.log(2), math.log(1)], dtype=torch.float32)
+            + added
+        )
         as_written = torch.exp(x) / torch.exp(x).sum()
         rows.append((added, as_written[0].item(), *Softmax().forward(x).tolist()))
     return Table(("added", "dog, as written", "dog", "wolf", "coyote"), rows)
@@ -140,13 +143,25 @@ class CrossEntropyLoss(Loss):
         self.p = torch.exp(log_p)
         self.count: float = len(log_p)
         if of_probabilities:
-            self.q = self.smooth(target) if self.weight is None else self.smooth(target) * self.weight
-            return self.reduce((self.q * -log_p).sum(1))  # (batch, classes) → (batch,) → ()
+            self.q = (
+                self.smooth(target)
+                if self.weight is None
+                else self.smooth(target) * self.weight
+            )
+            return self.reduce(
+                (self.q * -log_p).sum(1)
+            )  # (batch, classes) → (batch,) → ()
         right = target.long()[:, None]  # (batch, 1)
-        if self.label_smoothing or self.weight is not None or self.ignore_index is not None:
+        if (
+            self.label_smoothing
+            or self.weight is not None
+            or self.ignore_index is not None
+        ):
             return self.weighed(log_p, right)
         self.q = torch.zeros_like(log_p).scatter_(1, right, 1)
-        return self.reduce((log_sum - shifted.gather(1, right))[:, 0])  # q · ln p would be 0 · ∞ at times
+        return self.reduce(
+            (log_sum - shifted.gather(1, right))[:, 0]
+        )  # q · ln p would be 0 · ∞ at times
 
     def smooth(self, q: Tensor) -> Tensor:
         """Probabilities (batch, classes), a little less certain."""
@@ -156,14 +171,24 @@ class CrossEntropyLoss(Loss):
 
     def weighed(self, log_p: Tensor, right: Tensor) -> Tensor:
         """The same with smoothing, weights and ignored examples; "mean" divides by the weights that count."""
-        ignored = torch.zeros_like(right) > 0 if self.ignore_index is None else right == self.ignore_index
+        ignored = (
+            torch.zeros_like(right) > 0
+            if self.ignore_index is None
+            else right == self.ignore_index
+        )
         right = right.masked_fill(ignored, 0)
-        weight = torch.ones_like(log_p[0]) if self.weight is None else self.weight  # (classes,)
+        weight = (
+            torch.ones_like(log_p[0]) if self.weight is None else self.weight
+        )  # (classes,)
         q = self.smooth(torch.zeros_like(log_p).scatter_(1, right, 1))
         self.q = (q * weight).masked_fill(ignored, 0)
         self.count = weight[right].masked_fill(ignored, 0).sum().item()
         losses = (self.q * -log_p).masked_fill(self.q == 0, 0).sum(1)
-        return losses.sum() / self.count if self.reduction == "mean" else self.reduce(losses)
+        return (
+            losses.sum() / self.count
+            if self.reduction == "mean"
+            else self.reduce(losses)
+        )
 
     def backward(self, grad_loss: Tensor | None = None) -> Tensor:
         """One example, right class c: L = −ln p_c = ln Σ e^z − z_c.
@@ -172,20 +197,37 @@ class CrossEntropyLoss(Loss):
         Together p_k − q_k. For any other q: L = Σ_c q_c · (ln Σ e^z − z_c) has the slope p_k · Σq − q_k,
         and probabilities have Σq = 1. Shape: (batch, classes).
         """
-        grad_loss = None if grad_loss is None else grad_loss[..., None]  # (batch,) → (batch, 1)
-        return (self.p * self.q.sum(1, keepdim=True) - self.q) * self.share(self.count, grad_loss)
+        grad_loss = (
+            None if grad_loss is None else grad_loss[..., None]
+        )  # (batch,) → (batch, 1)
+        return (self.p * self.q.sum(1, keepdim=True) - self.q) * self.share(
+            self.count, grad_loss
+        )
 
 
 @demo
 def confidence_has_a_price() -> Table:
     """Sure and right is cheap, sure and wrong is dear. The gradient is p − q"""
-    criterion, rows, sure, unsure = CrossEntropyLoss(), [], (0.90, 0.08, 0.02), (0.34, 0.33, 0.33)
-    for name, says, truth in (("right", sure, "cat"), ("unsure", unsure, "cat"), ("wrong", sure, "bird")):
+    criterion, rows, sure, unsure = (
+        CrossEntropyLoss(),
+        [],
+        (0.90, 0.08, 0.02),
+        (0.34, 0.33, 0.33),
+    )
+    for name, says, truth in (
+        ("right", sure, "cat"),
+        ("unsure", unsure, "cat"),
+        ("wrong", sure, "bird"),
+    ):
         target = torch.tensor([("cat", "dog", "bird").index(truth)])
-        loss = criterion.forward(torch.tensor([says]).log(), target).item()  # softmax undoes log
+        loss = criterion.forward(
+            torch.tensor([says]).log(), target
+        ).item()  # softmax undoes log
         gradient = "/".join(f"{g:+.2f}" for g in criterion.backward()[0].tolist())
         rows.append((name, "/".join(f"{p:.0%}" for p in says), truth, loss, gradient))
-    return Table(("", "says cat/dog/bird", "truth", "cross-entropy", "∂L/∂logits"), rows)
+    return Table(
+        ("", "says cat/dog/bird", "truth", "cross-entropy", "∂L/∂logits"), rows
+    )
 
 
 @demo
@@ -193,7 +235,9 @@ def untrained_starts_at_ln_10() -> str:
     """Ten classes, no training yet: 500 random images with random labels"""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(5)
-        network = Sequential(Linear(784, 128), ReLU(), Linear(128, 64), ReLU(), Linear(64, 10))
+        network = Sequential(
+            Linear(784, 128), ReLU(), Linear(128, 64), ReLU(), Linear(64, 10)
+        )
         images, labels = torch.rand(500, 784), torch.randint(10, (500,))
     return f"ln 10 is 2.3026, its loss is {CrossEntropyLoss().forward(network.forward(images), labels):.4f}"
 
@@ -227,15 +271,24 @@ def made(loss: Any, reduction: str, case: Case) -> Any:
 
 def weighted(loss: Any, reduction: str, case: Case) -> Any:
     """Its weights are drawn anew for every case."""
-    return loss(reduction=reduction, weight=0.5 + case.tensor("weight", case.n_out).abs())
+    return loss(
+        reduction=reduction, weight=0.5 + case.tensor("weight", case.n_out).abs()
+    )
 
 
 CE = (CrossEntropyLoss, nn.CrossEntropyLoss)
 SMOOTH = (partial(CE[0], label_smoothing=0.1), partial(CE[1], label_smoothing=0.1))
 LESS = (partial(CE[0], ignore_index=-100), partial(CE[1], ignore_index=-100))
-ALL_OPTIONS = (partial(SMOOTH[0], ignore_index=-100), partial(SMOOTH[1], ignore_index=-100))
-LARGE: Any = {"prediction": lambda case: 1000 * case.tensor("prediction", case.batch, case.n_out)}
-BETWEEN: Any = {"target": lambda case: case.tensor("target", case.batch, case.n_out).clamp(0, 1)}
+ALL_OPTIONS = (
+    partial(SMOOTH[0], ignore_index=-100),
+    partial(SMOOTH[1], ignore_index=-100),
+)
+LARGE: Any = {
+    "prediction": lambda case: 1000 * case.tensor("prediction", case.batch, case.n_out)
+}
+BETWEEN: Any = {
+    "target": lambda case: case.tensor("target", case.batch, case.n_out).clamp(0, 1)
+}
 INDICES: Any = {"target": lambda case: case.classes("target", case.batch, case.n_out)}
 
 
@@ -252,7 +305,12 @@ PAIRS = [
     layer_pair("softmax at the edges", *SOFTMAX, x=edges),
 ]
 PAIRS += [
-    loss_pair(f"{name}, {mode}", partial(make, ours, mode), partial(make, theirs, mode), **inputs)
+    loss_pair(
+        f"{name}, {mode}",
+        partial(make, ours, mode),
+        partial(make, theirs, mode),
+        **inputs,
+    )
     for name, make, (ours, theirs), inputs in (
         ("classes", made, CE, INDICES),
         ("classes, large", made, CE, INDICES | LARGE),

@@ -16,11 +16,10 @@ from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
-from curriculum.contracts import within
 from curriculum.demo import demo
 from curriculum.draw import SCRATCH, TORCH, new_figure
 from curriculum.drawings import LINES, curves
-from curriculum.pair import compare, optimizer_pair, training_pair
+from curriculum.pair import compare, training_pair
 from curriculum.table import Table
 from lessons.lesson04_layers import mlp
 from lessons.lesson05_losses import MSELoss
@@ -617,78 +616,7 @@ PAIRS = [
 # - find a forgotten `zero_grad()`.
 #
 # Exercises: `curriculum start 11a` (a large batch in small pieces) and
-# `curriculum start 11c` (the loss of an epoch); `curriculum check 11a` says how far you
+# `curriculum start 11b` (the loss of an epoch); `curriculum check 11a` says how far you
 # are.
 #
 # Next: every step here was plain descent. Lesson 12 makes more of each gradient.
-
-# %% tags=["hide-input"]
-
-
-class Adam:
-    """Adam (Kingma & Ba 2015). `params`: tensors by name, changed in place.
-
-    The very first step moves a weight by lr, however large its gradient is:
-    >>> params = {"a": torch.zeros(1), "b": torch.zeros(1)}
-    >>> grads = {"a": torch.tensor([100.0]), "b": torch.tensor([-0.001])}
-    >>> Adam(params, lr=0.01).step(grads)
-    >>> [round(param.item(), 6) for param in params.values()]
-    [-0.01, 0.01]
-    """
-
-    def __init__(
-        self,
-        params: dict[str, Tensor],
-        lr: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-    ) -> None:
-        within("lr", lr)
-        within("eps", eps)
-        for beta in betas:
-            within("beta", beta, 0, 1, below=True)
-        self.params, self.lr, self.betas, self.eps, self.steps = (
-            params,
-            lr,
-            betas,
-            eps,
-            0,
-        )
-        self.mean = {name: torch.zeros_like(param) for name, param in params.items()}
-        self.square = {name: torch.zeros_like(param) for name, param in params.items()}
-
-    def step(self, grads: dict[str, Tensor]) -> None:
-        self.steps += 1
-        beta1, beta2 = self.betas
-        for name, param in self.params.items():
-            grad = grads[name]  # a method that ends in _ writes over its tensor
-            self.mean[name].lerp_(grad, 1 - beta1)  # β₁ m + (1 − β₁) g
-            self.square[name].mul_(beta2)  # β₂ v + (1 − β₂) g²
-            self.square[name].addcmul_(grad, grad, value=1 - beta2)
-            size = self.typical_square(name).sqrt()
-            size = size.div_((1 - beta2**self.steps) ** 0.5).add_(self.eps)
-            rate = self.lr / (1 - beta1**self.steps)
-            param.addcdiv_(self.mean[name], size, value=-rate)
-
-    def typical_square(self, name: str) -> Tensor:
-        """What the step takes the root of: v. Lesson 12 puts another in its place."""
-        return self.square[name]
-
-
-def linear_decay(lr: float, step: int, steps: int) -> float:
-    """The rate of step 0, 1, …, steps − 1: a straight line from `lr` towards 0."""
-    return lr * (1 - step / steps)
-
-
-PAIRS += [
-    optimizer_pair(
-        "adam",
-        lambda params: Adam(params),
-        lambda params: torch.optim.Adam(params),
-    ),
-    training_pair(
-        "tiny program, Adam",
-        lambda case: tiny_scratch(Adam, 0.01),
-        lambda case: tiny_torch(torch.optim.Adam, 0.01),
-    ),
-]

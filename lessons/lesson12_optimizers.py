@@ -1,30 +1,24 @@
 # %% [markdown]
 # # Lesson 12 · Optimisers
 #
-# *What better step can be made of a gradient, and which learning rate should it start with?*
+# *What better step can be made of a gradient?*
 #
 # Needs: lessons 04, 05, 07, 11 · Time: 25 minutes
 
 # %%
-import math
-from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor, optim
-from torch.optim import lr_scheduler
 
 from curriculum.contracts import within
-from curriculum.data import load
 from curriculum.demo import demo
 from curriculum.draw import OTHER, SCRATCH, new_figure
-from curriculum.pair import Pair, function_pair, optimizer_pair
-from lessons.lesson04_layers import mlp
-from lessons.lesson06_cross_entropy import CrossEntropyLoss
+from curriculum.pair import Pair, optimizer_pair, training_pair
 from lessons.lesson07_descent import SGD
-from lessons.lesson11_training import Adam, accuracy, linear_decay, minibatches, train_step
+from lessons.lesson11_training import tiny_scratch, tiny_torch
 
 # %% [markdown]
 # ## The idea
@@ -87,7 +81,9 @@ class MomentumSGD(SGD):
         grad = self.scaled(name, grad + self.weight_decay * self.params[name])
         if self.momentum == 0:
             return grad
-        old = self.velocity.get(name)  # there is none yet at the first step: its gradient counts in full
+        old = self.velocity.get(
+            name
+        )  # there is none yet at the first step: its gradient counts in full
         new = grad if old is None else self.momentum * old + (1 - self.dampening) * grad
         self.velocity[name] = new
         return grad + self.momentum * new if self.nesterov else new
@@ -103,7 +99,7 @@ class MomentumSGD(SGD):
 #
 # $$s \leftarrow \alpha s + (1 - \alpha)\, g^2 \qquad w \leftarrow w - \eta\, g / (\sqrt s + \varepsilon)$$
 #
-# **Adam** (lesson 11) is both: average gradient over typical size, each corrected for its start at 0. With
+# **Adam** is both: average gradient over typical size, each corrected for its start at 0. With
 # *amsgrad* (Reddi and others 2018) the typical size may grow but not shrink. And there are two ways to decay.
 # Add $\lambda w$ to the gradient, and Adam divides it, too, by the gradient's typical size: a weight with
 # large gradients is hardly pulled. In plain descent $w - \eta (g + \lambda w)$ is $(1 - \eta \lambda) w -
@@ -134,8 +130,65 @@ class RMSprop(MomentumSGD):
         return grad / (square.sqrt() + self.eps)
 
 
+class Adam:
+    """Adam (Kingma & Ba 2015). `params`: tensors by name, changed in place. `mean` is m, `square` is v.
+
+    The very first step moves a weight by lr, however large its gradient is:
+    >>> params = {"a": torch.zeros(1), "b": torch.zeros(1)}
+    >>> Adam(params, lr=0.01).step({"a": torch.tensor([100.0]), "b": torch.tensor([-0.001])})
+    >>> [round(param.item(), 6) for param in params.values()]
+    [-0.01, 0.01]
+    """
+
+    def __init__(
+        self,
+        params: dict[str, Tensor],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+    ) -> None:
+        within("lr", lr)
+        within("eps", eps)
+        for beta in betas:
+            within("beta", beta, 0, 1, below=True)
+        self.params, self.lr, self.betas, self.eps, self.steps = (
+            params,
+            lr,
+            betas,
+            eps,
+            0,
+        )
+        self.mean = {name: torch.zeros_like(param) for name, param in params.items()}
+        self.square = {name: torch.zeros_like(param) for name, param in params.items()}
+
+    def step(self, grads: dict[str, Tensor]) -> None:
+        self.steps += 1
+        beta1, beta2 = self.betas
+        for name, param in self.params.items():
+            grad = grads[name]  # a method that ends in _ writes over its tensor
+            self.mean[name].lerp_(
+                grad, 1 - beta1
+            )  # m + (1 − β₁) · (g − m) = β₁ m + (1 − β₁) g
+            self.square[name].mul_(beta2).addcmul_(
+                grad, grad, value=1 - beta2
+            )  # β₂ v + (1 − β₂) g²
+            size = (
+                self.typical_square(name)
+                .sqrt()
+                .div_((1 - beta2**self.steps) ** 0.5)
+                .add_(self.eps)
+            )
+            param.addcdiv_(
+                self.mean[name], size, value=-self.lr / (1 - beta1**self.steps)
+            )
+
+    def typical_square(self, name: str) -> Tensor:
+        """What the step takes the root of: v. A method, so that lesson 12 can put another in its place."""
+        return self.square[name]
+
+
 class AdamL2(Adam):
-    """Lesson 11's Adam with weight decay as part of the gradient, and amsgrad: `torch.optim.Adam`."""
+    """Adam with weight decay as part of the gradient, and amsgrad: `torch.optim.Adam`."""
 
     def __init__(
         self, params: dict[str, Tensor], lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
@@ -147,7 +200,12 @@ class AdamL2(Adam):
         self.largest = {name: torch.zeros_like(param) for name, param in params.items()}
 
     def step(self, grads: dict[str, Tensor]) -> None:
-        super().step({name: grads[name] + self.weight_decay * p for name, p in self.params.items()})
+        super().step(
+            {
+                name: grads[name] + self.weight_decay * p
+                for name, p in self.params.items()
+            }
+        )
 
     def typical_square(self, name: str) -> Tensor:
         self.largest[name] = torch.maximum(self.largest[name], self.square[name])
@@ -167,7 +225,9 @@ class AdamW(AdamL2):
     [0.36, 0.36, 0.36]
     """
 
-    def __init__(self, params: dict[str, Tensor], lr: float = 1e-3, **options: Any) -> None:
+    def __init__(
+        self, params: dict[str, Tensor], lr: float = 1e-3, **options: Any
+    ) -> None:
         super().__init__(params, lr, **{"weight_decay": 1e-2, **options})
 
     def step(self, grads: dict[str, Tensor]) -> None:
@@ -184,7 +244,10 @@ class AdamW(AdamL2):
 # in float64: RMSprop's steps hardly shrink, and at some rates its end is a matter of rounding.
 
 # %%
-CURVATURES = [[[1.0, 0.0], [0.0, 25.0]], [[13.0, -12.0], [-12.0, 13.0]]]  # loss ½ wᵀ c w, gradient c w
+CURVATURES = [
+    [[1.0, 0.0], [0.0, 25.0]],
+    [[13.0, -12.0], [-12.0, 13.0]],
+]  # loss ½ wᵀ c w, gradient c w
 STARTS = [[4.0, 1.0], [3 / 2**0.5, 5 / 2**0.5]]
 WALKERS: dict[str, Any] = {
     "SGD": partial(SGD, lr=10**-1.25),
@@ -199,9 +262,13 @@ WALKERS: dict[str, Any] = {
 def down_the_valley() -> Figure:
     """Five ways down a straight valley and a turned one; the loss after 40 steps"""
     figure, axes = new_figure(2, 5, width=2.5, height=2.75)
-    a, b = torch.meshgrid(torch.linspace(-3, 5, 90), torch.linspace(-4, 4, 90), indexing="xy")
+    a, b = torch.meshgrid(
+        torch.linspace(-3, 5, 90), torch.linspace(-4, 4, 90), indexing="xy"
+    )
     for column, (name, make) in enumerate(WALKERS.items()):
-        for axis, curvature, start in zip(axes[:, column], CURVATURES, STARTS, strict=True):
+        for axis, curvature, start in zip(
+            axes[:, column], CURVATURES, STARTS, strict=True
+        ):
             c = torch.tensor(curvature, dtype=torch.float64)
             w = torch.tensor(start, dtype=torch.float64)
             optimizer, path = make({"w": w}), [w.clone()]
@@ -209,156 +276,70 @@ def down_the_valley() -> Figure:
                 optimizer.step({"w": c @ w})  # (2, 2) @ (2,) → (2,)
                 path.append(w.clone())
             height = (c[0, 0] * a**2 + 2 * c[0, 1] * a * b + c[1, 1] * b**2) / 2
-            axis.contour(a, b, height, levels=[0.5, 2, 6, 14, 30, 60], colors="0.85", linewidths=0.8)
-            axis.plot(*torch.stack(path).T, "o-", color=SCRATCH, markersize=2.5, linewidth=0.9)
+            axis.contour(
+                a,
+                b,
+                height,
+                levels=[0.5, 2, 6, 14, 30, 60],
+                colors="0.85",
+                linewidths=0.8,
+            )
+            axis.plot(
+                *torch.stack(path).T, "o-", color=SCRATCH, markersize=2.5, linewidth=0.9
+            )
             axis.plot(0, 0, "+", color=OTHER[3], markersize=11, markeredgewidth=1.5)
-            axis.set(xlim=(-3, 5), ylim=(-4, 4), xticks=[], yticks=[], xlabel=f"loss {w @ c @ w / 2:.1g}")
-        axes[0, column].set_title(f"{name}\nrate {make.keywords['lr']:.2g}", fontsize=10)
+            axis.set(
+                xlim=(-3, 5),
+                ylim=(-4, 4),
+                xticks=[],
+                yticks=[],
+                xlabel=f"loss {w @ c @ w / 2:.1g}",
+            )
+        axes[0, column].set_title(
+            f"{name}\nrate {make.keywords['lr']:.2g}", fontsize=10
+        )
     return figure
 
 
 # %% [markdown]
 # Momentum beats plain descent a hundredfold, Nesterov a thousandfold, however the valley lies. RMSprop and
 # Adam do care: a step size per weight helps where the steep direction *is* a weight. Turned, RMSprop ends
-# thousands of times higher. Adam hardly beats plain descent here. It has other merits, as we will see.
-#
-# ## See it: schedules
-#
-# A *schedule* says which rate a step has. Lesson 11 had `linear_decay`. Others drop to a tenth now and then,
-# or follow half a cosine wave. *One cycle* (Smith 2018, arXiv:1803.09820) starts small, rises, and falls to
-# almost nothing, while the momentum goes from 0.95 to 0.85 and back. Below, a constant 0.1 fails from some
-# starts, the four others from none. Six runs cannot rank them. (Lesson 11's scans, enlarged to 28 × 28.)
-
-
-# %%
-def step_decay(lr: float, step: int, size: int, gamma: float = 0.1) -> float:
-    """Every `size` steps the rate is multiplied by `gamma`."""
-    return lr * gamma ** (step // size)
-
-
-def cosine(lr: float, step: float, steps: float, end: float = 0) -> float:
-    """From `lr` to `end` in `steps` steps, slowly at first and at last."""
-    return end + (lr - end) * (1 + math.cos(math.pi * step / steps)) / 2
-
-
-def one_cycle(lr: float, step: int, steps: int, low: float = 1 / 25, end: float = 1 / 25e4) -> float:
-    """From `low` · lr up to `lr` in the first 30 % of the steps, then down to `end` · lr."""
-    top = 0.3 * steps - 1
-    if step <= top:
-        return cosine(low * lr, step, top, lr)
-    return cosine(lr, step - top, steps - 1 - top, end * lr)
-
-
-SCHEDULES: dict[str, tuple[list[float], Any]] = {  # our rates for five epochs, and PyTorch's schedule
-    "constant": ([0.1] * 190, lambda o: lr_scheduler.ConstantLR(o, factor=1)),
-    "linear": ([linear_decay(0.1, t, 190) for t in range(190)], lambda o: lr_scheduler.PolynomialLR(o, 190)),
-    "step": ([step_decay(0.1, t, 64) for t in range(190)], lambda o: lr_scheduler.StepLR(o, 64)),
-    "cosine": ([cosine(0.1, t, 190) for t in range(190)], lambda o: lr_scheduler.CosineAnnealingLR(o, 190)),
-    "1cycle": ([one_cycle(0.1, t, 190) for t in range(190)], lambda o: lr_scheduler.OneCycleLR(o, 0.1, 190)),
-}
-digits = cache(load)
-
-
-def learn(make: Any, seed: int, rates: list[float]) -> tuple[list[float], float]:
-    """784–64–10 on 1,197 digits, one rate per step: the losses, and the share of 300 others read rightly."""
-    (x, target), val, losses = digits("digits").train, digits("digits").val, []
-    model, generator = mlp(784, 64, 10, seed=seed), torch.Generator().manual_seed(seed)
-    batches = (index for _ in rates[::38] for index in minibatches(len(x), 32, generator))
-    optimizer = make(model.params)
-    for lr, index in zip(rates, batches, strict=True):
-        optimizer.lr = lr
-        losses.append(train_step(model, CrossEntropyLoss(), optimizer, x[index], target[index]).item())
-    return losses, accuracy(model.forward(val.x), val.target)
-
-
-@demo
-def schedules() -> Figure:
-    """Five schedules for 190 steps, and six runs of plain descent with each"""
-    figure, (left, right) = new_figure(1, 2, width=4.6)
-    for row, (rates, _) in enumerate(SCHEDULES.values()):
-        left.plot(rates, color=(SCRATCH, *OTHER)[row])
-        shares = [learn(partial(SGD, lr=0.1), seed, rates)[1] for seed in range(6)]
-        right.plot(shares, [row] * 6, "o", color=(SCRATCH, *OTHER)[row], alpha=0.6)
-    left.set(xlabel="step", ylabel="rate")
-    right.set(xlabel="share read rightly", yticks=range(5), yticklabels=SCHEDULES, ylim=(4.5, -0.5))
-    return figure
-
+# thousands of times higher. Adam hardly beats plain descent here. Lesson 13 shows its merit.
 
 # %% [markdown]
-# ## See it: the first rate to try
-#
-# People say: start at 0.001 with Adam, at 0.1 with SGD. We try nine rates, three starts each, three epochs. A
-# *learning-rate finder* is cheaper (after Smith 2017, arXiv:1506.01186): one short run, in which the rate
-# grows by a factor per step. Where the loss is lowest, harm is near. A rule of thumb takes a tenth of that.
-
-
-# %%
-CONTENDERS: dict[str, Any] = {"SGD": partial(SGD, lr=0.1), "Adam": partial(Adam, lr=0.001)}
-CONTENDERS["momentum 0.9"] = partial(MomentumSGD, lr=0.1, momentum=0.9)
-
-
-def find(make: Any) -> tuple[list[float], list[float], float]:
-    """152 rates from 1e-6 to 10, the losses on the way as a running average, and the rate to try."""
-    rates, smooth = [1e-6 * 1e7 ** (step / 151) for step in range(152)], [2.3]
-    for loss in learn(make, 0, rates)[0]:
-        smooth.append(0.9 * smooth[-1] + 0.1 * loss)
-    return rates, smooth[1:], rates[smooth.index(min(smooth)) - 1] / 10
-
-
-@demo
-def which_rate() -> Figure:
-    """The finder's run, and 27 runs. Dotted: the advice. Green: the finder's"""
-    figure, axes = new_figure(2, 3, width=3.3, height=2.5)
-    for (upper, lower), (name, make) in zip(axes.T, CONTENDERS.items(), strict=True):
-        rates, losses, found = find(make)
-        upper.semilogx(rates, losses, color=SCRATCH)
-        for lr in (10 ** (k / 2) for k in range(-8, 1)):
-            shares = [learn(make, seed, [lr] * 114)[1] for seed in range(3)]
-            lower.semilogx([lr] * 3, shares, "o", color=SCRATCH, alpha=0.5)
-        for axis in (upper, lower):
-            axis.axvline(make.keywords["lr"], color="0.4", linestyle=":")
-            axis.axvline(found, color=OTHER[2])
-        upper.set(title=f"{name}: finder {found:.1g}", xlim=(1e-6, 10), ylim=(0, 4), ylabel="loss")
-        lower.set(xlabel="rate", xlim=(1e-6, 10), ylim=(0, 1), ylabel="share read rightly")
-    return figure
-
-
-# %% [markdown]
-# Adam's 0.001 is good from all three starts. SGD's 0.1 is an edge: two starts read 90 % or
-# so, one only 70 %; at 0.3 none reads a quarter. With momentum 0.01 is best, 0.1 too much.
-# The finder comes within a factor of 3 of the best. This is one small data set and one
-# network. What speaks for Adam's default: multiply the loss by 1,000, and Adam walks on as
-# before, while SGD's rates are all 1,000 times too large.
-#
 # ## They agree
 #
 # The options of `torch.optim` have the names of ours. The tests try them all, and absurd rates too.
 
 
 # %%
-def rates_torch(make: Callable[[optim.Optimizer], Any]) -> Tensor:
-    """190 rates of one of PyTorch's, which changes the rate in the optimiser."""
-    optimizer, seen = optim.SGD([torch.zeros(1)], 0.1, momentum=0.9), []
-    schedule = make(optimizer)
-    for _ in range(190):
-        seen.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        schedule.step()
-    return torch.tensor(seen)
-
-
 def _same(ours: Any, theirs: Any, **options: Any) -> Pair:
-    return optimizer_pair(f"{ours.__name__} {options}", partial(ours, **options), partial(theirs, **options))
+    return optimizer_pair(
+        f"{ours.__name__} {options}",
+        partial(ours, **options),
+        partial(theirs, **options),
+    )
 
 
 PAIRS = [
-    _same(MomentumSGD, optim.SGD, lr=0.01, momentum=0.9, dampening=0.5, weight_decay=0.1),
-    _same(MomentumSGD, optim.SGD, lr=10.0, momentum=0.9, nesterov=True, weight_decay=0.01),
+    training_pair(
+        "tiny program, Adam",
+        lambda case: tiny_scratch(Adam, 0.01),
+        lambda case: tiny_torch(torch.optim.Adam, 0.01),
+    ),
+    optimizer_pair(
+        "adam", lambda params: Adam(params), lambda params: torch.optim.Adam(params)
+    ),
+    _same(
+        MomentumSGD, optim.SGD, lr=0.01, momentum=0.9, dampening=0.5, weight_decay=0.1
+    ),
+    _same(
+        MomentumSGD, optim.SGD, lr=10.0, momentum=0.9, nesterov=True, weight_decay=0.01
+    ),
     _same(RMSprop, optim.RMSprop, lr=0.01, momentum=0.5, weight_decay=0.1),
     _same(RMSprop, optim.RMSprop, lr=10.0, centered=True),
     _same(AdamL2, optim.Adam, lr=10.0, weight_decay=0.1, amsgrad=True),
     _same(AdamW, optim.AdamW, lr=0.01, weight_decay=0.1),
-    *(function_pair(n, partial(torch.tensor, a), partial(rates_torch, b)) for n, (a, b) in SCHEDULES.items()),
 ]
 
 # %% [markdown]
@@ -366,6 +347,5 @@ PAIRS = [
 #
 # - `torch.optim.Adam` is our `AdamL2`. Negative rates and decays raise an error there as here.
 # - In the paper AdamW's decay does not depend on the rate, only on the schedule. PyTorch multiplies the two.
-# - Smith's one cycle is made of straight lines. PyTorch's default, and ours, is made of cosines.
 #
-# Next: many layers. There even the best optimiser gets no gradient to work with, unless the start is right.
+# Next: which rate to begin with, and how it should move.

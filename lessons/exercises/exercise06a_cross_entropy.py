@@ -34,5 +34,7 @@ class IndexCrossEntropy(Loss):
     def backward(self, grad_loss: Tensor | None = None) -> Tensor:
         """∂L/∂z = p − q, where q is 1 for the right class and 0 for the others. Shape: as `prediction`."""
         q = torch.zeros_like(self.p).scatter_(1, self.target[:, None], 1)
-        grad_loss = None if grad_loss is None else grad_loss[:, None]  # (batch,) → (batch, 1)
+        grad_loss = (
+            None if grad_loss is None else grad_loss[:, None]
+        )  # (batch,) → (batch, 1)
         return (self.p - q) * self.share(len(self.p), grad_loss)

@@ -19,7 +19,9 @@ from torch import Tensor
 from lessons.lesson17_mnist import MLP
 
 
-def integrated_gradients(model: MLP, x: Tensor, digit: Tensor, baseline: Tensor, steps: int) -> Tensor:
+def integrated_gradients(
+    model: MLP, x: Tensor, digit: Tensor, baseline: Tensor, steps: int
+) -> Tensor:
     """What each pixel adds to the logit of `digit`, between `baseline` and x.
 
     model: with `input_grad`. x: (batch, n_in); digit: (batch,) int64; baseline: (n_in,) → (batch, n_in).

@@ -45,14 +45,20 @@ def pairs(answer: Any) -> list[Pair]:
             lambda case: case.tensor("target", case.batch, case.n_out),
         )
 
-    return [pair(delta, mode) for delta in (1.0, 0.5, 2.0) for mode in ("mean", "sum", "none")]
+    return [
+        pair(delta, mode)
+        for delta in (1.0, 0.5, 2.0)
+        for mode in ("mean", "sum", "none")
+    ]
 
 
 class _LineWithoutStep(HuberLoss):
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         super().forward(prediction, target)
         size = self.error.abs()
-        return self.reduce(torch.where(size <= self.delta, self.error**2 / 2, self.delta * size))
+        return self.reduce(
+            torch.where(size <= self.delta, self.error**2 / 2, self.delta * size)
+        )
 
 
 class _NoHalf(HuberLoss):
@@ -84,13 +90,17 @@ class _SignForgotten(HuberLoss):
 
 class _WidthNotInTheSlope(HuberLoss):
     def backward(self, grad_loss: Tensor | None = None) -> Tensor:
-        slope = torch.where(self.error.abs() <= self.delta, self.error, self.error.sign())
+        slope = torch.where(
+            self.error.abs() <= self.delta, self.error, self.error.sign()
+        )
         return slope * self.share(self.error.numel(), grad_loss)
 
 
 class _Alone(HuberLoss):
     def backward(self, grad_loss: Tensor | None = None) -> Tensor:
-        return super().backward(None if grad_loss is None else torch.ones_like(grad_loss))
+        return super().backward(
+            None if grad_loss is None else torch.ones_like(grad_loss)
+        )
 
 
 class _BatchForgotten(HuberLoss):

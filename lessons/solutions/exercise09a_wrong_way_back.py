@@ -36,7 +36,11 @@ def pairs(answer: Any) -> list[Pair]:
     """What the learner's `answer` is held against: autograd, walked back twice."""
     make = lambda value: answer(value.item())  # noqa: E731
     return [
-        Pair(name, partial(twice, make, formula), partial(twice, torch_node, formula, retain_graph=True))
+        Pair(
+            name,
+            partial(twice, make, formula),
+            partial(twice, torch_node, formula, retain_graph=True),
+        )
         for name, formula in FORMULAS.items()
     ]
 
@@ -76,7 +80,9 @@ class _SendsOldBlame(Number):
 
 MISTAKES = {
     "sent before all blame had arrived": stub.Number,
-    "order not turned round": type("_Turned", (Number,), {"order": lambda self: Number.order(self)[::-1]}),
+    "order not turned round": type(
+        "_Turned", (Number,), {"order": lambda self: Number.order(self)[::-1]}
+    ),
     "gradient not accumulated": _OverwritesRoads,
     "gradient of the walk before lost": _OverwritesWalks,
     "gradient not reset": _SendsOldBlame,

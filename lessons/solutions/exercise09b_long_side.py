@@ -29,7 +29,11 @@ def pairs(answer: Any) -> list[Pair]:
     there = _formulas(lambda a, b: torch.hypot(a, torch.as_tensor(b, dtype=a.dtype)))
     make = lambda value: Value(value.item())  # noqa: E731
     return [
-        Pair(name, partial(twice, make, here), partial(twice, torch_node, there[name], retain_graph=True))
+        Pair(
+            name,
+            partial(twice, make, here),
+            partial(twice, torch_node, there[name], retain_graph=True),
+        )
         for name, here in _formulas(answer).items()
     ]
 
@@ -45,7 +49,9 @@ def _formulas(long_side: Callable[..., Any]) -> dict[str, Any]:
     }
 
 
-def _slopes(to_a: Callable[[float, float], float], to_b: Callable[[float, float], float]) -> Any:
+def _slopes(
+    to_a: Callable[[float, float], float], to_b: Callable[[float, float], float]
+) -> Any:
     """The right value, with other slopes, each made from its own side and y."""
 
     def mistake(a: Value, b: Value | float) -> Value:
@@ -68,7 +74,9 @@ def _one_road(a: Value, b: Value | float) -> Value:
 MISTAKES = {
     "slopes swapped": _swapped,
     "second road forgotten": _one_road,
-    "slope of the square without that of the root": _slopes(lambda a, y: 2 * a, lambda b, y: 2 * b),
+    "slope of the square without that of the root": _slopes(
+        lambda a, y: 2 * a, lambda b, y: 2 * b
+    ),
     "slope of the root without that of the square": _slopes(
         lambda a, y: 1 / (2 * y), lambda b, y: 1 / (2 * y)
     ),

@@ -30,7 +30,11 @@ def pairs(answer: Any) -> list[Pair]:
     """What the learner's `answer` is held against: `torch.cat`."""
     there = _formulas(lambda a, b: torch.cat((a, b), dim=1))
     return [
-        Pair(name, partial(twice, Node, here), partial(twice, torch_node, there[name], retain_graph=True))
+        Pair(
+            name,
+            partial(twice, Node, here),
+            partial(twice, torch_node, there[name], retain_graph=True),
+        )
         for name, here in _formulas(answer).items()
     ]
 
@@ -46,14 +50,19 @@ def _formulas(side_by_side: Callable[..., Any]) -> dict[str, Any]:
     }
 
 
-def _roads(to_a: Callable[[Tensor, int, int], Tensor], to_b: Callable[[Tensor, int, int], Tensor]) -> Any:
+def _roads(
+    to_a: Callable[[Tensor, int, int], Tensor],
+    to_b: Callable[[Tensor, int, int], Tensor],
+) -> Any:
     """The right value; the roads get the blame of y, and the columns of a and of b."""
 
     def mistake(a: Node, b: Node | Tensor) -> Node:
         y = beside(a, b).data
         k = a.data.shape[1]
         m = plain(b).shape[1]
-        return Node(y, (a, lambda grad: to_a(grad, k, m)), (b, lambda grad: to_b(grad, k, m)))
+        return Node(
+            y, (a, lambda grad: to_a(grad, k, m)), (b, lambda grad: to_b(grad, k, m))
+        )
 
     return mistake
 
@@ -64,11 +73,18 @@ def _one_road(a: Node, b: Node | Tensor) -> Node:
 
 
 MISTAKES = {
-    "ends swapped": _roads(lambda grad, k, m: grad[:, m:], lambda grad, k, m: grad[:, :m]),
-    "both read from the start": _roads(lambda grad, k, m: grad[:, :k], lambda grad, k, m: grad[:, :m]),
-    "both read from the end": _roads(lambda grad, k, m: grad[:, -k:], lambda grad, k, m: grad[:, -m:]),
+    "ends swapped": _roads(
+        lambda grad, k, m: grad[:, m:], lambda grad, k, m: grad[:, :m]
+    ),
+    "both read from the start": _roads(
+        lambda grad, k, m: grad[:, :k], lambda grad, k, m: grad[:, :m]
+    ),
+    "both read from the end": _roads(
+        lambda grad, k, m: grad[:, -k:], lambda grad, k, m: grad[:, -m:]
+    ),
     "second road forgotten": _one_road,
     "upstream gradient ignored": _roads(
-        lambda grad, k, m: torch.ones_like(grad[:, :k]), lambda grad, k, m: torch.ones_like(grad[:, k:])
+        lambda grad, k, m: torch.ones_like(grad[:, :k]),
+        lambda grad, k, m: torch.ones_like(grad[:, k:]),
     ),
 }

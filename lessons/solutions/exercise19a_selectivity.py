@@ -19,7 +19,9 @@ HINTS = (
 
 
 def selectivity(h: Tensor, target: Tensor, classes: int) -> Tensor:
-    means = torch.stack([h[target == digit].mean(0) for digit in range(classes)])  # (classes, units)
+    means = torch.stack(
+        [h[target == digit].mean(0) for digit in range(classes)]
+    )  # (classes, units)
     largest = means.amax(0)
     others = (means.sum(0) - largest) / (classes - 1)
     return (largest - others) / (largest + others).clamp(min=1e-9)
@@ -36,7 +38,9 @@ def pairs(answer: Callable[..., Any]) -> list[Pair]:
         means = empty.scatter_reduce(0, rows, h, "mean", include_self=False)
         ordered = means.sort(0, descending=True).values
         largest, others = ordered[0], ordered[1:].mean(0)
-        return {"selectivity": torch.nan_to_num((largest - others) / (largest + others))}
+        return {
+            "selectivity": torch.nan_to_num((largest - others) / (largest + others))
+        }
 
     return [Pair("selectivity", ours, torchs)]
 
@@ -47,7 +51,11 @@ def _asked(case: Case) -> tuple[Tensor, Tensor, int]:
     extra = case.classes("extra", case.batch, classes)
     target = torch.cat([torch.arange(classes), extra])
     h = case.tensor("h", len(target), case.n_in).clamp(min=0)
-    return torch.cat([h, torch.zeros(len(target), 1, dtype=h.dtype)], 1), target, classes
+    return (
+        torch.cat([h, torch.zeros(len(target), 1, dtype=h.dtype)], 1),
+        target,
+        classes,
+    )
 
 
 def _mean(rows: Tensor) -> Tensor:
@@ -78,10 +86,14 @@ def _with(
 
 
 MISTAKES = {
-    "the largest counted among the others": _with(others=lambda means, largest: means.mean(0)),
+    "the largest counted among the others": _with(
+        others=lambda means, largest: means.mean(0)
+    ),
     "sum in place of the mean of a class": _with(mean=lambda rows: rows.sum(0)),
     "largest answer in place of the mean": _with(mean=lambda rows: rows.amax(0)),
-    "divided by the largest alone": _with(index=lambda a, b: (a - b) / a.clamp(min=1e-9)),
+    "divided by the largest alone": _with(
+        index=lambda a, b: (a - b) / a.clamp(min=1e-9)
+    ),
     "silent units are not a number": _with(index=lambda a, b: (a - b) / (a + b)),
     "divided by classes in place of classes − 1": _with(
         others=lambda means, largest: (means.sum(0) - largest) / len(means)

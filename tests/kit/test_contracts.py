@@ -17,8 +17,7 @@ from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson07_descent import SGD, numerical_gradient
 from lessons.lesson09_autograd import Value
 from lessons.lesson10_tensor_autograd import Node
-from lessons.lesson11_training import Adam
-from lessons.lesson12_optimizers import AdamL2, AdamW, MomentumSGD, RMSprop
+from lessons.lesson12_optimizers import Adam, AdamL2, AdamW, MomentumSGD, RMSprop
 from lessons.lesson14_initialization import kaiming_normal_, kaiming_uniform_, xavier_normal_, xavier_uniform_
 from lessons.lesson15_normalization import BatchNorm1d, LayerNorm, Residual, Stack
 from lessons.lesson16_overfitting import DecayingSGD, Dropout

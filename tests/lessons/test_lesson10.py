@@ -11,7 +11,8 @@ from lessons.lesson04_layers import mlp
 from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson09_autograd import Value, torch_node
 from lessons.lesson10_tensor_autograd import Node
-from lessons.lesson11_training import linear_decay, minibatches
+from lessons.lesson11_training import minibatches
+from lessons.lesson13_rates import linear_decay
 from lessons.lesson17_mnist import MLP, SIZES, first_weights, scratch_step
 from tests.support.lessons import shown, ys
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from curriculum.pair import compare, optimizer_pair, training_pair
+from curriculum.pair import compare, training_pair
 from lessons import lesson11_training as lesson
 from lessons.lesson04_layers import mlp
 from lessons.lesson05_losses import MSELoss
@@ -175,14 +175,6 @@ def test_the_tiny_program_takes_200_steps_and_learns_the_rule() -> None:
     assert right[4] < 70 < 85 < right[7]
 
 
-@pytest.mark.idea("E7")
-def test_the_tiny_program_also_with_adam_has_torchs_losses() -> None:
-    pair = next(pair for pair in lesson.PAIRS if pair.name == "tiny program, Adam")
-    differences = compare(pair)
-    assert len(differences) == 200 + 4
-    assert [d for d in differences if d.problem] == []
-
-
 def best_line(x: Tensor, yes: Tensor) -> float:
     """The largest share that any straight line gets right: 720 directions, and all places between points."""
     best = 0.0
@@ -284,50 +276,3 @@ def test_fit_agrees_with_torch_on_one_epoch_of_digits() -> None:
     differences = compare(training_pair("digits", scratch, with_torch))
     assert len(differences) == 45 + 4
     assert [d for d in differences if d.problem] == []
-
-
-# ---------------------------------------------------------------- Adam and the shrinking rate
-
-
-@pytest.mark.parametrize(
-    "settings", [{}, {"lr": 0.1, "betas": (0.5, 0.9), "eps": 1e-2}, {"betas": (0.0, 0.0)}]
-)
-def test_adam_is_torch_adam(settings: dict) -> None:
-    pair = optimizer_pair(
-        "adam", lambda p: lesson.Adam(p, **settings), lambda p: torch.optim.Adam(p, **settings), (1, 10, 100)
-    )
-    differences = compare(pair)
-    assert len(differences) == 6
-    assert [d for d in differences if d.problem] == []
-
-
-def test_adam_ignores_the_scale_and_damps_contradictions() -> None:
-    def moved(gradients: list[float]) -> float:
-        params = {"w": torch.zeros(1)}
-        optimizer = lesson.Adam(params, lr=0.001)
-        for gradient in gradients:
-            optimizer.step({"w": torch.tensor([gradient])})
-        return -params["w"].item()
-
-    assert moved([100.0] * 100) == pytest.approx(0.1, rel=1e-3)
-    assert moved([0.001] * 100) == pytest.approx(0.1, rel=1e-3)
-    assert abs(moved([1.0, -1.0] * 50)) < 0.005
-    assert moved([0.0] * 10) == 0
-
-
-def test_linear_decay_ends_just_above_zero() -> None:
-    assert [lesson.linear_decay(0.5, step, 4) for step in range(4)] == [0.5, 0.375, 0.25, 0.125]
-
-
-def test_a_shrinking_rate_settles() -> None:
-    """10,000 weights, 300 steps of plain descent on w², seen through noise of size 1."""
-    off = []
-    for decay in (False, True):
-        noise = generator()
-        params = {"w": torch.full((10_000,), 3.0)}
-        optimizer = SGD(params, lr=0.2)
-        for step in range(300):
-            optimizer.lr = lesson.linear_decay(0.2, step, 300) if decay else 0.2
-            optimizer.step({"w": 2 * (params["w"] + torch.randn(10_000, generator=noise))})
-        off.append(params["w"].square().mean().sqrt().item())
-    assert off == pytest.approx([0.5, 0.13], abs=0.01)

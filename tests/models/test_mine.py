@@ -73,7 +73,7 @@ def test_every_piece_may_be_swapped(tmp_path: Path) -> None:
         tmp_path,
         ("lesson03_activations import ReLU", "lesson03_activations import Tanh"),
         ("Activation = ReLU", "Activation = Tanh"),
-        ("lesson07_descent import SGD", "lesson11_training import Adam"),
+        ("lesson07_descent import SGD", "lesson12_optimizers import Adam"),
         ("Optimizer = SGD", "Optimizer = Adam"),
         ("Loss = CrossEntropyLoss", "Loss = lambda: CrossEntropyLoss(label_smoothing=0.1)"),
     )

@@ -1,100 +1,69 @@
 """Answers to exercise 11b as learners write them."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 
-class Base:
-    """What most answers leave as it was."""
-
-    def __init__(
-        self, params: dict[str, Tensor], lr: float = 1e-3, betas: tuple = (0.9, 0.999), eps: float = 1e-8
-    ) -> None:
-        self.params, self.lr, self.eps, self.t = params, lr, eps, 0
-        self.b1, self.b2 = betas
-        self.m = {name: torch.zeros(param.shape) for name, param in params.items()}
-        self.v = {name: torch.zeros(param.shape) for name, param in params.items()}
-
-    def averages(self, name: str, grad: Tensor) -> tuple[Tensor, Tensor]:
-        self.m[name].mul_(self.b1).add_(grad, alpha=1 - self.b1)
-        self.v[name].mul_(self.b2).add_(grad * grad, alpha=1 - self.b2)
-        return self.m[name], self.v[name]
-
-    def step(self, grads: dict[str, Tensor]) -> None:
-        self.t += 1
-        for name in self.params:
-            m, v = self.averages(name, grads[name])
-            self.params[name].sub_(self.lr * self.quotient(m, v))
-
-    def quotient(self, m: Tensor, v: Tensor) -> Tensor:
-        return m / (1 - self.b1**self.t) / ((v / (1 - self.b2**self.t)).sqrt() + self.eps)
+def by_sums(model: Any, criterion: Any, x: Tensor, target: Tensor, size: int) -> float:
+    total = 0.0
+    for start in range(0, len(x), size):
+        piece = slice(start, start + size)
+        total += criterion.forward(model.forward(x[piece]), target[piece]).item() * len(x[piece])
+    return total / len(x)
 
 
-class CountPerName(Base):
-    """A counter for every parameter: right, and as PyTorch does it."""
-
-    def step(self, grads: dict[str, Tensor]) -> None:
-        self.count = {name: 1 + getattr(self, "count", {}).get(name, 0) for name in self.params}
-        for name, param in self.params.items():
-            self.t = self.count[name]
-            param -= self.lr * self.quotient(*self.averages(name, grads[name]))
+def predictions_first(model: Any, criterion: Any, x: Tensor, target: Tensor, size: int) -> float:
+    """Only the model needs small pieces: one loss of all predictions."""
+    y = torch.cat([model.forward(piece) for piece in x.split(size)])
+    return float(criterion.forward(y, target))
 
 
-class RunningPowers(Base):
-    """Multiplies the powers of β up, one factor per step."""
-
-    power1 = power2 = 1.0
-
-    def step(self, grads: dict[str, Tensor]) -> None:
-        self.power1, self.power2 = self.power1 * self.b1, self.power2 * self.b2
-        rate = self.lr * (1 - self.power2) ** 0.5 / (1 - self.power1)
-        for name, param in self.params.items():
-            m, v = self.averages(name, grads[name])
-            param.sub_(rate * m / (v.sqrt() + self.eps * (1 - self.power2) ** 0.5))
+def plain_mean(model: Any, criterion: Any, x: Tensor, target: Tensor, size: int) -> float:
+    losses = []
+    for start in range(0, len(x), size):
+        y = model.forward(x[start : start + size])
+        losses.append(float(criterion.forward(y, target[start : start + size])))
+    return float(torch.tensor(losses, dtype=torch.float64).mean())
 
 
-class StillInTheLoop(Base):
-    def step(self, grads: dict[str, Tensor]) -> None:
-        for name, grad in grads.items():
-            m, v = self.averages(name, grad)
-            self.t = self.t + 1
-            self.params[name].sub_(self.lr * self.quotient(m, v))
+def added(model: Any, criterion: Any, x: Tensor, target: Tensor, size: int) -> float:
+    loss = 0.0
+    for start in range(0, len(x), size):
+        y = model.forward(x[start : start + size])
+        loss += float(criterion.forward(y, target[start : start + size]))
+    return loss
 
 
-class SquareUncorrected(Base):
-    def quotient(self, m: Tensor, v: Tensor) -> Tensor:
-        return m / (v**0.5 + self.eps) / (1 - self.b1**self.t)
+def not_divided(model: Any, criterion: Any, x: Tensor, target: Tensor, size: int) -> float:
+    return by_sums(model, criterion, x, target, size) * len(x)
 
 
-class CountsTwice(Base):
-    def step(self, grads: dict[str, Tensor]) -> None:
-        self.t = max(self.t, 1)
-        super().step(grads)
+def overwritten(model: Any, criterion: Any, x: Tensor, target: Tensor, size: int) -> float:
+    loss = 0.0
+    for start in range(0, len(x), size):
+        y = model.forward(x[start : start + size])
+        loss = float(criterion.forward(y, target[start : start + size]))
+    return loss
 
 
-class UnderTheRoot(Base):
-    def quotient(self, m: Tensor, v: Tensor) -> Tensor:
-        return m / (1 - self.b1**self.t) * torch.rsqrt(v / (1 - self.b2**self.t) + self.eps)
+def returns_too_early(model: Any, criterion: Any, x: Tensor, target: Tensor, size: int) -> float:
+    for piece, right in zip(x.split(size), target.split(size), strict=True):
+        return float(criterion.forward(model.forward(piece), right))
+    return 0.0
 
 
-class CountsAfterwards(Base):
-    def step(self, grads: dict[str, Tensor]) -> None:
-        self.t -= 1
-        super().step(grads)
-        self.t += 1
+def halved(model: Any, criterion: Any, x: Tensor, target: Tensor, size: int) -> float:
+    return by_sums(model, criterion, x, target, size) / 2
 
 
-class EpsilonUncorrected(Base):
-    def quotient(self, m: Tensor, v: Tensor) -> Tensor:
-        return m * (1 - self.b2**self.t) ** 0.5 / (1 - self.b1**self.t) / (v.sqrt() + self.eps)
-
-
-RIGHT = [CountPerName, RunningPowers]
+RIGHT = [by_sums, predictions_first]
 WRONG = [
-    ("steps counted once per parameter", StillInTheLoop),
-    ("bias correction of the square missing", SquareUncorrected),
-    ("step counted one too far", CountsTwice),
-    ("epsilon inside the root", UnderTheRoot),
-    ("", CountsAfterwards),
-    ("", EpsilonUncorrected),
+    ("small last piece weighted like the others", plain_mean),
+    ("mean forgotten", added),
+    ("mean over the examples forgotten", not_divided),
+    ("only the last piece", overwritten),
+    ("only the first piece", returns_too_early),
+    ("", halved),
 ]

@@ -1,4 +1,4 @@
-"""Solution of exercise 11b."""
+"""Solution of exercise 12b."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from curriculum.pair import Pair, optimizer_pair
-from lessons.exercises import exercise11b_adam as stub
+from lessons.exercises import exercise12b_adam as stub
 
 ANSWER = "Adam"
-REREAD = ("lesson11_training.py", "class Adam:")
+REREAD = ("lesson12_optimizers.py", "class Adam:")
 HINTS = (
     "Which line of the formula knows the number of steps? Print that number for each parameter.",
     "t counts steps, and in one step every parameter moves once. So t is the same for all of them.",
@@ -27,7 +27,12 @@ class Adam(stub.Adam):
 def pairs(answer: Any) -> list[Pair]:
     """What the learner's `answer` is held against: `torch.optim.Adam`, also with an ε that shows."""
     return [
-        optimizer_pair("defaults", lambda p: answer(p), lambda p: torch.optim.Adam(p), (1, 2, 10, 100)),
+        optimizer_pair(
+            "defaults",
+            lambda p: answer(p),
+            lambda p: torch.optim.Adam(p),
+            (1, 2, 10, 100),
+        ),
         optimizer_pair(
             "large epsilon",
             lambda p: answer(p, lr=0.1, betas=(0.8, 0.95), eps=0.1),
@@ -44,7 +49,9 @@ def _corrected(by_mean: Any, by_square: Any, inside: bool = False) -> Any:
             super().direction(name, grad)  # keeps the averages
             mean = self.mean[name] / by_mean(self.betas[0], self.steps)
             square = self.square[name] / by_square(self.betas[1], self.steps)
-            return mean / ((square + self.eps).sqrt() if inside else square.sqrt() + self.eps)
+            return mean / (
+                (square + self.eps).sqrt() if inside else square.sqrt() + self.eps
+            )
 
     return Mistake
 

@@ -1,4 +1,4 @@
-"""Exercise 11c · The loss of all examples, in pieces
+"""Exercise 11b · The loss of all examples, in pieces
 
 Difficulty: 1 of 3 · Time: 10 minutes · After: lesson 11
 
@@ -14,7 +14,9 @@ from typing import Any
 from torch import Tensor
 
 
-def whole_loss(model: Any, criterion: Any, x: Tensor, target: Tensor, size: int) -> float:
+def whole_loss(
+    model: Any, criterion: Any, x: Tensor, target: Tensor, size: int
+) -> float:
     """The mean loss over all examples, of which at most `size` go through the model at once.
 
     x: (count, n_in), target: (count, n_out). The last piece may be smaller.

@@ -1,4 +1,4 @@
-"""Solution of exercise 12b."""
+"""Solution of exercise 12c."""
 
 from functools import partial
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from torch import Tensor, optim
 
 from curriculum.pair import Pair, optimizer_pair
-from lessons.exercises import exercise12b_adamw as stub
-from lessons.lesson11_training import Adam
+from lessons.exercises import exercise12c_adamw as stub
+from lessons.lesson12_optimizers import Adam
 
 ANSWER = "AdamW"
 REREAD = ("lesson12_optimizers.py", "The decay is *decoupled*")
@@ -29,7 +29,11 @@ class AdamW(stub.AdamW):
 
 def pairs(answer: type[stub.AdamW]) -> list[Pair]:
     options: dict[str, Any] = {"lr": 0.01, "weight_decay": 0.1}
-    return [optimizer_pair("AdamW", partial(answer, **options), partial(optim.AdamW, **options))]
+    return [
+        optimizer_pair(
+            "AdamW", partial(answer, **options), partial(optim.AdamW, **options)
+        )
+    ]
 
 
 class _DecayedTwice(AdamW):
@@ -44,7 +48,9 @@ class _Divided(AdamW):
         before = {name: param.clone() for name, param in self.params.items()}
         Adam.step(self, grads)
         for name, param in self.params.items():
-            size = (self.square[name] / (1 - self.betas[1] ** self.steps)).sqrt() + self.eps
+            size = (
+                self.square[name] / (1 - self.betas[1] ** self.steps)
+            ).sqrt() + self.eps
             param -= self.lr * self.weight_decay * before[name] / size
 
 

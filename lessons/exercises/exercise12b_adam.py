@@ -1,6 +1,6 @@
-"""Exercise 11b · Find the bug: Adam knows which parameter came first
+"""Exercise 12b · Find the bug: Adam knows which parameter came first
 
-Difficulty: 2 of 3 · Time: 15 minutes · After: lesson 11
+Difficulty: 2 of 3 · Time: 15 minutes · After: lesson 12
 
 With one parameter this Adam takes PyTorch's steps. With two, only the first parameter's first step is right:
 it moves by lr. The second parameter moves by 0.744 lr. Networks still learn with this Adam, and the longer
@@ -23,7 +23,13 @@ class Adam:
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
     ) -> None:
-        self.params, self.lr, self.betas, self.eps, self.steps = params, lr, betas, eps, 0
+        self.params, self.lr, self.betas, self.eps, self.steps = (
+            params,
+            lr,
+            betas,
+            eps,
+            0,
+        )
         self.mean = {name: torch.zeros_like(param) for name, param in params.items()}
         self.square = {name: torch.zeros_like(param) for name, param in params.items()}
 

@@ -1,4 +1,4 @@
-"""Solution of exercise 11c."""
+"""Solution of exercise 11b."""
 
 from functools import partial
 from typing import Any
@@ -20,7 +20,9 @@ HINTS = (
 )
 
 
-def whole_loss(model: Any, criterion: Any, x: Tensor, target: Tensor, size: int) -> float:
+def whole_loss(
+    model: Any, criterion: Any, x: Tensor, target: Tensor, size: int
+) -> float:
     total = 0.0
     for x_piece, target_piece in zip(x.split(size), target.split(size), strict=True):
         loss = criterion.forward(model.forward(x_piece), target_piece)
@@ -50,12 +52,19 @@ def _scratch(answer: Any, count: int, size: int, case: Case) -> Results:
 def _torch(count: int, case: Case) -> Results:
     x, target = _data(case, count)
     model = torch_mlp(case.n_in, 6, case.n_out)
-    return {"loss": nn.functional.mse_loss(model(x), target), **dict(model.named_parameters())}
+    return {
+        "loss": nn.functional.mse_loss(model(x), target),
+        **dict(model.named_parameters()),
+    }
 
 
-def _losses(model: Any, criterion: Any, x: Tensor, target: Tensor, size: int) -> list[float]:
+def _losses(
+    model: Any, criterion: Any, x: Tensor, target: Tensor, size: int
+) -> list[float]:
     pieces = zip(x.split(size), target.split(size), strict=True)
-    return [criterion.forward(model.forward(part), right).item() for part, right in pieces]
+    return [
+        criterion.forward(model.forward(part), right).item() for part, right in pieces
+    ]
 
 
 def _mean_of_means(*given: Any) -> float:
@@ -63,11 +72,15 @@ def _mean_of_means(*given: Any) -> float:
     return sum(losses) / len(losses)
 
 
-def _sum_over_examples(model: Any, criterion: Any, x: Tensor, target: Tensor, size: int) -> float:
+def _sum_over_examples(
+    model: Any, criterion: Any, x: Tensor, target: Tensor, size: int
+) -> float:
     return len(x) * whole_loss(model, criterion, x, target, size)
 
 
-def _rest_left_out(model: Any, criterion: Any, x: Tensor, target: Tensor, size: int) -> float:
+def _rest_left_out(
+    model: Any, criterion: Any, x: Tensor, target: Tensor, size: int
+) -> float:
     whole = max(len(x) // size * size, 1)
     return whole_loss(model, criterion, x[:whole], target[:whole], size)
 
