@@ -120,7 +120,9 @@ class Neuron:
 
     def forward(self, x: Tensor) -> Tensor:
         self.x = x
-        total = x @ self.params["weight"].T + self.params["bias"]  # (batch, n_in) @ (n_in, 1) → (batch, 1)
+        total = (
+            x @ self.params["weight"].T + self.params["bias"]
+        )  # (batch, n_in) @ (n_in, 1) → (batch, 1)
         return self.activation.forward(total)
 
     def backward(self, grad_y: Tensor) -> Tensor:
@@ -134,7 +136,9 @@ class Neuron:
             "weight": grad_total.T @ self.x,  # (1, batch) @ (batch, n_in) → (1, n_in)
             "bias": grad_total.sum(0),  # (batch, 1) → (1,)
         }
-        return grad_total @ self.params["weight"]  # (batch, 1) @ (1, n_in) → (batch, n_in)
+        return (
+            grad_total @ self.params["weight"]
+        )  # (batch, 1) @ (1, n_in) → (batch, n_in)
 
 
 def example_neuron() -> Neuron:
@@ -177,7 +181,11 @@ class TorchNeuron(nn.Linear):
 @demo
 def one_neuron_three_ways() -> Table:
     """Three inputs and a sigmoid: the formula, the Neuron and PyTorch"""
-    x, weight, bias = torch.tensor([[1.0, -2.0, 0.5]]), torch.tensor([[0.6, 0.1, -0.8]]), torch.tensor([0.2])
+    x, weight, bias = (
+        torch.tensor([[1.0, -2.0, 0.5]]),
+        torch.tensor([[0.6, 0.1, -0.8]]),
+        torch.tensor([0.2]),
+    )
     total = sum(weight[0, i].item() * x[0, i].item() for i in range(3)) + bias.item()
     ours, theirs = Neuron(3, Sigmoid()), TorchNeuron(3, nn.Sigmoid())
     ours.params = {"weight": weight, "bias": bias}
@@ -188,7 +196,8 @@ def one_neuron_three_ways() -> Table:
     slopes = ours.grads["weight"][0].tolist(), slope[0].tolist()
     rows = [("the formula", outputs[0], "", "", "")]
     rows += [
-        (name, y, *three) for name, y, three in zip(("Neuron", "torch"), outputs[1:], slopes, strict=True)
+        (name, y, *three)
+        for name, y, three in zip(("Neuron", "torch"), outputs[1:], slopes, strict=True)
     ]
     return Table(("", "y", "∂y/∂w₁", "∂y/∂w₂", "∂y/∂w₃"), rows)
 
@@ -207,7 +216,10 @@ def negative_weight_inhibits() -> Table:
     neuron = example_neuron()
     start = torch.tensor([[0.8, 0.5]])
     rows: list[tuple[str, float, float, float]] = []
-    for name, step in (("x₁ (weight 0.9)", [[0.1, 0.0]]), ("x₂ (weight −0.4)", [[0.0, 0.1]])):
+    for name, step in (
+        ("x₁ (weight 0.9)", [[0.1, 0.0]]),
+        ("x₂ (weight −0.4)", [[0.0, 0.1]]),
+    ):
         moved = neuron.forward(start + torch.tensor(step)).item()
         before = neuron.forward(start).item()
         slope = neuron.backward(torch.ones(1, 1))[0, len(rows)].item()
@@ -250,12 +262,20 @@ TASTE = (0.9, 0.1)  # stars, year
 
 def films(count: int = 200) -> tuple[Tensor, Tensor]:
     """Random films (count, 2), columns stars and year from 0 to 1, and their ratings (count, 1)."""
-    x = torch.rand(count, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64, device="cpu")
+    x = torch.rand(
+        count,
+        2,
+        generator=torch.Generator().manual_seed(1),
+        dtype=torch.float64,
+        device="cpu",
+    )
     x = x.to(torch.get_default_dtype())
     return x, x @ torch.tensor([TASTE]).T  # (count, 2) @ (2, 1) → (count, 1)
 
 
-def learn_taste(neuron: Neuron, steps: int = 500, lr: float = 0.3) -> tuple[list[float], list[Tensor]]:
+def learn_taste(
+    neuron: Neuron, steps: int = 500, lr: float = 0.3
+) -> tuple[list[float], list[Tensor]]:
     """Train on the films; returns the loss and a copy of the weights before every step."""
     x, rating = films()
     losses, weights = [], []
@@ -277,10 +297,21 @@ def taste_is_learned() -> Figure:
     figure, (left, right) = new_figure(1, 2)
     for index, (name, truth) in enumerate(zip(("stars", "year"), TASTE, strict=True)):
         right.axhline(truth, color="0.7", linewidth=1)
-        right.plot([w[index].item() for w in weights], color=OTHER[index], label=f"weight of the {name}")
-        left.plot([0, 1], [1 - index, 0.5], color=OTHER[index], linewidth=1 + 8 * weights[-1][index].item())
+        right.plot(
+            [w[index].item() for w in weights],
+            color=OTHER[index],
+            label=f"weight of the {name}",
+        )
+        left.plot(
+            [0, 1],
+            [1 - index, 0.5],
+            color=OTHER[index],
+            linewidth=1 + 8 * weights[-1][index].item(),
+        )
         left.text(-0.05, 1 - index, name, ha="right", va="center")
-        left.text(0.4, (0.95, 0.28)[index], f"{weights[-1][index].item():.2f}", ha="center")
+        left.text(
+            0.4, (0.95, 0.28)[index], f"{weights[-1][index].item():.2f}", ha="center"
+        )
     left.plot([1], [0.5], "o", color=TORCH, markersize=34)
     left.text(1.16, 0.5, "rating", va="center")
     left.set(title="the trained neuron", xlim=(-0.5, 1.6), ylim=(-0.3, 1.3))
@@ -329,7 +360,9 @@ def taste_torch(case: Case) -> tuple[list[float], dict[str, Tensor]]:
 PAIRS = [
     layer_pair("identity", lambda case: Identity(), lambda case: nn.Identity()),
     layer_pair("sigmoid", lambda case: Sigmoid(), lambda case: nn.Sigmoid()),
-    layer_pair("neuron", lambda case: Neuron(case.n_in), lambda case: nn.Linear(case.n_in, 1)),
+    layer_pair(
+        "neuron", lambda case: Neuron(case.n_in), lambda case: nn.Linear(case.n_in, 1)
+    ),
     layer_pair(
         "neuron with sigmoid",
         lambda case: Neuron(case.n_in, Sigmoid()),
@@ -355,8 +388,13 @@ def glossary() -> Table:
         ("bias", "how easily the cell fires on its own", "1", "Neuron"),
         ("activation", "how strongly the cell fires", "3", "ReLU"),
         ("layer", "cells that listen to the same inputs", "4", "Linear"),
-        ("forward pass", "a signal travels from eye to thought", "4", "Sequential.forward"),
-        ("loss", "how wrong the guess was", "5", "CrossEntropyLoss"),
+        (
+            "forward pass",
+            "a signal travels from eye to thought",
+            "4",
+            "Sequential.forward",
+        ),
+        ("loss", "how wrong the guess was", "5", "MSELoss"),
         ("gradient", "which change would have helped", "7", "numerical_gradient"),
         ("gradient descent", "learning from the mistake, a little", "7", "SGD"),
         ("learning rate", "how much one mistake changes", "7", "SGD"),

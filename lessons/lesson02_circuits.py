@@ -86,23 +86,38 @@ class Circuit:
 
     def __init__(self, wiring: Wiring, activation: type[Step] | type[Sigmoid]) -> None:
         self.wiring = wiring
-        self.neurons = {name: Neuron(len(heard), activation()) for name, (heard, _) in wiring.items()}
+        self.neurons = {
+            name: Neuron(len(heard), activation())
+            for name, (heard, _) in wiring.items()
+        }
         for name, (heard, threshold) in wiring.items():
-            self.neurons[name].params["weight"] = torch.tensor([list(heard.values())])  # (1, neurons heard)
+            self.neurons[name].params["weight"] = torch.tensor(
+                [list(heard.values())]
+            )  # (1, neurons heard)
             self.neurons[name].params["bias"] = torch.tensor([-threshold])
 
     @property
     def params(self) -> dict[str, Tensor]:
-        return {f"{name}.{key}": p for name, n in self.neurons.items() for key, p in n.params.items()}
+        return {
+            f"{name}.{key}": p
+            for name, n in self.neurons.items()
+            for key, p in n.params.items()
+        }
 
     @property
     def grads(self) -> dict[str, Tensor]:
-        return {f"{name}.{key}": g for name, n in self.neurons.items() for key, g in n.grads.items()}
+        return {
+            f"{name}.{key}": g
+            for name, n in self.neurons.items()
+            for key, g in n.grads.items()
+        }
 
     def forward(self, x: Tensor) -> Tensor:
         signals = dict(zip(INPUTS, x.split(1, dim=1), strict=True))  # (batch, 1) each
         for name, (heard, _) in self.wiring.items():
-            signals[name] = self.neurons[name].forward(torch.cat([signals[other] for other in heard], dim=1))
+            signals[name] = self.neurons[name].forward(
+                torch.cat([signals[other] for other in heard], dim=1)
+            )
         return torch.cat([signals[name] for name in self.wiring], dim=1)
 
     def backward(self, grad_y: Tensor) -> Tensor:
@@ -110,11 +125,17 @@ class Circuit:
 
         Then ∂L/∂A = ∂L/∂B · ∂B/∂A + ∂L/∂C · ∂C/∂A: each hands A its part. Lesson 08 says why.
         """
-        grads = dict(zip(self.wiring, grad_y.split(1, dim=1), strict=True))  # (batch, 1) each
+        grads = dict(
+            zip(self.wiring, grad_y.split(1, dim=1), strict=True)
+        )  # (batch, 1) each
         grads |= {name: torch.zeros_like(grad_y[:, :1]) for name in INPUTS}
         for name in reversed(self.wiring):
-            grad_heard = self.neurons[name].backward(grads[name])  # (batch, neurons heard)
-            for other, grad in zip(self.wiring[name][0], grad_heard.split(1, dim=1), strict=True):
+            grad_heard = self.neurons[name].backward(
+                grads[name]
+            )  # (batch, neurons heard)
+            for other, grad in zip(
+                self.wiring[name][0], grad_heard.split(1, dim=1), strict=True
+            ):
                 grads[other] = grads[other] + grad
         return torch.cat([grads[name] for name in INPUTS], dim=1)  # (batch, 2)
 
@@ -128,18 +149,34 @@ def smirks() -> tuple[Tensor, Tensor]:
 @demo
 def the_circuit() -> Figure:
     """Weights on the wires, thresholds in the neurons; red wires hold down"""
-    at = dict(zip(("N1", "N2", "N3", "N4", "N5"), ((0, 1), (0, 0), (1.5, 1), (2, 0), (3, 0.7)), strict=True))
+    at = dict(
+        zip(
+            ("N1", "N2", "N3", "N4", "N5"),
+            ((0, 1), (0, 0), (1.5, 1), (2, 0), (3, 0.7)),
+            strict=True,
+        )
+    )
     figure, axis = new_figure(width=5.5)
     for name, (x, y) in at.items():
         heard, threshold = FACE.get(name, ({}, None))
         label = name if threshold is None else f"{name}\n> {threshold:g}"
-        box = {"facecolor": "0.5" if threshold is None else TORCH, "boxstyle": "round,pad=0.5"}
+        box = {
+            "facecolor": "0.5" if threshold is None else TORCH,
+            "boxstyle": "round,pad=0.5",
+        }
         axis.text(x, y, label, color="white", ha="center", va="center", bbox=box)
         for other, weight in heard.items():
             (x0, y0), color = at[other], SCRATCH if weight < 0 else "0.4"
-            axis.plot((x0, x), (y0, y), color=color, linewidth=1.5 * abs(weight), zorder=1)
-            place, box = (0.6 * x0 + 0.4 * x, 0.6 * y0 + 0.4 * y), {"facecolor": "white", "edgecolor": "none"}
-            axis.text(*place, f"{weight:g}", color=color, ha="center", va="center", bbox=box)
+            axis.plot(
+                (x0, x), (y0, y), color=color, linewidth=1.5 * abs(weight), zorder=1
+            )
+            place, box = (
+                (0.6 * x0 + 0.4 * x, 0.6 * y0 + 0.4 * y),
+                {"facecolor": "white", "edgecolor": "none"},
+            )
+            axis.text(
+                *place, f"{weight:g}", color=color, ha="center", va="center", bbox=box
+            )
     axis.set(xlim=(-0.3, 3.3), ylim=(-0.3, 1.3))
     axis.axis("off")
     return figure
@@ -150,7 +187,10 @@ def who_fires() -> Table:
     """All four faces, all five neurons"""
     names, (faces, _) = ("both down", "right up", "left up", "both up"), smirks()
     fires = torch.cat((faces, Circuit(FACE, Step).forward(faces)), 1).int().tolist()
-    return Table(("corners", *INPUTS, *FACE), [(name, *row) for name, row in zip(names, fires, strict=True)])
+    return Table(
+        ("corners", *INPUTS, *FACE),
+        [(name, *row) for name, row in zip(names, fires, strict=True)],
+    )
 
 
 # %% [markdown]
@@ -180,13 +220,20 @@ class TorchCircuit(nn.ModuleDict):
 
     def __init__(self, circuit: Circuit, activation: type[nn.Module]) -> None:
         self.wiring = circuit.wiring
-        super().__init__({name: TorchNeuron(len(h), activation()) for name, (h, _) in self.wiring.items()})
+        super().__init__(
+            {
+                name: TorchNeuron(len(h), activation())
+                for name, (h, _) in self.wiring.items()
+            }
+        )
         self.load_state_dict(circuit.params)
 
     def forward(self, x: Tensor) -> Tensor:
         signals = dict(zip(INPUTS, x.split(1, dim=1), strict=True))
         for name, (heard, _) in self.wiring.items():
-            signals[name] = self[name](torch.cat([signals[other] for other in heard], dim=1))
+            signals[name] = self[name](
+                torch.cat([signals[other] for other in heard], dim=1)
+            )
         return torch.cat([signals[name] for name in self.wiring], dim=1)
 
 
@@ -204,11 +251,23 @@ class TorchCircuit(nn.ModuleDict):
 @demo
 def search_one_neuron() -> Table:
     """4,913 single neurons: how many get 0, 1, 2, 3 or all 4 faces right?"""
-    grid = torch.tensor(list(product(torch.arange(-2, 2.1, 0.25).tolist(), repeat=3)))  # (4913, 3): w₁, w₂, b
-    y = Step().forward(grid[:, :2] @ smirks()[0].T + grid[:, 2:])  # (4913, 2) @ (2, 4) → (4913, 4)
-    wanted = {"both": [0, 0, 0, 1], "at least one": [0, 1, 1, 1], "exactly one": [0, 1, 1, 0]}
-    right = {name: (y == torch.tensor(answers)).sum(1) for name, answers in wanted.items()}
-    rows = [(name, *torch.bincount(r, minlength=5).tolist()) for name, r in right.items()]
+    grid = torch.tensor(
+        list(product(torch.arange(-2, 2.1, 0.25).tolist(), repeat=3))
+    )  # (4913, 3): w₁, w₂, b
+    y = Step().forward(
+        grid[:, :2] @ smirks()[0].T + grid[:, 2:]
+    )  # (4913, 2) @ (2, 4) → (4913, 4)
+    wanted = {
+        "both": [0, 0, 0, 1],
+        "at least one": [0, 1, 1, 1],
+        "exactly one": [0, 1, 1, 0],
+    }
+    right = {
+        name: (y == torch.tensor(answers)).sum(1) for name, answers in wanted.items()
+    }
+    rows = [
+        (name, *torch.bincount(r, minlength=5).tolist()) for name, r in right.items()
+    ]
     return Table(("wanted", "0 right", "1", "2", "3", "all 4"), rows)
 
 
@@ -227,14 +286,24 @@ def search_one_neuron() -> Table:
 
 # %%
 ONE: Wiring = {"N4": TWO_LAYERS["A"]}
-THREE_HIDDEN: Wiring = {"C": TWO_LAYERS["A"], **TWO_LAYERS, "N4": (dict.fromkeys("ABC", 1.0), 0.5)}
+THREE_HIDDEN: Wiring = {
+    "C": TWO_LAYERS["A"],
+    **TWO_LAYERS,
+    "N4": (dict.fromkeys("ABC", 1.0), 0.5),
+}
 
 
 def learner(wiring: Wiring, seed: int) -> Circuit:
     """The wiring with sigmoid neurons and with random weights and biases."""
     circuit, generator = Circuit(wiring, Sigmoid), torch.Generator().manual_seed(seed)
     for param in circuit.params.values():
-        param.copy_(torch.rand(param.shape, generator=generator, dtype=torch.float64, device="cpu") * 2 - 1)
+        param.copy_(
+            torch.rand(
+                param.shape, generator=generator, dtype=torch.float64, device="cpu"
+            )
+            * 2
+            - 1
+        )
     return circuit
 
 
@@ -259,7 +328,11 @@ def learn(circuit: Circuit, steps: int = 500) -> tuple[list[float], dict[str, Te
 def seeds_that_succeed() -> Table:
     """Learning "exactly one" from 20 random starts"""
     rows = []
-    for name, wiring in (("one neuron", ONE), ("two hidden", TWO_LAYERS), ("three hidden", THREE_HIDDEN)):
+    for name, wiring in (
+        ("one neuron", ONE),
+        ("two hidden", TWO_LAYERS),
+        ("three hidden", THREE_HIDDEN),
+    ):
         last = [learn(learner(wiring, seed))[0][-1] for seed in range(20)]
         rows.append((name, sum(loss < 0.01 for loss in last), min(last), max(last)))
     return Table(("wiring", "of 20 succeed", "lowest last loss", "highest"), rows)
@@ -278,7 +351,11 @@ def seeds_that_succeed() -> Table:
 @demo
 def lines_and_bands() -> Figure:
     """N4's answer: white 0, dark 1; in the corners, what it should be"""
-    one, by_hand, learned = Circuit(ONE, Step), Circuit(TWO_LAYERS, Step), learner(TWO_LAYERS, seed=0)
+    one, by_hand, learned = (
+        Circuit(ONE, Step),
+        Circuit(TWO_LAYERS, Step),
+        learner(TWO_LAYERS, seed=0),
+    )
     learn(learned)
     ticks = torch.linspace(-0.3, 1.3, 161)
     square = torch.cartesian_prod(ticks, ticks)  # (161², 2), N1 and N2
@@ -286,10 +363,23 @@ def lines_and_bands() -> Figure:
     names = ("one neuron, 3 of 4", "two layers, by hand", "two layers, learned")
     for axis, title, circuit in zip(axes, names, (one, by_hand, learned), strict=True):
         y = circuit.forward(square)[:, -1].view(161, 161).T  # rows N2, columns N1
-        axis.pcolormesh(ticks.numpy(), ticks.numpy(), y.numpy(), cmap="Blues", vmin=0, vmax=1.5)
+        axis.pcolormesh(
+            ticks.numpy(), ticks.numpy(), y.numpy(), cmap="Blues", vmin=0, vmax=1.5
+        )
         for place, wanted in zip(*smirks(), strict=True):
-            axis.text(*place.tolist(), f"{wanted.item():g}", bbox={"fc": OTHER[0]}, ha="center", va="center")
-        axis.set(title=title, xlabel="N1, left corner", ylabel="N2, right corner", aspect="equal")
+            axis.text(
+                *place.tolist(),
+                f"{wanted.item():g}",
+                bbox={"fc": OTHER[0]},
+                ha="center",
+                va="center",
+            )
+        axis.set(
+            title=title,
+            xlabel="N1, left corner",
+            ylabel="N2, right corner",
+            aspect="equal",
+        )
     return figure
 
 
@@ -308,7 +398,10 @@ def lines_and_bands() -> Figure:
 @demo
 def count_connections() -> Table:
     """Everybody to everybody, against layers"""
-    rows = [(n, "everybody to everybody", len(list(permutations(range(n), 2)))) for n in (5, 1000)]
+    rows = [
+        (n, "everybody to everybody", len(list(permutations(range(n), 2))))
+        for n in (5, 1000)
+    ]
     for layers in ([2, 2, 1], [500] * 2, [100] * 10, [784, 128, 64, 10]):
         name = f"{len(layers)} layers, the first of {layers[0]}"
         rows.append((sum(layers), name, sum(a * b for a, b in pairwise(layers))))
@@ -325,7 +418,11 @@ def count_connections() -> Table:
 # %%
 def learn_torch(case: Case) -> tuple[list[float], dict[str, Tensor]]:
     """The first 100 steps by `mse_loss` and `torch.optim.SGD`, from the same start."""
-    circuit, losses, (faces, wanted) = TorchCircuit(learner(TWO_LAYERS, seed=17), nn.Sigmoid), [], smirks()
+    circuit, losses, (faces, wanted) = (
+        TorchCircuit(learner(TWO_LAYERS, seed=17), nn.Sigmoid),
+        [],
+        smirks(),
+    )
     optimizer = torch.optim.SGD(circuit.parameters(), lr=10)
     for _ in range(100):
         loss = nn.functional.mse_loss(circuit(faces)[:, -1:], wanted)
@@ -336,17 +433,28 @@ def learn_torch(case: Case) -> tuple[list[float], dict[str, Tensor]]:
     return losses, dict(circuit.named_parameters())
 
 
-SOFT = (lambda case: Circuit(FACE, Sigmoid)), (lambda case: TorchCircuit(Circuit(FACE, Sigmoid), nn.Sigmoid))
+SOFT = (
+    (lambda case: Circuit(FACE, Sigmoid)),
+    (lambda case: TorchCircuit(Circuit(FACE, Sigmoid), nn.Sigmoid)),
+)
 PAIRS = [
     layer_pair("step", lambda case: Step(), lambda case: TorchStep()),
-    layer_pair("circuit of sigmoids", *SOFT, lambda case, name: case.tensor(name, case.batch, 2)),
+    layer_pair(
+        "circuit of sigmoids",
+        *SOFT,
+        lambda case, name: case.tensor(name, case.batch, 2),
+    ),
     function_pair(
         "happy face",
         lambda faces: Circuit(FACE, Step).forward(faces),
         lambda faces: TorchCircuit(Circuit(FACE, Step), TorchStep)(faces),
         lambda case: smirks()[0],
     ),
-    training_pair("exactly one", lambda case: learn(learner(TWO_LAYERS, seed=17), 100), learn_torch),
+    training_pair(
+        "exactly one",
+        lambda case: learn(learner(TWO_LAYERS, seed=17), 100),
+        learn_torch,
+    ),
 ]
 
 # %% [markdown]

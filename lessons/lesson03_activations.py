@@ -31,6 +31,11 @@ from lessons.lesson01_neuron import Sigmoid
 #   0.99998 and 0.1192.
 # - *ReLU* keeps quiet below 0 and passes everything above 0 unchanged: $y = \max(0, x)$.
 #
+# ```python
+# >>> Sigmoid().forward(torch.tensor([3.4, -2.0]))
+# tensor([0.9677, 0.1192])
+# ```
+#
 # | symbol | in code | shape | meaning |
 # |---|---|---|---|
 # | $x$ | `x` | any | the weighted sums |
@@ -39,7 +44,7 @@ from lessons.lesson01_neuron import Sigmoid
 #
 # ## From scratch
 #
-# An activation is a layer without weights. All but the last of this lesson look at each number by itself:
+# An activation is a layer without weights. All of this lesson look at each number by itself:
 # `backward` multiplies the incoming gradient by the slope of the curve at that number.
 
 
@@ -117,7 +122,9 @@ class GELU(Activation):
     def forward(self, x: Tensor) -> Tensor:
         self.x = x
         if self.approximate == "tanh":
-            self.gate = 0.5 * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+            self.gate = 0.5 * (
+                1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
+            )
         else:
             self.gate = 0.5 * (1 + torch.erf(x / math.sqrt(2)))
         return x * self.gate
@@ -131,65 +138,18 @@ class GELU(Activation):
         """
         if self.approximate == "tanh":
             t = 2 * self.gate - 1
-            slope = 0.5 * (1 - t**2) * math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * self.x**2)
+            slope = (
+                0.5
+                * (1 - t**2)
+                * math.sqrt(2 / math.pi)
+                * (1 + 3 * 0.044715 * self.x**2)
+            )
         else:
             slope = torch.exp(-(self.x**2) / 2) / math.sqrt(2 * math.pi)
         return grad_y * (self.gate + self.x * slope)
 
 
 # %% [markdown]
-# ### Softmax: from scores to shares
-#
-# A network that tells dogs from wolves and coyotes gives one raw score per animal, a *logit*. Softmax turns
-# logits into positive shares that add up to 1: $y_i = e^{x_i} / \sum_j e^{x_j}$. The exponentials of 2.833,
-# 0.693 and 0 are 17, 2 and 1, together 20. The shares are 85 % dog, 10 % wolf, 5 % coyote:
-#
-# ```python
-# >>> Softmax().forward(torch.tensor([2.833, 0.693, 0.0]))
-# tensor([0.8500, 0.1000, 0.0500])
-# ```
-#
-# Only the differences between logits count: adding $c$ to each multiplies every exponential by $e^c$, and the
-# factor cancels. So we may subtract the largest logit first. Then no exponential exceeds 1 or overflows.
-
-
-# %%
-class Softmax(Activation):
-    """Shares over the last dimension: y = e^x / sum of e^x. x: (…, n) → y: (…, n), each row adds up to 1."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        e = torch.exp(x - x.amax(-1, keepdim=True))
-        self.y = e / e.sum(-1, keepdim=True)
-        return self.y
-
-    def backward(self, grad_y: Tensor) -> Tensor:
-        """Every input moves every output. Write yᵢ = eᵢ / S, where S is the sum of the exponentials.
-
-        Its own input:   ∂yᵢ/∂xᵢ = eᵢ/S − eᵢ·eᵢ/S² = yᵢ·(1 − yᵢ).
-        Another's input: ∂yᵢ/∂xⱼ = −eᵢ·eⱼ/S² = −yᵢ·yⱼ.
-        Over all outputs, with g = `grad_y`: ∂L/∂xⱼ = gⱼ·yⱼ − Σᵢ gᵢ·yᵢ·yⱼ = yⱼ · (gⱼ − Σᵢ gᵢ·yᵢ).
-        The largest logit that `forward` subtracts cancels in y: it adds nothing to the slope.
-        """
-        return self.y * (grad_y - (grad_y * self.y).sum(-1, keepdim=True))
-
-
-@demo
-def softmax_stays_finite() -> Table:
-    """Add a number to all logits: the formula as written breaks down, ours does not"""
-    rows = []
-    for added in (0, 50, 100, 10_000, -10_000):
-        x = torch.tensor([math.log(17), math.log(2), math.log(1)], dtype=torch.float32) + added
-        as_written = torch.exp(x) / torch.exp(x).sum()
-        rows.append((added, as_written[0].item(), *Softmax().forward(x).tolist()))
-    return Table(("added", "dog, as written", "dog", "wolf", "coyote"), rows)
-
-
-# %% [markdown]
-# `nan` is "not a number": infinity divided by infinity, or 0 by 0. The coyote's last digit is rounding.
-#
-# Positive and adding up to 1 is the *form* of a probability. Whether 85 of 100 pictures called "85 % dog" are
-# dogs is another question. Often they are not (Guo et al. 2017, arXiv:1706.04599).
-#
 # ## The same with PyTorch
 #
 # All are in `torch.nn`, under the same names. How to make ours, how to make theirs:
@@ -202,14 +162,12 @@ SIDES: dict[str, tuple[Any, Any]] = {
     "SiLU": (SiLU, nn.SiLU),
     "GELU": (GELU, nn.GELU),
     "GELU tanh": (lambda: GELU("tanh"), lambda: nn.GELU(approximate="tanh")),
-    "Softmax": (Softmax, lambda: nn.Softmax(dim=-1)),
 }
 
 # %% [markdown]
 # ## See it: quiet below, firing above
 #
 # Look at the first three: the threshold, the soft threshold, and silence below it with no ceiling above.
-# The last shows the dog's share while only the dog's logit moves; the wolf's and the coyote's stay as above.
 
 
 # %%
@@ -218,15 +176,13 @@ def curves_and_slopes() -> Figure:
     """Every curve with its slope, and how far the two GELUs are apart"""
     x = torch.linspace(-5, 5, 1001)
     seen = {"Step": torch.stack(((x > 0).to(x.dtype), 0 * x))}
-    for name, (make, _) in list(SIDES.items())[:-1]:
+    for name, (make, _) in SIDES.items():
         layer = make()
         seen[name] = torch.stack((layer.forward(x), layer.backward(torch.ones_like(x))))
     seen["GELU: tanh − exact"] = seen.pop("GELU tanh") - seen["GELU"]
-    softmax, logits = Softmax(), torch.stack((x, 0 * x + math.log(2), 0 * x), 1)  # only the dog's moves
-    share, dog = softmax.forward(logits)[:, 0], torch.tensor([1.0, 0.0, 0.0])
-    seen["Softmax: dog by its logit"] = torch.stack((share, softmax.backward(dog)[:, 0]))
     figure, axes = new_figure(2, 4, width=3.0, height=2.8)
-    for axis, (name, (y, slope)) in zip(axes.flat, seen.items(), strict=True):
+    axes[1, 3].axis("off")
+    for axis, (name, (y, slope)) in zip(axes.flat, seen.items(), strict=False):
         axis.axhline(0, color="0.85", linewidth=1)
         axis.plot(x, y, color=SCRATCH, label="curve")
         axis.plot(x, slope, "--", color=OTHER[3], label="slope")
@@ -240,7 +196,12 @@ def raw_sums_squashed() -> Table:
     """Of the raw sums 3.4, 11 and −2, step and sigmoid make numbers from 0 to 1"""
     x = torch.tensor([3.4, 11.0, -2.0])
     y = {name: make().forward(x) for name, (make, _) in list(SIDES.items())[:5]}
-    columns = {"sum": x, "Step": (x > 0).to(x.dtype), "1 − Sigmoid": 1 - y["Sigmoid"], **y}
+    columns = {
+        "sum": x,
+        "Step": (x > 0).to(x.dtype),
+        "1 − Sigmoid": 1 - y["Sigmoid"],
+        **y,
+    }
     return Table(list(columns), torch.stack(list(columns.values()), 1).tolist())
 
 
@@ -264,7 +225,9 @@ def raw_sums_squashed() -> Table:
 
 
 # %%
-def run_stack(x: Tensor, layers: list[tuple[Tensor, Tensor]], activation: Any = None) -> Tensor:
+def run_stack(
+    x: Tensor, layers: list[tuple[Tensor, Tensor]], activation: Any = None
+) -> Tensor:
     """Send x (batch, n_in) through (weight, bias) after (weight, bias), with the activation in between."""
     for index, (weight, bias) in enumerate(layers):
         x = activation.forward(x) if activation and index > 0 else x
@@ -276,7 +239,10 @@ def collapse(layers: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     """The one weight (n_out, n_in) and bias (n_out,) that do what all layers without activation do."""
     weight, bias = layers[0]
     for later, later_bias in layers[1:]:
-        weight, bias = later @ weight, later @ bias + later_bias  # (n_out, n_mid) @ (n_mid, n_in)
+        weight, bias = (
+            later @ weight,
+            later @ bias + later_bias,
+        )  # (n_out, n_mid) @ (n_mid, n_in)
     return weight, bias
 
 
@@ -286,12 +252,19 @@ def a_linear_stack_is_one_layer() -> Table:
     generator, rows = torch.Generator().manual_seed(3), []
     for depth in (2, 5, 20):
         weights = torch.randn(depth, 4, 4, generator=generator) / 2
-        layers = list(zip(weights, torch.randn(depth, 4, generator=generator), strict=True))
+        layers = list(
+            zip(weights, torch.randn(depth, 4, generator=generator), strict=True)
+        )
         x = torch.randn(100, 4, generator=generator)
         one = run_stack(x, [collapse(layers)])
-        gaps = [(run_stack(x, layers, curve) - one).abs().max().item() for curve in (None, ReLU())]
+        gaps = [
+            (run_stack(x, layers, curve) - one).abs().max().item()
+            for curve in (None, ReLU())
+        ]
         rows.append((depth, depth * 20, 20, *gaps))
-    return Table(("layers", "numbers in them", "in the one", "largest gap", "with ReLU"), rows)
+    return Table(
+        ("layers", "numbers in them", "in the one", "largest gap", "with ReLU"), rows
+    )
 
 
 # %% [markdown]
@@ -310,12 +283,31 @@ def xor_needs_a_bend() -> Table:
     x = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     wanted = torch.tensor([[0.0], [1.0], [1.0], [0.0]])
     with_one = torch.cat((x, torch.ones(4, 1)), 1)  # the column of ones meets the bias
-    linear = with_one @ torch.linalg.lstsq(with_one, wanted).solution  # the smallest MSE: solved, not trained
-    net = [(torch.tensor([[1.0, -1.0], [-1.0, 1.0]]), torch.zeros(2)), (torch.ones(1, 2), torch.zeros(1))]
-    outputs = torch.cat((wanted, linear, run_stack(x, net), run_stack(x, net, ReLU())), 1)  # (4, 4)
-    rows = [(f"{a:g}, {b:g}", *y) for (a, b), y in zip(x.tolist(), outputs.tolist(), strict=True)]
+    linear = (
+        with_one @ torch.linalg.lstsq(with_one, wanted).solution
+    )  # the smallest MSE: solved, not trained
+    net = [
+        (torch.tensor([[1.0, -1.0], [-1.0, 1.0]]), torch.zeros(2)),
+        (torch.ones(1, 2), torch.zeros(1)),
+    ]
+    outputs = torch.cat(
+        (wanted, linear, run_stack(x, net), run_stack(x, net, ReLU())), 1
+    )  # (4, 4)
+    rows = [
+        (f"{a:g}, {b:g}", *y)
+        for (a, b), y in zip(x.tolist(), outputs.tolist(), strict=True)
+    ]
     rows.append(("MSE", *((outputs - wanted) ** 2).mean(0).tolist()))
-    return Table(("inputs", "wanted", "best linear", "two neurons, no ReLU", "two neurons, ReLU"), rows)
+    return Table(
+        (
+            "inputs",
+            "wanted",
+            "best linear",
+            "two neurons, no ReLU",
+            "two neurons, ReLU",
+        ),
+        rows,
+    )
 
 
 # %% [markdown]
@@ -330,14 +322,21 @@ def edges(case: Case, name: str) -> Tensor:
     """The input `x` of a pair, (4, 5), chosen by hand; what the layer meets before it is drawn."""
     zeros, ties = [0.0, -0.0, 1e-3, -1e-3, 1.0], [2.0, 2.0, -3.0, -3.0, 2.0]
     large, largest = [20.0, -20.0, 1e3, -1e3, -0.0], [1e4, 1e4, -1e4, -1e4, 0.0]
-    return torch.tensor([zeros, ties, large, largest]) if name == "x" else case.tensor(name, 4, 5)
+    return (
+        torch.tensor([zeros, ties, large, largest])
+        if name == "x"
+        else case.tensor(name, 4, 5)
+    )
 
 
 def pairs_with_torch(name: str) -> list[Pair]:
     """Both sides of one line of `SIDES`, on drawn inputs and at the edges."""
     ours, theirs = SIDES[name]
     both = (lambda case: ours()), (lambda case: theirs())
-    return [layer_pair(name.lower(), *both), layer_pair(f"{name.lower()} at the edges", *both, x=edges)]
+    return [
+        layer_pair(name.lower(), *both),
+        layer_pair(f"{name.lower()} at the edges", *both, x=edges),
+    ]
 
 
 PAIRS = [pair for name in SIDES for pair in pairs_with_torch(name)]
@@ -346,14 +345,15 @@ PAIRS = [pair for name in SIDES for pair in pairs_with_torch(name)]
 @demo
 def they_agree() -> Table:
     """The largest difference from PyTorch, forward and backward"""
-    rows = [(pair.name, max(found.largest for found in compare(pair))) for pair in PAIRS]
+    rows = [
+        (pair.name, max(found.largest for found in compare(pair))) for pair in PAIRS
+    ]
     return Table(("pair", "largest difference"), rows)
 
 
 # %% [markdown]
 # ## Where PyTorch differs
 #
-# - `nn.Softmax` wants to be told the dimension, `dim=-1`. Ours always takes the last.
 # - `nn.ReLU` and `nn.SiLU` can overwrite their input to save memory (`inplace=True`). Ours never do.
 # - A network rarely ends in softmax or sigmoid: PyTorch's losses take logits and do that part (lesson 05).
 #

@@ -93,7 +93,9 @@ class Linear:
         ∂L/∂xᵢ = Σⱼ ∂L/∂yⱼ · Wⱼᵢ. The sum over j is the matrix product grad_y @ weight.
         """
         self.backward_params(grad_y)
-        return grad_y @ self.params["weight"]  # (batch, n_out) @ (n_out, n_in) → (batch, n_in)
+        return (
+            grad_y @ self.params["weight"]
+        )  # (batch, n_out) @ (n_out, n_in) → (batch, n_in)
 
     def backward_params(self, grad_y: Tensor) -> None:
         """Only ∂L/∂weight and ∂L/∂bias: all that a first layer needs, whose input is data.
@@ -101,7 +103,9 @@ class Linear:
         One input and one neuron: ∂y/∂w = x and ∂y/∂b = 1. In a layer, Wⱼᵢ touches only xᵢ and yⱼ, so
         ∂L/∂Wⱼᵢ = ∂L/∂yⱼ · xᵢ. The sum over the examples of a batch is the matrix product grad_yᵀ @ x.
         """
-        self.grads = {"weight": grad_y.T @ self.x}  # (n_out, batch) @ (batch, n_in) → (n_out, n_in)
+        self.grads = {
+            "weight": grad_y.T @ self.x
+        }  # (n_out, batch) @ (batch, n_in) → (n_out, n_in)
         if "bias" in self.params:
             self.grads["bias"] = grad_y.sum(0)  # (batch, n_out) → (n_out,)
 
@@ -115,11 +119,19 @@ class Sequential:
 
     @property
     def params(self) -> dict[str, Tensor]:
-        return {f"{i}.{name}": p for i, layer in enumerate(self.layers) for name, p in layer.params.items()}
+        return {
+            f"{i}.{name}": p
+            for i, layer in enumerate(self.layers)
+            for name, p in layer.params.items()
+        }
 
     @property
     def grads(self) -> dict[str, Tensor]:
-        return {f"{i}.{name}": g for i, layer in enumerate(self.layers) for name, g in layer.grads.items()}
+        return {
+            f"{i}.{name}": g
+            for i, layer in enumerate(self.layers)
+            for name, g in layer.grads.items()
+        }
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self.layers:
@@ -137,7 +149,11 @@ def mlp(*sizes: int, seed: int = 0) -> Sequential:
     """`Linear` layers with a `ReLU` between any two. mlp(4, 3, 2): 4 inputs, 3 hidden neurons, 2 outputs."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        layers = [layer for n_in, n_out in pairwise(sizes) for layer in (Linear(n_in, n_out), ReLU())]
+        layers = [
+            layer
+            for n_in, n_out in pairwise(sizes)
+            for layer in (Linear(n_in, n_out), ReLU())
+        ]
     return Sequential(*layers[:-1])
 
 
@@ -153,19 +169,37 @@ def torch_mlp(*sizes: int, seed: int = 0) -> nn.Sequential:
     """The same with `nn.Linear` and `nn.ReLU`. The same seed draws the same first weights."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        layers = [layer for n_in, n_out in pairwise(sizes) for layer in (nn.Linear(n_in, n_out), nn.ReLU())]
+        layers = [
+            layer
+            for n_in, n_out in pairwise(sizes)
+            for layer in (nn.Linear(n_in, n_out), nn.ReLU())
+        ]
     return nn.Sequential(*layers[:-1])
 
 
 @demo
 def layers_three_ways() -> Table:
     """A layer is many neurons, a network is f₃(f₂(f₁(x))): three ways, the same numbers"""
-    x, network, reference = torch.tensor([[0.8, 0.5, -1.0]]), mlp(3, 4, 2), torch_mlp(3, 4, 2)
+    x, network, reference = (
+        torch.tensor([[0.8, 0.5, -1.0]]),
+        mlp(3, 4, 2),
+        torch_mlp(3, 4, 2),
+    )
     f1, f2, f3 = network.layers
     hidden = neuron_by_neuron(x, **f1.params), f1.forward(x), reference[0](x)
-    y = neuron_by_neuron(f2.forward(hidden[0]), **f3.params), network.forward(x), reference(x)
-    rows = [(f"layer f₁, neuron {j + 1}", *(way[0, j].item() for way in hidden)) for j in range(4)]
-    rows += [(f"f₃(f₂(f₁(x))), output {j + 1}", *(way[0, j].item() for way in y)) for j in range(2)]
+    y = (
+        neuron_by_neuron(f2.forward(hidden[0]), **f3.params),
+        network.forward(x),
+        reference(x),
+    )
+    rows = [
+        (f"layer f₁, neuron {j + 1}", *(way[0, j].item() for way in hidden))
+        for j in range(4)
+    ]
+    rows += [
+        (f"f₃(f₂(f₁(x))), output {j + 1}", *(way[0, j].item() for way in y))
+        for j in range(2)
+    ]
     return Table(("", "loop", "matrix product", "torch.nn"), rows)
 
 
@@ -177,24 +211,46 @@ def layers_three_ways() -> Table:
 
 
 # %%
-def draw_network(axis: Any, sizes: Any, weights: Any = None, labels: Any = None) -> None:
+def draw_network(
+    axis: Any, sizes: Any, weights: Any = None, labels: Any = None
+) -> None:
     """Draw layers as columns of circles on a matplotlib axis, and weights as lines between them.
 
     sizes: circles per column, inputs first. weights: one (n_out, n_in) per gap; amber is positive, purple
     negative, thick large. labels: per column, a short text for each circle.
     """
-    columns = [[(column, (size - 1) / 2 - row) for row in range(size)] for column, size in enumerate(sizes)]
-    largest = max((weight.abs().max().item() for weight in weights or ()), default=0) or 1
+    columns = [
+        [(column, (size - 1) / 2 - row) for row in range(size)]
+        for column, size in enumerate(sizes)
+    ]
+    largest = (
+        max((weight.abs().max().item() for weight in weights or ()), default=0) or 1
+    )
     for gap, (before, after) in enumerate(pairwise(columns)):
         for i, (x0, y0) in enumerate(before):
             for j, (x1, y1) in enumerate(after):
                 value = weights[gap][j, i].item() if weights else 0.0
                 color = OTHER[0] if value > 0 else OTHER[1] if value < 0 else "0.7"
-                axis.plot((x0, x1), (y0, y1), color=color, linewidth=0.5 + 4 * abs(value) / largest, zorder=1)
+                axis.plot(
+                    (x0, x1),
+                    (y0, y1),
+                    color=color,
+                    linewidth=0.5 + 4 * abs(value) / largest,
+                    zorder=1,
+                )
     for column, places in enumerate(columns):
         for row, (x, y) in enumerate(places):
-            axis.plot(x, y, "o", color="white", markeredgecolor="0.2", markersize=30, zorder=2)
-            axis.text(x, y, labels[column][row] if labels else "", ha="center", va="center", fontsize=9)
+            axis.plot(
+                x, y, "o", color="white", markeredgecolor="0.2", markersize=30, zorder=2
+            )
+            axis.text(
+                x,
+                y,
+                labels[column][row] if labels else "",
+                ha="center",
+                va="center",
+                fontsize=9,
+            )
     axis.set(xlim=(-0.3, len(sizes) - 0.7), ylim=(-max(sizes) / 2, max(sizes) / 2))
     axis.axis("off")
 
@@ -205,11 +261,25 @@ def picture_of_4_4_2() -> Figure:
     network = mlp(4, 4, 2)
     labels = [["x₁", "x₂", "x₃", "x₄"], ["h₁", "h₂", "h₃", "h₄"], ["y₁", "y₂"]]
     figure, axis = new_figure(width=6.5, height=4.6)
-    draw_network(axis, (4, 4, 2), [layer.params["weight"] for layer in network.layers[::2]], labels)
+    draw_network(
+        axis,
+        (4, 4, 2),
+        [layer.params["weight"] for layer in network.layers[::2]],
+        labels,
+    )
     for gap, layer in enumerate(network.layers[::2]):
         weights, biases = (param.numel() for param in layer.params.values())
-        axis.text(gap + 0.5, 1.95, f"{weights} weights\n+ {biases} biases", ha="center", va="center")
-    axis.set(title=f"{sum(param.numel() for param in network.params.values())} parameters", ylim=(-2.1, 2.2))
+        axis.text(
+            gap + 0.5,
+            1.95,
+            f"{weights} weights\n+ {biases} biases",
+            ha="center",
+            va="center",
+        )
+    axis.set(
+        title=f"{sum(param.numel() for param in network.params.values())} parameters",
+        ylim=(-2.1, 2.2),
+    )
     for color, name in zip(OTHER, ("positive weight", "negative weight"), strict=False):
         axis.plot([], [], color=color, linewidth=3, label=name)
     axis.legend(frameon=False, loc="lower right")
@@ -231,18 +301,35 @@ def picture_of_4_4_2() -> Figure:
 @demo
 def house_price_traced() -> Table:
     """From 2000 square feet, 3 bedrooms, 20 years to a price, value by value"""
-    house, mean, deviation = torch.tensor([[2000.0, 3, 20], [1600, 2.5, 35], [500, 1, 20]]).split(1)
+    house, mean, deviation = torch.tensor(
+        [[2000.0, 3, 20], [1600, 2.5, 35], [500, 1, 20]]
+    ).split(1)
     network = mlp(3, 2, 2, 1)
-    weights = [[0.5, 0.4, -0.2], [-0.2, 0.1, 0.6]], [[0.6, -0.3], [0.5, 0.8]], [[0.8, 0.4]]
+    weights = (
+        [[0.5, 0.4, -0.2], [-0.2, 0.1, 0.6]],
+        [[0.6, -0.3], [0.5, 0.8]],
+        [[0.8, 0.4]],
+    )
     biases = [0.1, 0.2], [0.1, -0.2], [3.0]
     for layer, weight, bias in zip(network.layers[::2], weights, biases, strict=True):
         layer.params = {"weight": torch.tensor(weight), "bias": torch.tensor(bias)}
     names = ["size", "bedrooms", "age", "sum 1a", "sum 1b", "ReLU 1a", "ReLU 1b"]
-    names += ["sum 2a", "sum 2b", "ReLU 2a", "ReLU 2b", "price", "share of size in sum 1a, %", "in sum 1b, %"]
+    names += [
+        "sum 2a",
+        "sum 2b",
+        "ReLU 2a",
+        "ReLU 2b",
+        "price",
+        "share of size in sum 1a, %",
+        "in sum 1b, %",
+    ]
     names += ["gradient of 1a's weight for size", "for bedrooms", "for age"]
     columns = []
     for x in (house, (house - mean) / deviation):
-        products, values = (network.params["0.weight"] * x).abs(), x[0].tolist()  # products: (2, 3)
+        products, values = (
+            (network.params["0.weight"] * x).abs(),
+            x[0].tolist(),
+        )  # products: (2, 3)
         for layer in network.layers:
             x = layer.forward(x)
             values += x[0].tolist()
@@ -272,7 +359,9 @@ def house_price_traced() -> Table:
 def digit_parameters_counted() -> Table:
     """784–128–64–10 has 109,386 parameters, counted layer by layer and by PyTorch"""
     rows: list[tuple[str, int, int, int]] = []
-    for (n_in, n_out), module in zip(pairwise(DIGITS), list(torch_mlp(*DIGITS))[::2], strict=True):
+    for (n_in, n_out), module in zip(
+        pairwise(DIGITS), list(torch_mlp(*DIGITS))[::2], strict=True
+    ):
         counted = sum(parameter.numel() for parameter in module.parameters())
         rows.append((f"{n_in}·{n_out} + {n_out}", n_in * n_out, n_out, counted))
     rows.append(("all", *(sum(column) for column in list(zip(*rows, strict=True))[1:])))
@@ -286,9 +375,13 @@ def digits_go_through() -> Figure:
 
     figure, axes = new_figure(1, 3, width=3.3)
     for place, digit in enumerate((3, 7)):  # scan number 3 shows a 3, scan number 7 a 7
-        scan = torch.tensor(load_digits().images[digit] / 16).float()  # (8, 8), from 0 (paper) to 1 (ink)
+        scan = torch.tensor(
+            load_digits().images[digit] / 16
+        ).float()  # (8, 8), from 0 (paper) to 1 (ink)
         image = nn.functional.interpolate(scan[None, None], (28, 28), mode="bilinear")
-        y = mlp(*DIGITS).forward(image.reshape(1, 784))[0].tolist()  # (1, 784) → (1, 10)
+        y = (
+            mlp(*DIGITS).forward(image.reshape(1, 784))[0].tolist()
+        )  # (1, 784) → (1, 10)
         axes[place].imshow(image[0, 0].numpy(), cmap="gray_r")
         axes[place].set(title=f"a {digit}", xticks=[], yticks=[])
         bars = [output + 0.4 * place - 0.2 for output in range(10)]
@@ -321,13 +414,26 @@ def reading_and_learning_timed() -> Table:
     """Reading one picture is quick; learning from 60,000 of them, ten times over, is not"""
     from torch.utils.benchmark import Timer
 
-    names = {"network": mlp(*DIGITS), "x": torch.full((100, 784), 0.5), "slopes": torch.ones(100, 10)}
-    code = {"read 1": "network.forward(x[:1])", "read 100 at once": "network.forward(x)"}
+    names = {
+        "network": mlp(*DIGITS),
+        "x": torch.full((100, 784), 0.5),
+        "slopes": torch.ones(100, 10),
+    }
+    code = {
+        "read 1": "network.forward(x[:1])",
+        "read 100 at once": "network.forward(x)",
+    }
     code["learn from 100"] = "network.forward(x); network.backward(slopes)"
     timers = {name: Timer(line, globals=names) for name, line in code.items()}
-    ms = {name: 1000 * timer.blocked_autorange(min_run_time=0.2).median for name, timer in timers.items()}
+    ms = {
+        name: 1000 * timer.blocked_autorange(min_run_time=0.2).median
+        for name, timer in timers.items()
+    }
     ms["learn from 60,000, ten times"] = 6000 * ms["learn from 100"]
-    return Table(("pictures", "ms", "times the first"), [(k, t, t / ms["read 1"]) for k, t in ms.items()])
+    return Table(
+        ("pictures", "ms", "times the first"),
+        [(k, t, t / ms["read 1"]) for k, t in ms.items()],
+    )
 
 
 # %% [markdown]
@@ -335,7 +441,11 @@ def reading_and_learning_timed() -> Table:
 
 # %%
 PAIRS = [
-    layer_pair("linear", lambda c: Linear(c.n_in, c.n_out), lambda c: nn.Linear(c.n_in, c.n_out)),
+    layer_pair(
+        "linear",
+        lambda c: Linear(c.n_in, c.n_out),
+        lambda c: nn.Linear(c.n_in, c.n_out),
+    ),
     layer_pair(
         "linear, batch of one",
         lambda c: Linear(c.n_in, c.n_out),
@@ -355,7 +465,11 @@ PAIRS = [
         lambda c: c.tensor("weight", c.n_out, c.n_in),
         lambda c: c.tensor("bias", c.n_out),
     ),
-    layer_pair("mlp", lambda c: mlp(c.n_in, 7, 5, c.n_out), lambda c: torch_mlp(c.n_in, 7, 5, c.n_out)),
+    layer_pair(
+        "mlp",
+        lambda c: mlp(c.n_in, 7, 5, c.n_out),
+        lambda c: torch_mlp(c.n_in, 7, 5, c.n_out),
+    ),
 ]
 
 # %% [markdown]

@@ -15,14 +15,13 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from curriculum.contracts import class_per_row, same_shape, within
+from curriculum.contracts import same_shape
 from curriculum.demo import demo
 from curriculum.draw import OTHER, SCRATCH, new_figure
 from curriculum.pair import Case, loss_pair
 from curriculum.table import Table
 from lessons.lesson01_neuron import Sigmoid
-from lessons.lesson03_activations import ReLU, Tanh
-from lessons.lesson04_layers import Linear, Sequential
+from lessons.lesson03_activations import Tanh
 
 # %% [markdown]
 # ## The idea
@@ -64,7 +63,9 @@ class Loss:
 
     def __init__(self, reduction: str = "mean") -> None:
         if reduction not in ("mean", "sum", "none"):
-            raise ValueError(f"reduction is {reduction!r}; expected 'mean', 'sum' or 'none'")
+            raise ValueError(
+                f"reduction is {reduction!r}; expected 'mean', 'sum' or 'none'"
+            )
         self.reduction = reduction
 
     def reduce(self, losses: Tensor) -> Tensor:
@@ -75,7 +76,9 @@ class Loss:
 
     def share(self, count: float, grad_loss: Tensor | None) -> Tensor | float:
         """What one of `count` losses adds to the final number, times the slope of what comes after it."""
-        share = 1 / (count or math.inf) if self.reduction == "mean" else 1.0  # of no losses: nothing
+        share = (
+            1 / (count or math.inf) if self.reduction == "mean" else 1.0
+        )  # of no losses: nothing
         return share if grad_loss is None else share * grad_loss
 
 
@@ -97,24 +100,17 @@ def squared_error_of_a_cat() -> Table:
     """The target is 1: a worse answer costs more and has a steeper slope"""
     criterion, says = MSELoss("none"), torch.tensor([0.33, 0.95, 1.0])
     loss = criterion.forward(says, torch.ones(3))
-    rows = list(zip(says.tolist(), loss.tolist(), criterion.backward().tolist(), strict=True))
+    rows = list(
+        zip(says.tolist(), loss.tolist(), criterion.backward().tolist(), strict=True)
+    )
     return Table(("the network says", "squared error", "∂L/∂y"), rows)
 
 
 # %% [markdown]
 # The slopes are negative: raise the answer and the loss falls. At 1 the slope is 0, nothing is left to do.
 #
-# ### Classes: the price of confidence
+# ### Yes or no
 #
-# Now there are three classes: cat, dog, bird. Softmax turns the logits into probabilities, say 90 %, 8 % and
-# 2 %. Cross-entropy looks up the probability of the right class and takes its negative logarithm.
-#
-# ```python
-# >>> -torch.log(torch.tensor([0.90, 0.34, 0.02]))
-# tensor([0.1054, 1.0788, 3.9120])
-# ```
-#
-# Sure and right costs little, unsure costs some, sure and wrong costs a lot. There is no upper limit.
 # For yes or no one logit is enough: $p$ is the probability of yes, $1-p$ that of no.
 
 
@@ -125,7 +121,9 @@ class BCEWithLogitsLoss(Loss):
     `pos_weight`: how many times a yes counts, for yeses that are rare; it stretches to the shape of `target`.
     """
 
-    def __init__(self, reduction: str = "mean", pos_weight: Tensor | None = None) -> None:
+    def __init__(
+        self, reduction: str = "mean", pos_weight: Tensor | None = None
+    ) -> None:
         super().__init__(reduction)
         self.pos_weight = pos_weight
 
@@ -138,9 +136,13 @@ class BCEWithLogitsLoss(Loss):
         same_shape("prediction", prediction, "target", target)
         self.prediction, self.target = prediction, target
         # log1p(x) is ln(1 + x)
-        minus_ln_p = (-prediction).clamp(min=0) + torch.log1p(torch.exp(-prediction.abs()))
+        minus_ln_p = (-prediction).clamp(min=0) + torch.log1p(
+            torch.exp(-prediction.abs())
+        )
         losses = minus_ln_p + (1 - target) * prediction
-        if self.pos_weight is not None:  # −t ln p counts w times, of which one is there already
+        if (
+            self.pos_weight is not None
+        ):  # −t ln p counts w times, of which one is there already
             losses = losses + (self.pos_weight - 1) * target * minus_ln_p
         return self.reduce(losses)
 
@@ -153,116 +155,7 @@ class BCEWithLogitsLoss(Loss):
         return slope * self.share(self.target.numel(), grad_loss)
 
 
-class CrossEntropyLoss(Loss):
-    """Cross-entropy of softmax(prediction), one loss per example.
-
-    prediction: (batch, classes). target: the index of the right class (batch,), or a probability for every
-    class (batch, classes). `label_smoothing` 0.1 with ten classes: instead of 1 the right class gets 0.91,
-    instead of 0 the others get 0.01 each (Szegedy et al. 2015, arXiv 1512.00567, section 7).
-    `weight` (classes,): how much each class counts. `ignore_index`: examples with this index count nothing.
-    """
-
-    def __init__(
-        self,
-        reduction: str = "mean",
-        label_smoothing: float = 0.0,
-        weight: Tensor | None = None,
-        ignore_index: int | None = None,
-    ) -> None:
-        super().__init__(reduction)
-        within("label_smoothing", label_smoothing, 0, 1)
-        self.label_smoothing = label_smoothing
-        self.weight, self.ignore_index = weight, ignore_index
-
-    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """ln p_k = z_k − ln Σ e^z. The largest z is taken off all: no p changes, no e^z is above 1."""
-        of_probabilities = target.is_floating_point()
-        if of_probabilities:
-            same_shape("prediction", prediction, "target of probabilities", target)
-        else:
-            class_per_row(prediction, target)
-        shifted = prediction - prediction.amax(1, keepdim=True)
-        log_sum = torch.log(torch.exp(shifted).sum(1, keepdim=True))  # (batch, 1)
-        log_p = shifted - log_sum  # (batch, classes)
-        self.p = torch.exp(log_p)
-        self.count: float = len(log_p)
-        if of_probabilities:
-            self.q = self.smooth(target) if self.weight is None else self.smooth(target) * self.weight
-            return self.reduce((self.q * -log_p).sum(1))  # (batch, classes) → (batch,) → ()
-        right = target.long()[:, None]  # (batch, 1)
-        if self.label_smoothing or self.weight is not None or self.ignore_index is not None:
-            return self.weighed(log_p, right)
-        self.q = torch.zeros_like(log_p).scatter_(1, right, 1)
-        return self.reduce((log_sum - shifted.gather(1, right))[:, 0])  # q · ln p would be 0 · ∞ at times
-
-    def smooth(self, q: Tensor) -> Tensor:
-        """Probabilities (batch, classes), a little less certain."""
-        if self.label_smoothing == 0:
-            return q
-        return (1 - self.label_smoothing) * q + self.label_smoothing / q.shape[1]
-
-    def weighed(self, log_p: Tensor, right: Tensor) -> Tensor:
-        """The same with smoothing, weights and ignored examples; "mean" divides by the weights that count."""
-        ignored = torch.zeros_like(right) > 0 if self.ignore_index is None else right == self.ignore_index
-        right = right.masked_fill(ignored, 0)
-        weight = torch.ones_like(log_p[0]) if self.weight is None else self.weight  # (classes,)
-        q = self.smooth(torch.zeros_like(log_p).scatter_(1, right, 1))
-        self.q = (q * weight).masked_fill(ignored, 0)
-        self.count = weight[right].masked_fill(ignored, 0).sum().item()
-        losses = (self.q * -log_p).masked_fill(self.q == 0, 0).sum(1)
-        return losses.sum() / self.count if self.reduction == "mean" else self.reduce(losses)
-
-    def backward(self, grad_loss: Tensor | None = None) -> Tensor:
-        """One example, right class c: L = −ln p_c = ln Σ e^z − z_c.
-
-        ∂/∂z_k of the first term is e^z_k / Σ e^z = p_k. The second gives −1 if k = c and else 0: −q_k.
-        Together p_k − q_k. For any other q: L = Σ_c q_c · (ln Σ e^z − z_c) has the slope p_k · Σq − q_k,
-        and probabilities have Σq = 1. Shape: (batch, classes).
-        """
-        grad_loss = None if grad_loss is None else grad_loss[..., None]  # (batch,) → (batch, 1)
-        return (self.p * self.q.sum(1, keepdim=True) - self.q) * self.share(self.count, grad_loss)
-
-
-@demo
-def confidence_has_a_price() -> Table:
-    """Sure and right is cheap, sure and wrong is dear. The gradient is p − q"""
-    criterion, rows, sure, unsure = CrossEntropyLoss(), [], (0.90, 0.08, 0.02), (0.34, 0.33, 0.33)
-    for name, says, truth in (("right", sure, "cat"), ("unsure", unsure, "cat"), ("wrong", sure, "bird")):
-        target = torch.tensor([("cat", "dog", "bird").index(truth)])
-        loss = criterion.forward(torch.tensor([says]).log(), target).item()  # softmax undoes log
-        gradient = "/".join(f"{g:+.2f}" for g in criterion.backward()[0].tolist())
-        rows.append((name, "/".join(f"{p:.0%}" for p in says), truth, loss, gradient))
-    return Table(("", "says cat/dog/bird", "truth", "cross-entropy", "∂L/∂logits"), rows)
-
-
-@demo
-def untrained_starts_at_ln_10() -> str:
-    """Ten classes, no training yet: 500 random images with random labels"""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(5)
-        network = Sequential(Linear(784, 128), ReLU(), Linear(128, 64), ReLU(), Linear(64, 10))
-        images, labels = torch.rand(500, 784), torch.randint(10, (500,))
-    return f"ln 10 is 2.3026, its loss is {CrossEntropyLoss().forward(network.forward(images), labels):.4f}"
-
-
 # %% [markdown]
-# In the last row bird's logit has slope −0.98 and wants up, cat's has +0.90 and wants down. $p - q$ is what
-# the network says minus what is true. It adds up to 0.
-#
-# A network that has learned nothing should give each of ten classes about 10 %, and $-\ln 0.1 = \ln 10$ is
-# 2.3026. That is a good first check: a first loss far above it means that the network starts out too sure.
-#
-# And large logits? Typed in as it stands, the formula breaks. $e^{1000}$ is too large for a computer (`inf`),
-# infinite divided by infinite is not a number (`nan`), and $-\ln 0$ is `inf` again. Our `forward` holds.
-#
-# ```python
-# >>> z = torch.tensor([[1000.0, -1000.0]])
-# >>> -torch.log(torch.exp(z) / torch.exp(z).sum())  # the loss if class 0 is right, if class 1 is
-# tensor([[nan, inf]])
-# >>> CrossEntropyLoss("none").forward(torch.cat([z, z]), torch.tensor([0, 1]))
-# tensor([   0., 2000.])
-# ```
-#
 # ## See it: why not the squared error for classes?
 #
 # $(p - 1)^2$ is also smallest at $p = 1$. What is wrong with it is the slope. Sigmoid and softmax are flat at
@@ -274,10 +167,16 @@ def untrained_starts_at_ln_10() -> str:
 # %%
 def slopes(z: Tensor) -> Tensor:
     """∂L/∂z for logits z (n,) where yes is right: row 0 squared error of sigmoid(z), row 1 cross-entropy."""
-    squash, squared, cross_entropy = Sigmoid(), MSELoss("none"), BCEWithLogitsLoss("none")
+    squash, squared, cross_entropy = (
+        Sigmoid(),
+        MSELoss("none"),
+        BCEWithLogitsLoss("none"),
+    )
     squared.forward(squash.forward(z), torch.ones_like(z))
     cross_entropy.forward(z, torch.ones_like(z))
-    return torch.stack([squash.backward(squared.backward()), cross_entropy.backward()])  # (2, n)
+    return torch.stack(
+        [squash.backward(squared.backward()), cross_entropy.backward()]
+    )  # (2, n)
 
 
 def rescue(steps: int = 2000) -> Tensor:
@@ -294,12 +193,24 @@ def rescue_from_a_wrong_answer() -> Figure:
     """Sure and wrong: cross-entropy gets out in 9 steps, squared error in 1500"""
     figure, (left, right) = new_figure(1, 2)
     z, history = torch.linspace(-8, 4, 121), rescue()
-    for i, (name, color) in enumerate((("squared error", OTHER[1]), ("cross-entropy", SCRATCH))):
+    for i, (name, color) in enumerate(
+        (("squared error", OTHER[1]), ("cross-entropy", SCRATCH))
+    ):
         left.plot(z, slopes(z)[i].abs(), color=color, label=name)
         right.plot(range(1, len(history) + 1), history[:, i], color=color)
-    left.set(title="the truth is yes: size of the slope", xlabel="logit z", ylabel="|∂L/∂z|", yscale="log")
+    left.set(
+        title="the truth is yes: size of the slope",
+        xlabel="logit z",
+        ylabel="|∂L/∂z|",
+        yscale="log",
+    )
     left.legend(frameon=False, loc="lower center")
-    right.set(title="from z = −8, step by step", xlabel="step", ylabel="p of yes", xscale="log")
+    right.set(
+        title="from z = −8, step by step",
+        xlabel="step",
+        ylabel="p of yes",
+        xscale="log",
+    )
     return figure
 
 
@@ -321,7 +232,12 @@ def walk(start: tuple[float, float], steps: int = 300, lr: float = 0.1) -> Tenso
 
     y = w₂ h, h = tanh(u), u = w₁ x. So ∂y/∂w₂ = h, ∂y/∂h = w₂ and ∂u/∂w₁ = x. All points are added up.
     """
-    (w1, w2), x, criterion, tanh = torch.tensor(start), torch.linspace(-2, 2, 41), MSELoss(), Tanh()
+    (w1, w2), x, criterion, tanh = (
+        torch.tensor(start),
+        torch.linspace(-2, 2, 41),
+        MSELoss(),
+        Tanh(),
+    )
     target, path = 1.5 * torch.tanh(x), []
     for _ in range(steps):
         h = tanh.forward(w1 * x)  # (41,)
@@ -337,11 +253,23 @@ def landscape() -> Figure:
     """The loss over two weights: training from two close starts ends in two valleys"""
     x, side = torch.linspace(-2, 2, 41), torch.linspace(-2.8, 2.8, 113)
     w1, w2 = torch.meshgrid(side, side, indexing="xy")  # (113, 113) each
-    height = ((w2[..., None] * torch.tanh(w1[..., None] * x) - 1.5 * torch.tanh(x)) ** 2).mean(-1)
+    height = (
+        (w2[..., None] * torch.tanh(w1[..., None] * x) - 1.5 * torch.tanh(x)) ** 2
+    ).mean(-1)
     figure = Figure(figsize=(9.5, 4.4), layout="constrained", dpi=110)
-    flat, solid = figure.add_subplot(1, 2, 1), figure.add_subplot(1, 2, 2, projection="3d")
+    flat, solid = (
+        figure.add_subplot(1, 2, 1),
+        figure.add_subplot(1, 2, 2, projection="3d"),
+    )
     colors: Any = {"cmap": "YlGnBu_r", "norm": PowerNorm(0.4, 0, 14)}
-    flat.contourf(w1, w2, height, levels=[0, 0.04, 0.1, 0.3, 0.6, 1.2, 2, 4, 7, 14], alpha=0.6, **colors)
+    flat.contourf(
+        w1,
+        w2,
+        height,
+        levels=[0, 0.04, 0.1, 0.3, 0.6, 1.2, 2, 4, 7, 14],
+        alpha=0.6,
+        **colors,
+    )
     solid.plot_surface(w1, w2, height, alpha=0.5, **colors)
     for start, color in (((-1.0, 2.5), SCRATCH), ((-1.5, 2.5), OTHER[1])):
         east, north, up = walk(start).T
@@ -367,14 +295,11 @@ def landscape() -> Figure:
 # ```python
 # >>> nn.MSELoss()(torch.tensor([0.33]), torch.tensor([1.0]))
 # tensor(0.4489)
-# >>> nn.CrossEntropyLoss()(torch.zeros(1, 10), torch.tensor([7]))
-# tensor(2.3026)
 # ```
 #
 # ## They agree
 #
-# Every loss with every reduction, targets as indices and as probabilities, smoothed or not, large logits,
-# with weights and with examples left out.
+# Each loss with every reduction; yes or no also with large logits and with weights.
 
 
 # %%
@@ -383,49 +308,32 @@ def made(loss: Any, reduction: str, case: Case) -> Any:
     return loss(reduction=reduction)
 
 
-def weighted(loss: Any, reduction: str, case: Case) -> Any:
-    """Its weights are drawn anew for every case."""
-    return loss(reduction=reduction, weight=0.5 + case.tensor("weight", case.n_out).abs())
-
-
 def pos_weighted(loss: Any, reduction: str, case: Case) -> Any:
     """How much a yes counts is drawn anew for every case."""
-    return loss(reduction=reduction, pos_weight=0.5 + case.tensor("weight", case.n_out).abs())
+    return loss(
+        reduction=reduction, pos_weight=0.5 + case.tensor("weight", case.n_out).abs()
+    )
 
 
 MSE, BCE = (MSELoss, nn.MSELoss), (BCEWithLogitsLoss, nn.BCEWithLogitsLoss)
-CE = (CrossEntropyLoss, nn.CrossEntropyLoss)
-SMOOTH = (partial(CE[0], label_smoothing=0.1), partial(CE[1], label_smoothing=0.1))
-LESS = (partial(CE[0], ignore_index=-100), partial(CE[1], ignore_index=-100))
-ALL_OPTIONS = (partial(SMOOTH[0], ignore_index=-100), partial(SMOOTH[1], ignore_index=-100))
-LARGE: Any = {"prediction": lambda case: 1000 * case.tensor("prediction", case.batch, case.n_out)}
-BETWEEN: Any = {"target": lambda case: case.tensor("target", case.batch, case.n_out).clamp(0, 1)}
-INDICES: Any = {"target": lambda case: case.classes("target", case.batch, case.n_out)}
-
-
-def every_second(case: Case) -> Tensor:
-    """Classes, of which every second is not known: −100."""
-    target = case.classes("target", case.batch, case.n_out)
-    return torch.where(torch.arange(case.batch) % 2 == 1, -100, target)
-
-
-SOME: Any = {"target": every_second}
+LARGE: Any = {
+    "prediction": lambda case: 1000 * case.tensor("prediction", case.batch, case.n_out)
+}
+BETWEEN: Any = {
+    "target": lambda case: case.tensor("target", case.batch, case.n_out).clamp(0, 1)
+}
 PAIRS = [
-    loss_pair(f"{name}, {mode}", partial(make, ours, mode), partial(make, theirs, mode), **inputs)
+    loss_pair(
+        f"{name}, {mode}",
+        partial(make, ours, mode),
+        partial(make, theirs, mode),
+        **inputs,
+    )
     for name, make, (ours, theirs), inputs in (
         ("mse", made, MSE, {}),
         ("binary", made, BCE, BETWEEN),
         ("binary, large", made, BCE, BETWEEN | LARGE),
         ("binary, weighted", pos_weighted, BCE, BETWEEN),
-        ("classes", made, CE, INDICES),
-        ("classes, large", made, CE, INDICES | LARGE),
-        ("classes, smooth", made, SMOOTH, INDICES),
-        ("classes, weighted", weighted, CE, INDICES),
-        ("classes, ignored", made, LESS, SOME),
-        ("classes, all options", weighted, ALL_OPTIONS, SOME),
-        ("probabilities", made, CE, BETWEEN),
-        ("probabilities, smooth", made, SMOOTH, BETWEEN),
-        ("probabilities, weighted", weighted, SMOOTH, BETWEEN),
     )
     for mode in ("mean", "sum", "none")
 ]
@@ -433,12 +341,10 @@ PAIRS = [
 # %% [markdown]
 # ## Where PyTorch differs
 #
-# - **What the mean divides by.** `MSELoss` and `BCEWithLogitsLoss` divide by the number of all entries,
-#   `CrossEntropyLoss` by the number of examples. Four examples with three numbers each: 12 or 4. Ours too.
+# - **What the mean divides by.** The number of all entries: four examples with three numbers each are 12.
 # - **The factor 2.** Some books take $\frac12 (y-t)^2$, so that the slope is $y - t$. PyTorch and we do not.
 #   Half the slope is half the step: a learning rate from such a book is twice ours.
 # - **Shapes.** Predictions (5, 1) less targets (5,) are 25 differences, each with each. PyTorch warns, ours
 #   raises an error that names both shapes.
-# - **More dimensions.** Its cross-entropy also takes (batch, classes, places), one answer for every place.
 #
-# Now we know which way is up. Next, lesson 07: how far to step down.
+# Next, lesson 06: which of many.

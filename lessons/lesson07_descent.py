@@ -65,7 +65,9 @@ class SGD:
             param.add_(grads[name], alpha=-self.lr)
 
 
-def descend(start: Tensor, slope: Callable[[Tensor], Tensor], lr: float, steps: int) -> Tensor:
+def descend(
+    start: Tensor, slope: Callable[[Tensor], Tensor], lr: float, steps: int
+) -> Tensor:
     """Walk down from `start` (n,). Every place on the way, the start included: (steps + 1, n)."""
     w = start.clone()
     optimizer = SGD({"w": w}, lr)
@@ -76,7 +78,9 @@ def descend(start: Tensor, slope: Callable[[Tensor], Tensor], lr: float, steps: 
     return torch.stack(path)
 
 
-def loss_and_grads(model: Any, criterion: Any, x: Tensor, target: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+def loss_and_grads(
+    model: Any, criterion: Any, x: Tensor, target: Tensor
+) -> tuple[Tensor, dict[str, Tensor]]:
     """One forward pass through the model and its loss, and one backward pass."""
     loss = criterion.forward(model.forward(x), target)
     model.backward(criterion.backward())
@@ -107,7 +111,9 @@ def regression(case: Case) -> tuple[list[float], dict[str, Tensor]]:
 def regression_torch(case: Case) -> tuple[list[float], dict[str, Tensor]]:
     """The same with `nn.Linear`, `nn.MSELoss` and `torch.optim.SGD`."""
     model, losses = nn.Linear(case.n_in, case.n_out), []
-    model.load_state_dict({name: case.tensor(name, *p.shape) for name, p in model.named_parameters()})
+    model.load_state_dict(
+        {name: case.tensor(name, *p.shape) for name, p in model.named_parameters()}
+    )
     optimizer = torch.optim.SGD(model.parameters(), lr=0.02)
     x, target = case.tensor("x", 20, case.n_in), case.tensor("target", 20, case.n_out)
     for _ in range(100):
@@ -137,7 +143,9 @@ def steps_shrink() -> Figure:
     left.plot(path, path**2, "o-", color=SCRATCH, markersize=5)
     left.set(title="the way down", xlabel="weight", ylabel="loss")
     right.bar(range(1, 13), path.diff(dim=0).abs()[:, 0].tolist(), color=SCRATCH)
-    right.set(title="length of each step", xlabel="step", ylabel="how far the weight moved")
+    right.set(
+        title="length of each step", xlabel="step", ylabel="how far the weight moved"
+    )
     return figure
 
 
@@ -168,12 +176,21 @@ def steps_shrink() -> Figure:
 def three_learning_rates() -> Figure:
     """Eight steps each: too small crawls, right arrives, too large climbs out"""
     figure, axes = new_figure(1, 3, width=3.4)
-    for axis, lr, verdict in zip(axes, (0.01, 0.4, 1.05), ("too small", "right", "too large"), strict=True):
+    for axis, lr, verdict in zip(
+        axes, (0.01, 0.4, 1.05), ("too small", "right", "too large"), strict=True
+    ):
         path = descend(torch.tensor([2.0]), lambda w: 2 * w, lr, steps=8)
         axis.plot(w := torch.linspace(-4.6, 4.6, 100), w**2, color="0.7")
         axis.plot(path, path**2, "o-", color=SCRATCH, markersize=5, linewidth=1)
-        axis.plot(path[0], path[0] ** 2, "o", color=OTHER[3], markersize=8, label="start")
-        axis.set(title=f"learning rate {lr}: {verdict}", xlabel="weight", ylabel="loss", ylim=(-0.8, 21))
+        axis.plot(
+            path[0], path[0] ** 2, "o", color=OTHER[3], markersize=8, label="start"
+        )
+        axis.set(
+            title=f"learning rate {lr}: {verdict}",
+            xlabel="weight",
+            ylabel="loss",
+            ylim=(-0.8, 21),
+        )
     axes[0].legend(frameon=False, loc="upper center")
     return figure
 
@@ -189,14 +206,27 @@ def three_learning_rates() -> Figure:
 @demo
 def two_curvatures() -> Figure:
     """A bowl with curvatures 1 and 10, twelve steps: the edge is 2/10"""
-    a, b = torch.meshgrid(torch.linspace(-1.5, 4.5, 80), torch.linspace(-3.2, 3.2, 80), indexing="xy")
+    a, b = torch.meshgrid(
+        torch.linspace(-1.5, 4.5, 80), torch.linspace(-3.2, 3.2, 80), indexing="xy"
+    )
     figure, axes = new_figure(1, 3, width=3.4)
     for axis, lr in zip(axes, (0.05, 0.19, 0.21), strict=True):
-        path = descend(torch.tensor([4.0, 0.9]), lambda w: torch.tensor([1.0, 10.0]) * w, lr, steps=12)
-        axis.contour(a, b, (a**2 + 10 * b**2) / 2, levels=[0.5, 2, 5, 10, 20, 40], colors="0.8")
+        path = descend(
+            torch.tensor([4.0, 0.9]),
+            lambda w: torch.tensor([1.0, 10.0]) * w,
+            lr,
+            steps=12,
+        )
+        axis.contour(
+            a, b, (a**2 + 10 * b**2) / 2, levels=[0.5, 2, 5, 10, 20, 40], colors="0.8"
+        )
         axis.plot(*path.T, "o-", color=SCRATCH, markersize=4, linewidth=1)
         axis.plot(0, 0, "+", color=OTHER[3], markersize=12, markeredgewidth=2)
-        axis.set(title=f"learning rate {lr}", xlabel="flat weight (c = 1)", ylabel="steep weight (c = 10)")
+        axis.set(
+            title=f"learning rate {lr}",
+            xlabel="flat weight (c = 1)",
+            ylabel="steep weight (c = 10)",
+        )
     return figure
 
 
@@ -222,7 +252,9 @@ def nudge_follows_input() -> Table:
     update = neuron.params["weight"] - before
     columns = zip(x[0].tolist(), before[0].tolist(), update[0].tolist(), strict=True)
     rows = [(xi, wi, wi * xi, ui, ui / xi if xi else "—") for xi, wi, ui in columns]
-    return Table(("input", "weight", "weight · input", "update", "update / input"), rows)
+    return Table(
+        ("input", "weight", "weight · input", "update", "update / input"), rows
+    )
 
 
 # %% [markdown]
@@ -235,7 +267,9 @@ def nudge_follows_input() -> Table:
 
 
 # %%
-def numerical_gradient(function: Callable[[Tensor], Tensor], x: Tensor, eps: float | None = None) -> Tensor:
+def numerical_gradient(
+    function: Callable[[Tensor], Tensor], x: Tensor, eps: float | None = None
+) -> Tensor:
     """The slope of `function(x)`, a single number, along every element of `x`, by central differences.
 
     With e = `eps`: f(x ± e) = f ± e f′ + e²/2 f″ ± e³/6 f‴ …, so (f(x + e) − f(x − e)) / 2e = f′ + e²/6 f‴ …
@@ -281,20 +315,32 @@ def trying_gets_expensive() -> Figure:
     from torch.utils.benchmark import Timer
 
     with torch.random.fork_rng(devices=[]):
-        jobs = [(Linear(n, 10), MSELoss(), torch.ones(1, n), torch.zeros(1, 10)) for n in (1, 3, 9, 31, 99)]
+        jobs = [
+            (Linear(n, 10), MSELoss(), torch.ones(1, n), torch.zeros(1, 10))
+            for n in (1, 3, 9, 31, 99)
+        ]
     weights = [sum(p.numel() for p in model.params.values()) for model, *_ in jobs]
     passes = [try_every_weight(*job)[1] for job in jobs]
     slow, fast = (
-        [1000 * Timer("run(*job)", globals={"run": run, "job": job}).timeit(times).median for job in jobs]
+        [
+            1000
+            * Timer("run(*job)", globals={"run": run, "job": job}).timeit(times).median
+            for job in jobs
+        ]
         for run, times in ((try_every_weight, 1), (loss_and_grads, 100))
     )
     figure, (left, right) = new_figure(1, 2)
     for axis, trying, backward in ((left, passes, [1] * 5), (right, slow, fast)):
         axis.loglog(weights, trying, "o-", color=OTHER[1], label="trying every weight")
-        axis.loglog(weights, backward, "o-", color=SCRATCH, label="forward and backward")
+        axis.loglog(
+            weights, backward, "o-", color=SCRATCH, label="forward and backward"
+        )
     left.set(title="forward passes for one step", xlabel="weights and biases")
     left.legend(frameon=False, loc="upper left")
-    right.set(title=f"milliseconds (at last {slow[-1] / fast[-1]:,.0f} to 1)", xlabel="weights and biases")
+    right.set(
+        title=f"milliseconds (at last {slow[-1] / fast[-1]:,.0f} to 1)",
+        xlabel="weights and biases",
+    )
     return figure
 
 
@@ -323,12 +369,26 @@ def error_of_trying(eps: float, dtype: torch.dtype = torch.float64) -> float:
 def the_best_nudge() -> Figure:
     """Too large a nudge is wrong, too small a nudge is lost in rounding"""
     figure, axis = new_figure(width=5.2)
-    for dtype, color, smallest in ((torch.float32, OTHER[0], 12), (torch.float64, OTHER[1], 24)):
+    for dtype, color, smallest in (
+        (torch.float32, OTHER[0], 12),
+        (torch.float64, OTHER[1], 24),
+    ):
         nudges = [10 ** (-k / 2) for k in range(smallest + 1)]
         errors = [error_of_trying(eps, dtype) for eps in nudges]
-        axis.loglog(nudges, errors, "o-", color=color, markersize=4, label=str(dtype).removeprefix("torch."))
+        axis.loglog(
+            nudges,
+            errors,
+            "o-",
+            color=color,
+            markersize=4,
+            label=str(dtype).removeprefix("torch."),
+        )
     axis.axvline(1e-6, color="0.7", linewidth=1, label="our default")
-    axis.set(title="trying against the backward pass", xlabel="nudge", ylabel="largest difference of a slope")
+    axis.set(
+        title="trying against the backward pass",
+        xlabel="nudge",
+        ylabel="largest difference of a slope",
+    )
     axis.legend(frameon=False, loc="lower left")
     return figure
 
@@ -354,10 +414,15 @@ def the_best_nudge() -> Figure:
 
 # %%
 def _sgd_pair(lr: float) -> Pair:
-    return optimizer_pair(f"sgd, lr {lr}", lambda p: SGD(p, lr), lambda p: torch.optim.SGD(p, lr))
+    return optimizer_pair(
+        f"sgd, lr {lr}", lambda p: SGD(p, lr), lambda p: torch.optim.SGD(p, lr)
+    )
 
 
-PAIRS = [*map(_sgd_pair, (0.001, 0.1, 2.5)), training_pair("regression", regression, regression_torch)]
+PAIRS = [
+    *map(_sgd_pair, (0.001, 0.1, 2.5)),
+    training_pair("regression", regression, regression_torch),
+]
 
 # %% [markdown]
 # ## Where PyTorch differs

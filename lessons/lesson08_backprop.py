@@ -122,8 +122,14 @@ def by_hand(given: Tensors) -> Tensors:
     grad_h_sum = grad_h * (h_sum > 0)
     grads = {"y": grad_y, "h": grad_h, "h_sum": grad_h_sum}
     grads["x"] = grad_h_sum @ weight1  # (batch, n_hidden) @ (n_hidden, n_in)
-    grads |= {"weight1": grad_h_sum.T @ x, "bias1": grad_h_sum.sum(0)}  # (n_hidden, batch) @ (batch, n_in)
-    grads |= {"weight2": grad_y.T @ h, "bias2": grad_y.sum(0)}  # (n_out, batch) @ (batch, n_hidden)
+    grads |= {
+        "weight1": grad_h_sum.T @ x,
+        "bias1": grad_h_sum.sum(0),
+    }  # (n_hidden, batch) @ (batch, n_in)
+    grads |= {
+        "weight2": grad_y.T @ h,
+        "bias2": grad_y.sum(0),
+    }  # (n_out, batch) @ (batch, n_hidden)
     return values | {f"grad_{name}": grad for name, grad in grads.items()}
 
 
@@ -152,7 +158,11 @@ def by_layers(given: Tensors) -> Tensors:
 # %%
 def by_torch(given: Tensors) -> Tensors:
     """As `by_hand`, with gradients from autograd."""
-    found = {name: value.clone().requires_grad_() for name, value in given.items() if name != "target"}
+    found = {
+        name: value.clone().requires_grad_()
+        for name, value in given.items()
+        if name != "target"
+    }
     found["h_sum"] = nn.functional.linear(found["x"], found["weight1"], found["bias1"])
     found["h"] = nn.functional.relu(found["h_sum"])
     found["y"] = nn.functional.linear(found["h"], found["weight2"], found["bias2"])
@@ -160,16 +170,30 @@ def by_torch(given: Tensors) -> Tensors:
         value.retain_grad()
     loss = nn.functional.mse_loss(found["y"], given["target"])
     loss.backward()
-    grads = {f"grad_{name}": value.grad for name, value in found.items() if value.grad is not None}
-    return {"loss": loss, **{name: found[name] for name in ("h_sum", "h", "y")}, **grads}
+    grads = {
+        f"grad_{name}": value.grad
+        for name, value in found.items()
+        if value.grad is not None
+    }
+    return {
+        "loss": loss,
+        **{name: found[name] for name in ("h_sum", "h", "y")},
+        **grads,
+    }
 
 
 @demo
 def one_call_gives_the_same() -> Table:
     """By hand, layer by layer, and one call of .backward(): the same gradients"""
-    names = [f"grad_{name}" for name in ("y", "weight2", "bias2", "h", "h_sum", "weight1", "bias1", "x")]
+    names = [
+        f"grad_{name}"
+        for name in ("y", "weight2", "bias2", "h", "h_sum", "weight1", "bias1", "x")
+    ]
     every = [find(example()) for find in (by_hand, by_layers, by_torch)]
-    rows = [(n, *(str(found[n].tolist()) if n in found else "" for found in every)) for n in names]
+    rows = [
+        (n, *(str(found[n].tolist()) if n in found else "" for found in every))
+        for n in names
+    ]
     return Table(("", "by hand", "Sequential.backward", "loss.backward()"), rows)
 
 
@@ -193,28 +217,68 @@ def one_call_gives_the_same() -> Table:
 def forward_and_backward() -> Figure:
     """Values flow right, blame flows left"""
     numbers = {**example(), **by_hand(example()), "grad_loss": torch.ones(1)}
-    at = {"x": [(0.0, 1.0), (0.0, -1.0)], "h_sum": [(2.6, 1.0), (2.6, -1.0)], "h": [(4.4, 1.0), (4.4, -1.0)]}
-    at |= {"y": [(6.6, 0.0)], "loss": [(8.2, 0.0)], "bias1": [(2.6, 2.1), (2.6, -2.1)], "bias2": [(6.6, 1.1)]}
-    lines = [*zip(at["h"] + at["loss"] + at["bias1"], at["h_sum"] + at["y"] + at["h_sum"], strict=True)]
+    at = {
+        "x": [(0.0, 1.0), (0.0, -1.0)],
+        "h_sum": [(2.6, 1.0), (2.6, -1.0)],
+        "h": [(4.4, 1.0), (4.4, -1.0)],
+    }
+    at |= {
+        "y": [(6.6, 0.0)],
+        "loss": [(8.2, 0.0)],
+        "bias1": [(2.6, 2.1), (2.6, -2.1)],
+        "bias2": [(6.6, 1.1)],
+    }
+    lines = [
+        *zip(
+            at["h"] + at["loss"] + at["bias1"],
+            at["h_sum"] + at["y"] + at["h_sum"],
+            strict=True,
+        )
+    ]
     for name, start, end in (("weight1", "x", "h_sum"), ("weight2", "h", "y")):
         roads = [*product(at[end], at[start])]  # row by row, as the weights
-        at[name] = [(0.66 * x0 + 0.34 * x1, 0.66 * y0 + 0.34 * y1) for (x1, y1), (x0, y0) in roads]
+        at[name] = [
+            (0.66 * x0 + 0.34 * x1, 0.66 * y0 + 0.34 * y1)
+            for (x1, y1), (x0, y0) in roads
+        ]
         lines += roads
     figure, axis = new_figure(width=9.5, height=5.2)
     for (x1, y1), (x0, y0) in [*lines, (at["y"][0], at["bias2"][0])]:
         axis.plot((x0, x1), (y0, y1), color="0.75", linewidth=1.5, zorder=1)
     for name, spots in at.items():
-        columns = numbers[name].flatten().tolist(), numbers[f"grad_{name}"].flatten().tolist()
+        columns = (
+            numbers[name].flatten().tolist(),
+            numbers[f"grad_{name}"].flatten().tolist(),
+        )
         for (x, y), index, value, grad in zip(spots, "₁₂₁₂", *columns, strict=False):
             label = f"{name}{index if len(spots) > 1 else ''} = "
             label = {"w": "", "b": "bias = "}.get(name[0], label)
-            for text, up, back in ((f"{label}{value:g}", 0.15, OTHER[3]), (f"{grad:g}", -0.15, OTHER[0])):
-                box = {"boxstyle": "round,pad=0.25", "edgecolor": "none", "facecolor": back}
-                style: Any = {"ha": "center", "va": "center", "bbox": box, "color": "w" if up > 0 else "k"}
+            for text, up, back in (
+                (f"{label}{value:g}", 0.15, OTHER[3]),
+                (f"{grad:g}", -0.15, OTHER[0]),
+            ):
+                box = {
+                    "boxstyle": "round,pad=0.25",
+                    "edgecolor": "none",
+                    "facecolor": back,
+                }
+                style: Any = {
+                    "ha": "center",
+                    "va": "center",
+                    "bbox": box,
+                    "color": "w" if up > 0 else "k",
+                }
                 axis.text(x, y + up, text.replace("-", "−"), **style)
-    for x, y, text in ((3.5, 1.1, "ReLU"), (3.5, -0.9, "ReLU"), (8.2, -0.65, "target = 1")):
+    for x, y, text in (
+        (3.5, 1.1, "ReLU"),
+        (3.5, -0.9, "ReLU"),
+        (8.2, -0.65, "target = 1"),
+    ):
         axis.text(x, y, text, ha="center", color="0.4")
-    axis.set(title="dark: value, flows right    ·    yellow: ∂loss/∂value, flows left", ylim=(-2.5, 2.4))
+    axis.set(
+        title="dark: value, flows right    ·    yellow: ∂loss/∂value, flows left",
+        ylim=(-2.5, 2.4),
+    )
     axis.axis("off")
     return figure
 
@@ -249,16 +313,32 @@ def cost_of_the_way_back() -> Table:
     """784–128–64–10, a batch of 64: multiplications, as multiples of a forward pass"""
     model, x = torch_mlp(784, 128, 64, 10), torch.ones(64, 784, requires_grad=True)
     params: list[Any] = list(model.parameters())
-    asked = [("the last layer's weights", params[4:5]), ("the first layer's weights", params[:1])]
+    asked = [
+        ("the last layer's weights", params[4:5]),
+        ("the first layer's weights", params[:1]),
+    ]
     rows = []
-    for name, wanted in [*asked, ("all parameters", params), ("all parameters and x", [*params, x])]:
+    for name, wanted in [
+        *asked,
+        ("all parameters", params),
+        ("all parameters and x", [*params, x]),
+    ]:
         with FlopCounterMode(display=False) as forward:
             y = model(x)
         with FlopCounterMode(display=False) as backward:
             torch.autograd.grad(y.mean(), wanted)
         count = sum(value.numel() for value in wanted)
-        rows.append((name, count, backward.get_total_flops() / forward.get_total_flops(), 2 * count))
-    return Table(("gradients of", "numbers", "backward ÷ forward", "nudging ÷ forward"), rows)
+        rows.append(
+            (
+                name,
+                count,
+                backward.get_total_flops() / forward.get_total_flops(),
+                2 * count,
+            )
+        )
+    return Table(
+        ("gradients of", "numbers", "backward ÷ forward", "nudging ÷ forward"), rows
+    )
 
 
 # %% [markdown]
@@ -313,8 +393,14 @@ def six_steps_learn_xor() -> Table:
     model, (x, target) = mlp(2, 8, 1), take_batch(0, size=4)
     before = predict(model, x)
     repeat(model)
-    columns = [column[:, 0].tolist() for column in (target, before, predict(model, x).round(decimals=4))]
-    return Table(("x", "target", "before", "after"), list(zip(map(str, x.tolist()), *columns, strict=True)))
+    columns = [
+        column[:, 0].tolist()
+        for column in (target, before, predict(model, x).round(decimals=4))
+    ]
+    return Table(
+        ("x", "target", "before", "after"),
+        list(zip(map(str, x.tolist()), *columns, strict=True)),
+    )
 
 
 def repeat_torch(model: nn.Module) -> tuple[list[float], Tensors]:
@@ -340,16 +426,29 @@ def repeat_torch(model: nn.Module) -> tuple[list[float], Tensors]:
 # %%
 def drawn(case: Case) -> Tensors:
     """As `example`, of any size, with seven hidden neurons."""
-    shapes = {"weight1": (7, case.n_in), "bias1": (7,), "weight2": (case.n_out, 7), "bias2": (case.n_out,)}
+    shapes = {
+        "weight1": (7, case.n_in),
+        "bias1": (7,),
+        "weight2": (case.n_out, 7),
+        "bias2": (case.n_out,),
+    }
     shapes |= {"x": (case.batch, case.n_in), "target": (case.batch, case.n_out)}
     return {name: case.tensor(name, *shape) for name, shape in shapes.items()}
 
 
 PAIRS = [
     Pair("on paper", lambda c: by_hand(example()), lambda c: by_torch(example())),
-    Pair("kink", lambda c: by_hand(example(*ON_OFF_KINK)), lambda c: by_torch(example(*ON_OFF_KINK))),
+    Pair(
+        "kink",
+        lambda c: by_hand(example(*ON_OFF_KINK)),
+        lambda c: by_torch(example(*ON_OFF_KINK)),
+    ),
     Pair("any size", lambda c: by_hand(drawn(c)), lambda c: by_torch(drawn(c))),
-    training_pair("xor", lambda c: repeat(mlp(2, 8, 1)), lambda c: repeat_torch(torch_mlp(2, 8, 1))),
+    training_pair(
+        "xor",
+        lambda c: repeat(mlp(2, 8, 1)),
+        lambda c: repeat_torch(torch_mlp(2, 8, 1)),
+    ),
 ]
 
 # %% [markdown]

@@ -1,53 +1,209 @@
 # %% [markdown]
-# # Lesson 09 · Autograd
+# # Lesson 09 · Autograd for numbers
 #
 # *How can a framework find every gradient when we write only the forward pass?*
 #
-# Needs: lessons 04, 05, 07, 08 · Time: 25 minutes
+# Needs: lessons 07, 08 · Time: 25 minutes
 
 # %%
 import math
 from collections import Counter
-from functools import partial, reduce
+from functools import partial
 from inspect import signature
 from typing import Any
 
-import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from sklearn.datasets import load_digits
 from torch import Tensor
 
 from curriculum.demo import demo
-from curriculum.draw import OTHER, new_figure
-from curriculum.pair import Case, Pair, training_pair
+from curriculum.draw import DATA, GRADIENT, new_figure
+from curriculum.drawings import curves
+from curriculum.pair import Case, Pair, compare
 from curriculum.table import Table
-from lessons.lesson04_layers import mlp
-from lessons.lesson07_descent import SGD
 
 # %% [markdown]
 # ## The idea
 #
-# So far each layer had a `backward` of its own. But layers are made of few operations, with slopes known from
-# school. If every result remembers what it was made from, with which slopes, the rest is bookkeeping.
+# In lesson 08 we wrote the way back by hand, line by line. Every new network would need
+# that again. Yet each line did one of few things: a sum, a product, a ReLU. Their
+# slopes are known from school. So let each result remember **what it was made from, and
+# with which slopes**. Then the way back needs no thinking, and a program can do it.
+# That program is called *autograd*. Here we build one, for single numbers.
 #
-# Take $c = a \cdot b$, then $d = c + a$, then $L = d^2$, with $a = 3$ and $b = -2$. So $c = -6$, $d = -3$ and
-# $L = 9$. Each operation notes its slopes as it runs. In a product, the slope for one factor is the other: −2
-# for $a$, 3 for $b$. In the sum both slopes are 1. The slope of $d^2$ is $2d = -6$.
+# ### On paper
 #
-# The notes form a *graph*. The numbers are its *nodes*; a road leads from each result to what it was made
-# from. Backward walks the roads. $L$ starts with blame 1. Over each road a node sends its blame times the
-# slope. Where roads meet, blame is added, as in lesson 08. So $d$ gets −6 and sends −6 to $c$ and −6 to $a$.
-# Then $c$ sends −6 · 3 = −18 to $b$ and −6 · −2 = 12 to $a$, which has −6 + 12 = 6 in all. So that one
-# walk is enough, *a node sends only when it has heard from all roads to it*. The whole is called *autograd*.
+# Take $a = 3$ and $b = -2$. From them we make $c = a \cdot b$, then $d = c + a$, then
+# $L = d^2$.
 #
-# | symbol | in code | shape | meaning |
-# |---|---|---|---|
-# | $v$ | `data` | any | the value of a node |
-# | $\partial L/\partial v$ | `grad` | as `data` | its blame |
-# | $\partial y/\partial v$ | `slope` | one number per element | the slope of the road from $y$ to $v$ |
+# | made | value | slopes that it notes |
+# |---|---|---|
+# | $c = a \cdot b$ | −6 | for $a$: $b = -2$. For $b$: $a = 3$ |
+# | $d = c + a$ | −3 | for $c$: 1. For $a$: 1 |
+# | $L = d^2$ | 9 | for $d$: $2d = -6$ |
 #
-# ## From scratch: numbers
+# The notes form a *graph* (the field says *computational graph*). Its *nodes* are the
+# five numbers. A *road* (an *edge*) leads from each result to each number it was made
+# from, and bears a slope (a *local gradient*). Numbers that were made from nothing,
+# here $a$ and $b$, are *leaves*.
+#
+# As in lesson 08, the blame of a node, its gradient, says how fast $L$ grows with it.
+# $L$ has blame 1. Now each node sends: over each of its roads goes its blame times the
+# slope. What arrives at a node is added.
+#
+# 1. $L$ sends $1 \cdot (-6) = -6$ to $d$.
+# 2. $d$ sends $-6 \cdot 1 = -6$ to $c$, and $-6 \cdot 1 = -6$ to $a$.
+# 3. $c$ sends $-6 \cdot 3 = -18$ to $b$, and $-6 \cdot (-2) = 12$ to $a$.
+#
+# <details><summary>What do you expect? How large is the blame of a?</summary>
+#
+# Two roads lead to $a$, one from $d$ and one from $c$. They bring −6 and 12. Their sum
+# is 6. Try it: with $a = 3.001$ we get $d = -3.001$ and $L = 9.006$, about 0.006 more.
+# That is 6 times as far as $a$ moved.
+#
+# </details>
+#
+# In a formula, where the sum goes over all nodes $y$ that were made from $v$:
+#
+# $$\frac{\partial L}{\partial v} =
+# \sum_y \frac{\partial L}{\partial y} \cdot \frac{\partial y}{\partial v}$$
+#
+# The figure shows the three turns. In the second, $a$ has heard from one of two roads.
+# If it were not a leaf, it would have to wait: **a node sends only when it has heard
+# from all roads to it**. Then it sends once, the whole sum. An order in which that
+# works is called *topological*.
+
+
+# %% tags=["hide-input"]
+def draw_road(axis: Axes, start: Any, end: Any, text: str, sends: bool) -> None:
+    """From the node that sends, at the right, to what it was made from."""
+    color = GRADIENT if sends else "0.8"
+    look = {
+        "arrowstyle": "-|>" if sends else "-",
+        "color": color,
+        "linewidth": 2.5 if sends else 1,
+        "shrinkA": 17,
+        "shrinkB": 17,
+    }
+    axis.annotate("", xy=end, xytext=start, arrowprops=look, zorder=1)
+    middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
+    box = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": color}
+    ink = "black" if sends else "0.5"
+    axis.text(
+        *middle,
+        text,
+        ha="center",
+        va="center",
+        fontsize=8,
+        color=ink,
+        bbox=box,
+        zorder=2,
+    )
+
+
+def draw_node(axis: Axes, at: Any, name: str, value: str, arrived: str) -> None:
+    """A number, its name above it, and below it the blame that has arrived so far."""
+    x, y = at
+    face = {"boxstyle": "circle,pad=0.35", "facecolor": "white", "edgecolor": DATA}
+    axis.text(x, y, value, ha="center", va="center", fontsize=10, bbox=face, zorder=3)
+    axis.text(x, y + 0.62, name, ha="center", va="center", fontsize=9, color=DATA)
+    if arrived:
+        box = {"boxstyle": "round,pad=0.15", "facecolor": GRADIENT, "edgecolor": "none"}
+        axis.text(x, y - 0.62, arrived, ha="center", va="center", fontsize=9, bbox=box)
+
+
+def minus(number: float) -> str:
+    """A number as text, with a real minus."""
+    return f"{number:g}".replace("-", "−")
+
+
+# name: (place, label, value, roads to what it was made from with their slopes)
+PAPER: dict[str, Any] = {
+    "a": ((0.0, 0.9), "a", 3.0, {}),
+    "b": ((0.0, -1.0), "b", -2.0, {}),
+    "c": ((2.2, -0.5), "c = a · b", -6.0, {"a": -2.0, "b": 3.0}),
+    "d": ((4.4, 0.2), "d = c + a", -3.0, {"c": 1.0, "a": 1.0}),
+    "L": ((6.6, 0.2), "L = d²", 9.0, {"d": -6.0}),
+}
+
+
+def draw_turn(axis: Axes, sender: str, arrived: Any, waiting: Any) -> None:
+    """The graph while `sender` sends: what has arrived, how many each waits for."""
+    for name, (spot, label, value, roads) in PAPER.items():
+        blame = minus(arrived[name]) if name in arrived else ""
+        if blame and waiting[name]:
+            blame += f", waits for {waiting[name]} more"
+        draw_node(axis, spot, label, minus(value), blame)
+        for parent, slope in roads.items():
+            text = f"slope {minus(slope)}"
+            if name == sender:
+                whole = arrived[name]
+                text = f"{minus(whole)} · {minus(slope)} = {minus(whole * slope)}"
+            draw_road(axis, spot, PAPER[parent][0], text, name == sender)
+    axis.set(xlim=(-0.9, 7.2), ylim=(-1.9, 1.75))
+    axis.axis("off")
+
+
+@demo
+def values_and_blame() -> Figure:
+    """The graph of (a · b + a)²: values were made rightwards, blame goes leftwards"""
+    arrived = {"L": 1.0}
+    waiting = {"L": 0, "d": 1, "c": 1, "b": 1, "a": 2}
+    turns = {
+        "L": "1. L sends its 1",
+        "d": "2. d has heard from its only road: it sends",
+        "c": "3. c sends: a has both parts",
+    }
+    figure, axes = new_figure(3, 1, width=8, height=2.5)
+    for axis, (sender, title) in zip(axes, turns.items(), strict=True):
+        for parent, slope in PAPER[sender][3].items():
+            arrived[parent] = arrived.get(parent, 0.0) + arrived[sender] * slope
+            waiting[parent] -= 1
+        draw_turn(axis, sender, arrived, waiting)
+        axis.set_title(title, loc="left", fontsize=10)
+    return figure
+
+
+# %% [markdown]
+# `curriculum run 9` shows the figures and tables of this lesson. `curriculum compare 9`
+# holds every result against PyTorch's.
+#
+# ## From scratch
+#
+# Now the class. Python calls `a.__mul__(b)` for `a * b`, and `b.__rmul__(2)` for
+# `2 * b`, because a plain 2 does not know what to do. Such methods let us write
+# formulas as ever; each makes a new `Value` and notes the slopes. A plain number in a
+# formula is a constant. It needs no blame and gets no road.
+#
+# Read `__mul__` first, then `order`, then `backward`. The rest is more of the same. A
+# folded cell before it lets numbers be compared, and refuses powers that have no slope.
+# `type(self)` is `Value` here; lesson 10 makes a class of tensors from this one.
+
+
+# %% tags=["hide-input"]
+class Compared:
+    """`v > 0` asks about the number in the node, and answers with yes or no."""
+
+    def __lt__(self, other: Any) -> bool:
+        return plain(self) < plain(other)
+
+    def __gt__(self, other: Any) -> bool:
+        return plain(self) > plain(other)
+
+    def __le__(self, other: Any) -> bool:
+        return plain(self) <= plain(other)
+
+    def __ge__(self, other: Any) -> bool:
+        return plain(self) >= plain(other)
+
+
+def check_power(a: float, b: float, moves: bool) -> None:
+    """Raises ValueError where aᵇ has no value or slope; `moves`: b has a slope, too."""
+    if a == 0 and b < 1 and b != 0:
+        raise ValueError(f"{a} ** {b} has no slope: a base of 0 takes powers from 1 on")
+    if a < 0 and (moves or b % 1):
+        raise ValueError(f"{a} ** {b}: a base below 0 takes only whole, plain powers")
 
 
 # %%
@@ -56,273 +212,269 @@ def plain(value: Any) -> Any:
     return value.data if isinstance(value, Value) else value
 
 
-class Value:
-    """A number and its `roads`: (parent, slope) for all it was made from. Plain numbers get no road."""
+class Value(Compared):
+    """A number that remembers its `roads`: (parent, slope) of all it was made from.
 
-    maths: Any = math
+    `==` asks whether two names mean one node. To compare numbers, write `v.data == 2`.
+    """
 
     def __init__(self, data: Any, *roads: tuple[Any, Any]) -> None:
         self.data = data
         self.grad: Any = 0.0
-        self.roads = [(parent, slope) for parent, slope in roads if isinstance(parent, Value)]
+        self.roads = [road for road in roads if isinstance(road[0], Value)]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(data={self.data}, grad={self.grad})"
 
     def graph(self) -> Counter["Value"]:
-        """Every node that this one was made from, and how many roads lead into it."""
-        count, todo = Counter[Value](), [self]
+        """Every node that this one was made from, and how many roads lead to it."""
+        count = Counter[Value]()
+        todo = [self]
         while todo:
             for parent, _ in todo.pop().roads:
-                if not count[parent]:
+                if parent not in count:
                     todo.append(parent)
                 count[parent] += 1
         return count
 
+    def order(self) -> list["Value"]:
+        """This node and all it was made from; each after all that were made from it."""
+        waiting = self.graph()
+        ordered = [self]
+        for node in ordered:  # the list grows while we walk through it
+            for parent, _ in node.roads:
+                waiting[parent] -= 1
+                if waiting[parent] == 0:
+                    ordered.append(parent)
+        return ordered
+
     def backward(self, grad: Any = 1.0) -> None:
-        """Adds to v.grad, for every v in the graph, ∂L/∂v = the sum over its roads of ∂L/∂y · ∂y/∂v."""
-        blame, silent, ready = {self: grad}, self.graph(), [self]
-        while ready:
-            node = ready.pop()
-            grad = blame.pop(node)
-            node.grad = node.grad + grad
+        """Adds ∂L/∂v to v.grad, for every v in the graph; `grad` is this node's blame.
+
+        ∂L/∂v = Σ over the roads to v of ∂L/∂y · ∂y/∂v.
+        """
+        blame: dict[Value, Any] = {self: grad}
+        for node in self.order():
+            whole = blame.pop(node)
+            node.grad = node.grad + whole
             for parent, slope in node.roads:
-                blame[parent] = blame.get(parent, 0.0) + self.send(grad, slope, parent)
-                silent[parent] -= 1  # the roads it has not heard from
-                if not silent[parent]:
-                    ready.append(parent)
+                blame[parent] = blame.get(parent, 0.0) + self.send(whole, slope, parent)
 
     def send(self, grad: Any, slope: Any, parent: "Value") -> Any:
-        return grad * slope  # what arrives at the other end of the road
+        """What arrives at the other end of a road."""
+        return grad * slope
 
     def __add__(self, other: Any) -> Any:
         return type(self)(self.data + plain(other), (self, 1.0), (other, 1.0))
 
+    def __sub__(self, other: Any) -> Any:
+        return type(self)(self.data - plain(other), (self, 1.0), (other, -1.0))
+
     def __mul__(self, other: Any) -> Any:
-        return type(self)(self.data * plain(other), (self, plain(other)), (other, self.data))
+        b = plain(other)
+        return type(self)(self.data * b, (self, b), (other, self.data))
 
-    def __pow__(self, n: Any) -> Any:
-        """y = vⁿ. Along v the slope is n vⁿ⁻¹; along n, where that is a node, it is y ln v."""
-        power = plain(n)
-        y = self.maths.pow(self.data, power)
-        flat = isinstance(power, int | float) and power == 0  # v⁰ is 1, even at v = 0
-        slope = 0.0 if flat else power * self.maths.pow(self.data, power - 1)
-        return type(self)(
-            y, (self, slope), (n, y * self.maths.log(self.data) if isinstance(n, Value) else 0.0)
-        )
+    def __truediv__(self, other: Any) -> Any:
+        """y = a / b. Along a the slope is 1 / b, along b it is −a / b² = −y / b."""
+        y = self.data / plain(other)
+        return type(self)(y, (self, 1 / plain(other)), (other, -y / plain(other)))
 
-    # Python calls __radd__ for 2 + v, __rsub__ for 2 - v, and so on.
-    __radd__, __rmul__, __neg__ = __add__, __mul__, lambda self: self * -1
-    __sub__, __rsub__ = lambda self, other: self + -other, lambda self, other: -self + other
-    __truediv__, __rtruediv__ = lambda self, other: self * (1 / other), lambda self, other: self**-1 * other
+    def __pow__(self, other: Any) -> Any:
+        """y = aᵇ. Along a the slope is b · aᵇ⁻¹; along b, if it is a node, y · ln a."""
+        b = plain(other)
+        check_power(self.data, b, isinstance(other, Value))
+        y = self.data**b
+        along_a = b * self.data ** (b - 1) if b else 0.0
+        along_b = y * math.log(self.data) if self.data > 0 else 0.0
+        return type(self)(y, (self, along_a), (other, along_b))
+
+    def __neg__(self) -> Any:
+        return self * -1.0
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def __rsub__(self, other: Any) -> Any:
+        return -self + other
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return self**-1 * other
+
+    def __rpow__(self, other: Any) -> Any:
+        return type(self)(other) ** self
+
+    def __abs__(self) -> Any:
+        slope = (self.data > 0) - (self.data < 0)  # True is 1: so 1, −1, or 0
+        return type(self)(abs(self.data), (self, slope))
 
     def exp(self) -> Any:
-        return type(self)(y := self.maths.exp(self.data), (self, y))
+        y = math.exp(self.data)
+        return type(self)(y, (self, y))
 
     def log(self) -> Any:
-        return type(self)(self.maths.log(self.data), (self, 1 / self.data))
+        if self.data <= 0:
+            raise ValueError(f"log({self.data}): the logarithm needs a number above 0")
+        return type(self)(math.log(self.data), (self, 1 / self.data))
 
     def tanh(self) -> Any:
-        return type(self)(y := self.maths.tanh(self.data), (self, 1 - y**2))
+        y = math.tanh(self.data)
+        return type(self)(y, (self, 1 - y**2))
 
     def relu(self) -> Any:
         return type(self)(max(self.data, 0.0), (self, float(self.data > 0)))
 
 
 # %% [markdown]
-# `backward` knows no operation. It lets those nodes send that have heard from all. It never calls itself, so
-# a long chain does no harm. As in PyTorch, a second walk adds to `grad`.
+# `backward` knows no operation; it follows the roads. The example again, with all its
+# blame:
 #
 # ```python
-# >>> start = Value(1.0)
-# >>> end = reduce(lambda y, _: y + 0.5, range(10_000), start)  # + 0.5, ten thousand times
-# >>> _ = end.backward(), end.backward()
-# >>> end.data, start.grad
-# (5001.0, 2.0)
+# >>> a = Value(3.0)
+# >>> b = Value(-2.0)
+# >>> loss = (a * b + a) ** 2
+# >>> loss.backward()
+# >>> loss, a, b
+# (Value(data=9.0, grad=1.0), Value(data=3.0, grad=6.0), Value(data=-2.0, grad=-18.0))
+#
 # ```
+#
+# A second walk *adds* to `grad`, as in PyTorch. So a new step begins with new nodes,
+# whose `grad` is 0. Here is learning with it: for an input of 2 the answer should be 6.
+# Which weight does that?
+#
+# ```python
+# >>> w = Value(1.0)
+# >>> for step in range(3):
+# ...     loss = (w * 2 - 6) ** 2
+# ...     loss.backward()
+# ...     w = Value(w.data - 0.1 * w.grad)
+# ...     print(f"loss {loss.data:.4f}, new w {w.data:.3f}")
+# loss 16.0000, new w 2.600
+# loss 0.6400, new w 2.920
+# loss 0.0256, new w 2.984
+#
+# ```
+#
+# And what has no answer says so:
+#
+# ```python
+# >>> Value(0.0).log()
+# Traceback (most recent call last):
+# ValueError: log(0.0): the logarithm needs a number above 0
+#
+# ```
+#
+# ## See it: why sending once is cheap
+#
+# Double a number twelve times: `v = v + v * 1.0`. Each doubling has three roads, two
+# from the sum and one from the product. One could let every node pass on at once
+# whatever arrives, as often as something does. The gradients would be right.
+#
+# <details><summary>What do you expect? How often is it sent, both ways?</summary>
+#
+# In order, each road is used once: 12 · 3 = 36. At once, the start of a doubling hears
+# two times for each time that its end does. The last doubling sends 3 times, the one
+# before it 6 times, then 12, and so on up to 6,144. Together that is 3 · (1 + 2 + 4 + …
+# + 2,048) = 3 · 4,095 = 12,285.
+#
+# </details>
 
 
 # %%
+def sends_at_once(node: Value) -> int:
+    """How often something is sent where each node passes on at once what arrives."""
+    return sum(1 + sends_at_once(parent) for parent, _ in node.roads)
+
+
+def sends_in_order(node: Value) -> int:
+    """How often something is sent where each node waits until it has heard all."""
+    return sum(len(sender.roads) for sender in node.order())
+
+
+# %% tags=["hide-input"]
 @demo
-def values_and_blame() -> Figure:
-    """The graph of (a · b + a)²: values are made rightwards, blame goes leftwards"""
-    a, b = Value(3.0), Value(-2.0)
-    c = a * b
-    d = c + a
-    loss = d**2
-    loss.backward()
-    spots = {a: (0, 1, "a"), b: (0, -1, "b"), c: (2.2, -0.5, "c = a · b"), d: (4.4, 0.3, "d = c + a")}
-    figure, axis = new_figure(width=8.5, height=3.4)
-    write = partial(axis.text, ha="center", va="center")
-    for node, (x, y, name) in (spots | {loss: (6.6, 0.3, "L = d²")}).items():
-        write(x, y + 0.44, name)
-        for number, up, paper, ink in ((node.data, 0.16, OTHER[3], "w"), (node.grad, -0.16, OTHER[0], "k")):
-            write(x, y + up, f"{number:g}", color=ink, bbox={"boxstyle": "round", "fc": paper, "ec": "none"})
-        for (x0, y0, _), slope in ((spots[parent], slope) for parent, slope in node.roads):
-            axis.plot((x0, x), (y0, y), color="0.75", zorder=0)
-            write((x0 + x) / 2, (y0 + y) / 2, f"slope {slope:g}", bbox={"fc": "w", "ec": "none"}, fontsize=9)
-    write(5.5, -1.1, "dark: value, made rightwards\nyellow: blame, sent leftwards", color="0.3")
-    axis.set(xlim=(-0.4, 7.1), ylim=(-1.4, 1.6))
-    axis.axis("off")
+def sending_once_is_cheap() -> Figure:
+    """Doubling a number again and again: how often something is sent on the way back"""
+    v = Value(1.0)
+    at_once = []
+    in_order = []
+    for _ in range(12):
+        v = v + v * 1.0
+        at_once.append(sends_at_once(v))
+        in_order.append(sends_in_order(v))
+    figure, axis = new_figure(width=6.5)
+    series = {"each part at once": at_once, "once, in order": in_order}
+    curves(axis, series, across="doublings", upwards="times something is sent")
+    for counts in (at_once, in_order):
+        axis.plot(12, counts[-1], "o", color="0.3", markersize=4)
+        axis.annotate(
+            f"{counts[-1]:,}",
+            (12, counts[-1]),
+            (0, 7),
+            textcoords="offset points",
+            ha="center",
+        )
+    axis.set(yscale="log", xticks=range(1, 13), ylim=(2, 50_000))
     return figure
 
 
 # %% [markdown]
-# ## From scratch: tensors
+# In a network this is the rule, not the exception. In lesson 04's 784–128–64–10 there
+# are 128 · 64 · 10 = 81,920 ways from one pixel to the outputs. In order, each node
+# sends once, and all gradients together cost about as much as the values did. `order`
+# and `backward` do not call themselves either. So a chain of ten thousand nodes does no
+# harm, where Python would refuse as many calls inside each other.
 #
-# A node may hold a tensor. The operations above treat each element by itself, so their slopes stay true, and
-# `Node` inherits them. Two things are new. **Broadcasting**: in `x + bias`, with shapes (batch, n_out) and
-# (n_out,), every example uses the same bias, as if it were copied. Each copy is a road: blame is added up.
-# **Mixing elements**, as `@` does: such a road has a function from the blame of the result to the parent's.
-
-
-# %%
-class Node(Value):
-    """A tensor that remembers how it was made. Plain tensors in a formula are data and get no road."""
-
-    maths = torch
-
-    def backward(self, grad: Tensor | None = None) -> None:
-        """As for numbers. Without `grad` this node must be L itself, one number: ∂L/∂L = 1."""
-        grad = torch.ones((), dtype=self.data.dtype) if grad is None else grad
-        assert grad.shape == self.data.shape, f"{tuple(grad.shape)} instead of {tuple(self.data.shape)}"
-        super().backward(grad)
-
-    def send(self, grad: Tensor, slope: Any, parent: Value) -> Tensor:
-        """What arrives: the blame of all the copies that broadcasting made of the parent, added up."""
-        grad = slope(grad) if callable(slope) else grad * slope
-        while grad.dim() > parent.data.dim():  # copied along a new first dimension
-            grad = grad.sum(0)
-        for dim, size in enumerate(parent.data.shape):
-            grad = grad.sum(dim, keepdim=True) if size == 1 else grad  # copied along a dimension of length 1
-        return grad
-
-    def relu(self) -> "Node":
-        return Node(self.data.clamp(min=0), (self, self.data > 0))
-
-    def __matmul__(self, other: Any) -> "Node":
-        """y = a b, (n, k) @ (k, m) → (n, m). Lesson 04 found ∂L/∂a = ∂L/∂y bᵀ and ∂L/∂b = aᵀ ∂L/∂y."""
-        a, b = self.data, plain(other)  # back: (n, m) @ (m, k) → (n, k) and (k, n) @ (n, m) → (k, m)
-        return Node(a @ b, (self, lambda grad: grad @ b.mT), (other, lambda grad: a.mT @ grad))
-
-    def __rmatmul__(self, other: Tensor) -> "Node":
-        return Node(other @ self.data, (self, lambda grad: other.mT @ grad))
-
-    @property
-    def T(self) -> "Node":
-        return Node(self.data.T, (self, lambda grad: grad.T))
-
-    def sum(self, dim: int | None = None, keepdim: bool = False) -> "Node":
-        """y = a₁ + a₂ + …: every slope is 1, so each aᵢ gets the blame of y."""
-        shape = self.data.sum(dim, keepdim=True).shape  # where a summed dimension has length 1
-        total = self.data.sum(dim, keepdim=keepdim)
-        return Node(total, (self, lambda grad: grad.reshape(shape).expand_as(self.data)))
-
-    def mean(self, dim: int | None = None, keepdim: bool = False) -> "Node":
-        return self.sum(dim, keepdim) / (self.data.numel() if dim is None else self.data.shape[dim])
-
-    def __getitem__(self, index: Any) -> "Node":
-        """`v[rows, columns]`, `v[2:5]`, … pick elements. Each sends its blame to its place; others get 0."""
-        zeros = torch.zeros(self.data.numel(), dtype=self.data.dtype)
-        places = torch.arange(self.data.numel())
-        picked = places.view(self.data.shape)[index].flatten()  # where in the memory each one lies
-
-        def spread(grad: Tensor) -> Tensor:
-            return zeros.index_add(0, picked, grad.flatten()).view(self.data.shape)
-
-        return Node(self.data[index], (self, spread))
-
-    def log_softmax(self, dim: int) -> "Node":
-        """ln p_k = z_k − ln Σ e^z; the largest z cancels. The slope of lesson 05 comes out by itself."""
-        shifted = self - self.data.amax(dim, keepdim=True)
-        return shifted - shifted.exp().sum(dim, keepdim=True).log()
-
+# ```python
+# >>> start = Value(1.0)
+# >>> end = start
+# >>> for _ in range(10_000):
+# ...     end = end + 0.5
+# >>> end.backward()
+# >>> end.data, start.grad
+# (5001.0, 1.0)
+#
+# ```
 
 # %% [markdown]
 # ## The same with PyTorch
 #
-# What follows is written once, for our nodes and for PyTorch's: tensors with `requires_grad`. It trains
-# lesson 04's `mlp`, here 64–32–10, on scikit-learn's 8 × 8 digits.
+# PyTorch's node is a tensor with `requires_grad`. It may hold one number. Operations
+# are written the same way, so every formula below runs in both engines.
 
 
 # %%
 def torch_node(value: Tensor) -> Tensor:
-    """PyTorch's node."""
+    """PyTorch's node: a tensor of its own whose operations are noted."""
     return value.detach().clone().requires_grad_()
-
-
-def classifier_loss(params: dict[str, Any], x: Any, target: Tensor) -> Any:
-    """Mean cross-entropy of Linear, ReLU, …, Linear. x: (batch, n_in), target: (batch,) → ()."""
-    for i in range(0, len(params), 2):  # "0.weight", "0.bias", "2.weight", … as in lesson 04
-        x = (x.relu() if i else x) @ params[f"{i}.weight"].T + params[f"{i}.bias"]
-    return -x.log_softmax(1)[torch.arange(len(target)), target].mean()
-
-
-def digits(steps: int = 30) -> list[tuple[Tensor, Tensor]]:
-    """A batch for every step: x (32, 64) from 0 to 1, target (32,)."""
-    pixels, answers = load_digits(return_X_y=True)
-    x, target = torch.tensor(pixels / 16, dtype=torch.get_default_dtype()), torch.tensor(answers)
-    return list(zip(x.split(32), target.split(32), strict=True))[:steps]
-
-
-def train(make: Any, params: dict[str, Tensor], batches: Any, lr: float = 0.5) -> tuple[list[float], Any]:
-    """A step per batch; `make` is `Node` or `torch_node`. The losses and the `params`, changed in place."""
-    optimizer, losses = SGD(params, lr), []
-    for x, target in batches:
-        nodes = {name: make(param) for name, param in params.items()}  # new ones: gradients start at 0
-        loss = classifier_loss(nodes, x, target)
-        loss.backward()
-        optimizer.step({name: node.grad for name, node in nodes.items()})
-        losses.append(loss.data.item())
-    return losses, params
-
-
-# %% [markdown]
-# ## See it: what it costs
-#
-# `Value` can do this too, with a node for every product and sum. All stay in memory until the loss is let go:
-# the way back needs them. `Node` makes as many for four digits as for one; only the tensors inside grow. The
-# loss is the same. Times differ between machines and runs.
-
-
-# %%
-def numbers_loss(params: dict[str, Any], x: Tensor, target: Tensor) -> Any:
-    """`classifier_loss`, for NumPy arrays of Values. The logits must be small: no largest z comes off."""
-    h: Any = x.numpy()
-    for i in range(0, len(params), 2):
-        h = (np.frompyfunc(Value.relu, 1, 1)(h) if i else h) @ params[f"{i}.weight"].T + params[f"{i}.bias"]
-    return (np.log(np.exp(h).sum(1)) - h[np.arange(len(x)), target.numpy()]).mean()
-
-
-@demo
-def what_it_costs() -> Table:
-    """One loss and its gradients: three engines, one result, three prices"""
-    from torch.utils.benchmark import Timer
-
-    rows, torch_ms = [], 0.0
-    numbers = lambda value: np.frompyfunc(Value, 1, 1)(value.numpy())  # noqa: E731
-    for count in (1, 2, 4):
-        for make in (torch_node, Node, numbers):
-            params = {key: make(value) for key, value in mlp(64, 32, 10).params.items()}
-            loss_of = numbers_loss if make is numbers else classifier_loss
-            run = partial(loss_of, params, *(part[:count] for part in digits(1)[0]))
-            timer, loss = Timer("run().backward()", globals={"run": run}), run()
-            ms = 1000 * timer.blocked_autorange(min_run_time=0.1).median
-            nodes = len(loss.graph()) if isinstance(loss, Value) else "?"
-            torch_ms = ms if make is torch_node else torch_ms
-            rows.append((type(loss).__name__, count, f"{loss.data:.5f}", nodes, ms, ms / torch_ms))
-    return Table(("engine", "digits", "loss", "nodes", "ms", "times torch"), rows)
 
 
 # %% [markdown]
 # ## They agree
 #
-# Each formula runs in an engine and in PyTorch, and is walked back twice, with two different blames.
+# Each formula runs here and in PyTorch. Each is walked back twice, with two different
+# blames.
 
 
-# %%
+# %% tags=["hide-input"]
 def twice(make: Any, formula: Any, case: Case, **keep: bool) -> dict[str, Tensor]:
-    """The value of a formula and the gradients of its arguments. p, q, one: shape (); b, q: positive."""
-    n, k, m, nodes = case.batch, case.n_in, case.n_out, {}
-    shapes = {"a": (n, k), "b": (n, k), "row": (k,), "col": (n, 1), "w": (k, m), "w3": (n, k, m)}
+    """The value of a formula and the gradients of its arguments, after two walks.
+
+    p, q, one: shape (), the other names as in `shapes`. b and q are positive.
+    """
+    n = case.batch
+    k = case.n_in
+    m = case.n_out
+    shapes = {
+        "a": (n, k),
+        "b": (n, k),
+        "row": (k,),
+        "col": (n, 1),
+        "w": (k, m),
+        "w3": (n, k, m),
+    }
     shapes |= {"w1": (7, k), "b1": (7,), "w2": (m, 7), "b2": (m,)}
+    nodes = {}
     for name in signature(formula).parameters:
         value = case.tensor(name, *shapes.get(name, ()))
         nodes[name] = make(value.abs() + 0.5 if name in ("b", "q") else value)
@@ -333,43 +485,111 @@ def twice(make: Any, formula: Any, case: Case, **keep: bool) -> dict[str, Tensor
     return {"output": torch.as_tensor(y.data), **grads}
 
 
-def _pair(name: str, formula: Any, make: Any = Node, drawn: bool = True) -> Pair:
+def formula_pair(name: str, formula: Any, make: Any, drawn: bool = True) -> Pair:
+    """A formula with the nodes that `make` makes, and with PyTorch's."""
     there = partial(twice, torch_node, formula, retain_graph=True)
     return Pair(name, partial(twice, make, formula), there, drawn)
 
 
 NUMBERS = {
-    "p + q": lambda p, q: p + q, "p − q": lambda p, q: p - q, "p · q": lambda p, q: p * q,
-    "p / q": lambda p, q: p / q, "p³": lambda p: p**3, "√q": lambda q: q**0.5, "p⁰": lambda p, q: p**0 + q,
-    "2 + p": lambda p: 2 + p, "2 − p": lambda p: 2 - p, "2 · p": lambda p: 2 * p, "2 / q": lambda q: 2 / q,
-    "exp": lambda p: p.exp(), "log": lambda q: q.log(), "tanh": lambda p: p.tanh(),
-    "relu": lambda p: p.relu(), "−p": lambda p: -p, "reused": lambda p, q: (p * q + p) ** 2 * p - q * q,
-}  # fmt: skip
-TENSORS = {
-    "+": lambda a, row, one: a + row + one, "−": lambda row, col: row - col, "·": lambda a, col: a * col,
-    "/": lambda row, q: row / q, "@": lambda a, w: a @ w, "@, batches": lambda a, w3: a @ w3,
-    "T": lambda a, b: a.T @ b, "curves": lambda a, b: a.relu() * b.log() - a.tanh() / b + (-b).exp() + a**3,
-    "sum": lambda a: a.sum(), "sum(0)": lambda a: a.sum(0), "mean(1, True)": lambda a: a.mean(1, True),
-    "mean": lambda a: a.mean(), "log_p": lambda a: a.log_softmax(1), "reused": lambda a: a @ a.T * a.sum(),
-    "pick": lambda a: a[torch.tensor([0, 0, -1]), torch.tensor([0, 0, -1])],
-    "classifier": lambda a, w1, b1, w2, b2: classifier_loss(
-        {"0.weight": w1, "0.bias": b1, "2.weight": w2, "2.bias": b2}, a, a.data.argmax(1) % len(b2.data)),
-}  # fmt: skip
-RUNS = [lambda case, make=make: train(make, mlp(64, 32, 10).params, digits()) for make in (Node, torch_node)]
-PAIRS = [
-    *(_pair(f"numbers: {name}", formula, lambda p: Value(p.item())) for name, formula in NUMBERS.items()),
-    *(_pair(f"tensors: {name}", formula) for name, formula in TENSORS.items()),
-    _pair("deep", lambda a, b: reduce(lambda y, _: y * 0.999 + b, range(5_000), a), drawn=False),
-    training_pair("digits, 30 steps", *RUNS),
-]
+    "p + q": lambda p, q: p + q,
+    "p − q": lambda p, q: p - q,
+    "p · q": lambda p, q: p * q,
+    "p / q": lambda p, q: p / q,
+    "p³": lambda p: p**3,
+    "√q": lambda q: q**0.5,
+    "p⁰": lambda p, q: p**0 + q,
+    "qᵖ": lambda p, q: q ** p.tanh(),
+    "2ᵖ": lambda p: 2**p,
+    "2 + p": lambda p: 2 + p,
+    "2 − p": lambda p: 2 - p,
+    "2 · p": lambda p: 2 * p,
+    "2 / q": lambda q: 2 / q,
+    "exp": lambda p: p.exp(),
+    "log": lambda q: q.log(),
+    "tanh": lambda p: p.tanh(),
+    "relu": lambda p: p.relu(),
+    "|p|": lambda p: abs(p),
+    "−p": lambda p: -p,
+    "p · p": lambda p: p * p,
+    "the larger": lambda p, q: (p if p > q else q) * q + p,
+    "reused": lambda p, q: (p * q + p) ** 2 * p - q * q,
+}
+
+
+def value_node(value: Tensor) -> Value:
+    """Our node, of a tensor that holds one number."""
+    return Value(value.item())
+
+
+PAIRS = []
+for _name, _formula in NUMBERS.items():
+    PAIRS.append(formula_pair(f"numbers: {_name}", _formula, value_node))
+
+# %% [markdown]
+# ## See it: a bug that hides
+#
+# The usual bug in a first engine: blame that arrives *replaces* what had arrived
+# before. As long as each number is used once, nothing is wrong. So test an engine with
+# numbers that are used twice. The comparison with PyTorch finds it, there and only
+# there. In the demo, `backward` has `blame[parent] = …` and forgets
+# `blame.get(parent, 0.0) + …`.
+
+
+# %% tags=["hide-input"]
+@demo
+def a_forgotten_sum() -> Table:
+    """An engine that keeps only the last blame to arrive, held against PyTorch"""
+
+    class Forgetful(Value):
+        def backward(self, grad: Any = 1.0) -> None:
+            blame: dict[Value, Any] = {self: grad}
+            for node in self.order():
+                node.grad = node.grad + blame[node]
+                for parent, slope in node.roads:
+                    blame[parent] = blame[node] * slope  # the bug: = where + belongs
+
+    rows = []
+    for name in ("p · q", "p / q", "exp", "p · p", "reused"):
+        pair = formula_pair(name, NUMBERS[name], lambda value: Forgetful(value.item()))
+        wrong = [found.name for found in compare(pair) if found.problem]
+        rows.append((name, ", ".join(wrong) or "none"))
+    return Table(("formula", "results that differ from PyTorch's"), rows)
+
 
 # %% [markdown]
 # ## Where PyTorch differs
 #
-# - It frees the graph after a walk, unless told `retain_graph=True`, and keeps `grad` only where you mark it.
-# - Change a tensor in place between forward and backward, and slopes that *are* that tensor are silently
-#   wrong. PyTorch counts changes, the tensor's *version*, and raises an error.
-# - With `create_graph=True` its gradients are nodes themselves: slopes of slopes. Ours are plain.
-# - Inside `torch.no_grad()` it records nothing. Ours records whenever a node takes part; use `.data`.
+# - It frees the graph after a walk, unless told `retain_graph=True`. Ours goes when you
+#   let go of the loss.
+# - It keeps `grad` only for the leaves you marked. Ours keeps all of them, which is
+#   good to look at.
+# - Where a number has no logarithm, it gives −∞ or `nan` and goes on. Ours stops: for
+#   tensors with a million elements one bad one should not, for one number it should.
+# - With `create_graph=True` its gradients are nodes themselves: slopes of slopes. Ours
+#   are plain.
+# - Inside `torch.no_grad()` it notes nothing. Ours notes whenever a node takes part;
+#   use `.data`.
 #
-# Next: lesson 11 repeats the steps thousands of times.
+# <details><summary>More: why backwards, and not forwards?</summary>
+#
+# One can send slopes forwards, too: start at $a$ with 1, and carry along how fast each
+# new number grows with $a$. That is *forward mode*. One such pass gives the slope of
+# *all* results with respect to *one* input. The way back, *reverse mode*, gives the
+# slope of *one* result with respect to *all* inputs. A network has one loss and, in
+# lesson 04, 109,386 parameters: one walk back in place of 109,386 passes forward.
+#
+# </details>
+#
+# ## You can now
+#
+# - draw the graph of a formula, and send the blame through it on paper,
+# - say what `loss.backward()` does, and why gradients add up until they are cleared,
+# - write an engine that finds every gradient of a formula, and test it where bugs hide.
+#
+# Exercises: `curriculum start 09a` (find the bug: a wrong order) and
+# `curriculum start 09b` (teach the engine a new operation); `curriculum check 09a` says
+# how far you are.
+#
+# Next: a digit needs thousands of `Value`s. Lesson 10 puts whole tensors into the
+# nodes, and trains a network.

@@ -22,7 +22,7 @@ from curriculum.drawings import curves, landscape
 from curriculum.pair import Pair, compare, optimizer_pair
 from curriculum.table import Table
 from lessons.lesson04_layers import mlp
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson07_descent import SGD
 from lessons.lesson11_training import accuracy, minibatches, train_step
 
@@ -823,6 +823,11 @@ def _matrices(make: Callable[[Any], Any], torch_make: Callable[[Any], Any], name
 
 
 PAIRS = [
+    training_pair(
+        "tiny program, Adam",
+        lambda case: tiny_scratch(Adam, 0.01),
+        lambda case: tiny_torch(torch.optim.Adam, 0.01),
+    ),
     _same(Momentum, optim.SGD, lr=0.01, momentum=0.9),
     _same(Momentum, optim.SGD, lr=10.0, momentum=0.9, nesterov=True),
     _same(MomentumSGD, optim.SGD, lr=0.01, momentum=0.9, dampening=0.5, weight_decay=0.1),

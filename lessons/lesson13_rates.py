@@ -21,7 +21,7 @@ from curriculum.demo import demo
 from curriculum.draw import OTHER, SCRATCH, new_figure
 from curriculum.pair import function_pair
 from lessons.lesson04_layers import mlp
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson07_descent import SGD
 from lessons.lesson11_training import accuracy, minibatches, train_step
 from lessons.lesson12_optimizers import Adam, MomentumSGD
@@ -60,7 +60,9 @@ def cosine(lr: float, step: float, steps: float, end: float = 0) -> float:
     return end + (lr - end) * (1 + math.cos(math.pi * step / steps)) / 2
 
 
-def one_cycle(lr: float, step: int, steps: int, low: float = 1 / 25, end: float = 1 / 25e4) -> float:
+def one_cycle(
+    lr: float, step: int, steps: int, low: float = 1 / 25, end: float = 1 / 25e4
+) -> float:
     """From `low` · lr up to `lr` in the first 30 % of the steps, then down to `end` · lr."""
     top = 0.3 * steps - 1
     if step <= top:
@@ -68,12 +70,26 @@ def one_cycle(lr: float, step: int, steps: int, low: float = 1 / 25, end: float 
     return cosine(lr, step - top, steps - 1 - top, end * lr)
 
 
-SCHEDULES: dict[str, tuple[list[float], Any]] = {  # our rates for five epochs, and PyTorch's schedule
+SCHEDULES: dict[
+    str, tuple[list[float], Any]
+] = {  # our rates for five epochs, and PyTorch's schedule
     "constant": ([0.1] * 190, lambda o: lr_scheduler.ConstantLR(o, factor=1)),
-    "linear": ([linear_decay(0.1, t, 190) for t in range(190)], lambda o: lr_scheduler.PolynomialLR(o, 190)),
-    "step": ([step_decay(0.1, t, 64) for t in range(190)], lambda o: lr_scheduler.StepLR(o, 64)),
-    "cosine": ([cosine(0.1, t, 190) for t in range(190)], lambda o: lr_scheduler.CosineAnnealingLR(o, 190)),
-    "1cycle": ([one_cycle(0.1, t, 190) for t in range(190)], lambda o: lr_scheduler.OneCycleLR(o, 0.1, 190)),
+    "linear": (
+        [linear_decay(0.1, t, 190) for t in range(190)],
+        lambda o: lr_scheduler.PolynomialLR(o, 190),
+    ),
+    "step": (
+        [step_decay(0.1, t, 64) for t in range(190)],
+        lambda o: lr_scheduler.StepLR(o, 64),
+    ),
+    "cosine": (
+        [cosine(0.1, t, 190) for t in range(190)],
+        lambda o: lr_scheduler.CosineAnnealingLR(o, 190),
+    ),
+    "1cycle": (
+        [one_cycle(0.1, t, 190) for t in range(190)],
+        lambda o: lr_scheduler.OneCycleLR(o, 0.1, 190),
+    ),
 }
 digits = cache(load)
 
@@ -82,11 +98,17 @@ def learn(make: Any, seed: int, rates: list[float]) -> tuple[list[float], float]
     """784–64–10 on 1,197 digits, one rate per step: the losses, and the share of 300 others read rightly."""
     (x, target), val, losses = digits("digits").train, digits("digits").val, []
     model, generator = mlp(784, 64, 10, seed=seed), torch.Generator().manual_seed(seed)
-    batches = (index for _ in rates[::38] for index in minibatches(len(x), 32, generator))
+    batches = (
+        index for _ in rates[::38] for index in minibatches(len(x), 32, generator)
+    )
     optimizer = make(model.params)
     for lr, index in zip(rates, batches, strict=True):
         optimizer.lr = lr
-        losses.append(train_step(model, CrossEntropyLoss(), optimizer, x[index], target[index]).item())
+        losses.append(
+            train_step(
+                model, CrossEntropyLoss(), optimizer, x[index], target[index]
+            ).item()
+        )
     return losses, accuracy(model.forward(val.x), val.target)
 
 
@@ -99,7 +121,12 @@ def schedules() -> Figure:
         shares = [learn(partial(SGD, lr=0.1), seed, rates)[1] for seed in range(6)]
         right.plot(shares, [row] * 6, "o", color=(SCRATCH, *OTHER)[row], alpha=0.6)
     left.set(xlabel="step", ylabel="rate")
-    right.set(xlabel="share read rightly", yticks=range(5), yticklabels=SCHEDULES, ylim=(4.5, -0.5))
+    right.set(
+        xlabel="share read rightly",
+        yticks=range(5),
+        yticklabels=SCHEDULES,
+        ylim=(4.5, -0.5),
+    )
     return figure
 
 
@@ -112,7 +139,10 @@ def schedules() -> Figure:
 
 
 # %%
-CONTENDERS: dict[str, Any] = {"SGD": partial(SGD, lr=0.1), "Adam": partial(Adam, lr=0.001)}
+CONTENDERS: dict[str, Any] = {
+    "SGD": partial(SGD, lr=0.1),
+    "Adam": partial(Adam, lr=0.001),
+}
 CONTENDERS["momentum 0.9"] = partial(MomentumSGD, lr=0.1, momentum=0.9)
 
 
@@ -137,8 +167,15 @@ def which_rate() -> Figure:
         for axis in (upper, lower):
             axis.axvline(make.keywords["lr"], color="0.4", linestyle=":")
             axis.axvline(found, color=OTHER[2])
-        upper.set(title=f"{name}: finder {found:.1g}", xlim=(1e-6, 10), ylim=(0, 4), ylabel="loss")
-        lower.set(xlabel="rate", xlim=(1e-6, 10), ylim=(0, 1), ylabel="share read rightly")
+        upper.set(
+            title=f"{name}: finder {found:.1g}",
+            xlim=(1e-6, 10),
+            ylim=(0, 4),
+            ylabel="loss",
+        )
+        lower.set(
+            xlabel="rate", xlim=(1e-6, 10), ylim=(0, 1), ylabel="share read rightly"
+        )
     return figure
 
 
@@ -166,7 +203,8 @@ def rates_torch(make: Callable[[optim.Optimizer], Any]) -> Tensor:
 
 
 PAIRS = [
-    function_pair(n, partial(torch.tensor, a), partial(rates_torch, b)) for n, (a, b) in SCHEDULES.items()
+    function_pair(n, partial(torch.tensor, a), partial(rates_torch, b))
+    for n, (a, b) in SCHEDULES.items()
 ]
 
 # %% [markdown]

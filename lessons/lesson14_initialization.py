@@ -25,7 +25,7 @@ from curriculum.table import Table
 from lessons.lesson01_neuron import Sigmoid
 from lessons.lesson03_activations import ReLU, Tanh
 from lessons.lesson04_layers import Linear, Sequential
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson07_descent import SGD, loss_and_grads
 from lessons.lesson11_training import accuracy, fit
 

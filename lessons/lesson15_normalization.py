@@ -22,7 +22,7 @@ from curriculum.pair import Case, Pair, layer_pair
 from curriculum.table import Table
 from lessons.lesson03_activations import ReLU
 from lessons.lesson04_layers import Linear, Sequential
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson07_descent import SGD, loss_and_grads
 from lessons.lesson11_training import accuracy, fit
 from lessons.lesson14_initialization import kaiming_normal_, similarity
@@ -162,7 +162,8 @@ class BatchNorm1d(Norm):
             return self.normalise(x, *running)
         if len(x) < 2:
             raise ValueError(
-                f"batch norm in training needs 2 examples or more, got {len(x)}; in use, call eval()"
+                f"batch norm in training needs 2 examples or more, got {len(x)}; "
+                "in use, call eval()"
             )
         mean = x.mean(0)  # (n,)
         var = x.var(0, correction=0)  # (n,); correction 0: divide by the count
@@ -432,7 +433,8 @@ def what_learns_at_depth_50() -> Table:
 # - Batch norm with a way around reads 90 to 96 % at the rates 0.1 and 0.5. Layer norm
 #   with a way around reads 62 to 88 % there.
 # - Without any norm, blocks scaled by 1/√50 read 79 to 87 % at rate 0.02, less at
-#   0.1, and nothing at 0.5. So a norm is not needed to train 50 layers. It makes larger rates safe.
+#   0.1, and nothing at 0.5. So a norm is not needed to train 50 layers. It makes
+#   larger rates safe.
 #
 # Now the row that spoils the story: **blocks silent**. Their outputs are multiplied by
 # 0, so 48 of 50 layers do nothing and learn nothing. It reads 86 to 91 %, more than the
@@ -465,7 +467,9 @@ def forgotten_eval() -> Table:
         rows.append((name, f"{accuracy(network.forward(x[order]), target[order]):.0%}"))
     network.train()
     asked = [network.forward(x[target == digit]) for digit in range(10)]
-    hits = sum((logits.argmax(1) == digit).sum().item() for digit, logits in enumerate(asked))
+    hits = sum(
+        (logits.argmax(1) == digit).sum().item() for digit, logits in enumerate(asked)
+    )
     rows.append(("still training, one kind of digit at a time", f"{hits / len(x):.0%}"))
     network.eval()
     return Table(("asked", "read rightly"), rows)
@@ -507,7 +511,9 @@ PAIRS = [
         lambda c: nn.BatchNorm1d(c.n_in),
         several,
     ),
-    layer_pair("use", lambda c: used(BatchNorm1d, c), lambda c: used(nn.BatchNorm1d, c)),
+    layer_pair(
+        "use", lambda c: used(BatchNorm1d, c), lambda c: used(nn.BatchNorm1d, c)
+    ),
     Pair(
         "kept",
         lambda c: used(BatchNorm1d, c).buffers,
@@ -518,7 +524,9 @@ PAIRS = [
         lambda c: used(partial(BatchNorm1d, momentum=None), c).buffers,
         lambda c: dict(used(partial(nn.BatchNorm1d, momentum=None), c).named_buffers()),
     ),
-    layer_pair("layer norm", lambda c: LayerNorm(c.n_in), lambda c: nn.LayerNorm(c.n_in)),
+    layer_pair(
+        "layer norm", lambda c: LayerNorm(c.n_in), lambda c: nn.LayerNorm(c.n_in)
+    ),
     layer_pair(
         "residual",
         lambda c: Residual(LayerNorm(c.n_in)),

@@ -23,7 +23,8 @@ from curriculum.pair import Case, Pair, layer_pair, optimizer_pair, training_pai
 from curriculum.table import Table
 from lessons.lesson03_activations import ReLU
 from lessons.lesson04_layers import Linear, Sequential, mlp
-from lessons.lesson05_losses import CrossEntropyLoss, MSELoss
+from lessons.lesson05_losses import MSELoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson07_descent import SGD
 from lessons.lesson11_training import accuracy, fit, minibatches, train_step
 from lessons.lesson12_optimizers import Adam
@@ -80,7 +81,9 @@ class Dropout:
         stay = 1 - self.p if self.training else 1.0
         self.mask = torch.full_like(x, stay)  # right already where stay is 0 or 1
         if 0 < stay < 1:
-            self.mask = self.mask.bernoulli_(stay) / stay  # 1 with probability `stay`, else 0; enlarged
+            self.mask = (
+                self.mask.bernoulli_(stay) / stay
+            )  # 1 with probability `stay`, else 0; enlarged
         return x * self.mask
 
     def backward(self, grad_y: Tensor) -> Tensor:
@@ -96,14 +99,21 @@ class DecayingSGD(SGD):
     3.8
     """
 
-    def __init__(self, params: dict[str, Tensor], lr: float, weight_decay: float) -> None:
+    def __init__(
+        self, params: dict[str, Tensor], lr: float, weight_decay: float
+    ) -> None:
         super().__init__(params, lr)
         within("weight_decay", weight_decay)
         self.weight_decay = weight_decay
 
     def step(self, grads: dict[str, Tensor]) -> None:
         """One weight: the slope of λ/2 · w² is λw. The other squares do not change with w, so grad + λw."""
-        super().step({name: grads[name] + self.weight_decay * w for name, w in self.params.items()})
+        super().step(
+            {
+                name: grads[name] + self.weight_decay * w
+                for name, w in self.params.items()
+            }
+        )
 
 
 class EarlyStopping:
@@ -115,7 +125,12 @@ class EarlyStopping:
     """
 
     def __init__(self, params: dict[str, Tensor], patience: int) -> None:
-        self.params, self.patience, self.waited, self.lowest = params, patience, 0, float("inf")
+        self.params, self.patience, self.waited, self.lowest = (
+            params,
+            patience,
+            0,
+            float("inf"),
+        )
 
     def should_stop(self, loss: float) -> bool:
         self.waited += 1
@@ -131,10 +146,15 @@ class EarlyStopping:
 
 def both_scratch(case: Case) -> tuple[list[float], dict[str, Tensor]]:
     """50 steps with dropout and weight decay; losses and parameters."""
-    model = Sequential(Linear(case.n_in, 8), ReLU(), Dropout(0.3), Linear(8, case.n_out))
+    model = Sequential(
+        Linear(case.n_in, 8), ReLU(), Dropout(0.3), Linear(8, case.n_out)
+    )
     optimizer = DecayingSGD(model.params, lr=0.1, weight_decay=0.05)
     x, target = case.tensor("x", 20, case.n_in), case.classes("target", 20, case.n_out)
-    losses = [train_step(model, CrossEntropyLoss(), optimizer, x, target).item() for _ in range(50)]
+    losses = [
+        train_step(model, CrossEntropyLoss(), optimizer, x, target).item()
+        for _ in range(50)
+    ]
     return losses, model.params
 
 
@@ -145,8 +165,13 @@ def both_scratch(case: Case) -> tuple[list[float], dict[str, Tensor]]:
 # %%
 def both_torch(case: Case) -> tuple[list[float], dict[str, Tensor]]:
     """The same with `nn.Dropout` and the `weight_decay` of `torch.optim.SGD`."""
-    model = nn.Sequential(nn.Linear(case.n_in, 8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, case.n_out))
-    optimizer, losses = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.05), []
+    model = nn.Sequential(
+        nn.Linear(case.n_in, 8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, case.n_out)
+    )
+    optimizer, losses = (
+        torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.05),
+        [],
+    )
     x, target = case.tensor("x", 20, case.n_in), case.classes("target", 20, case.n_out)
     for _ in range(50):
         optimizer.zero_grad()
@@ -187,14 +212,27 @@ def learn(
 
     torch.manual_seed(seed)
     generator, criterion = torch.Generator().manual_seed(seed), CrossEntropyLoss()
-    chosen, bad = torch.randperm(1000, generator=generator)[:count], round(wrong * count)
+    chosen, bad = (
+        torch.randperm(1000, generator=generator)[:count],
+        round(wrong * count),
+    )
     x, target = (part[chosen] for part in data_set().train)  # (count, 784), (count,)
-    target[:bad] = (target[:bad] + torch.randint(1, 10, (bad,), generator=generator)) % 10
-    val, watched = [part[:1000] for part in data_set().val], [part[1000:1500] for part in data_set().train]
+    target[:bad] = (
+        target[:bad] + torch.randint(1, 10, (bad,), generator=generator)
+    ) % 10
+    val, watched = (
+        [part[:1000] for part in data_set().val],
+        [part[1000:1500] for part in data_set().train],
+    )
     first, relu, last = mlp(784, hidden, 10, seed=seed).layers
     model = Sequential(first, relu, dropout := Dropout(p), last)
-    optimizer, stopping = DecayingSGD(model.params, 0.05, decay), EarlyStopping(model.params, patience)
-    change = v2.RandomAffine(10, translate=(0.07, 0.07), scale=(0.9, 1.1), fill=x.min().item())
+    optimizer, stopping = (
+        DecayingSGD(model.params, 0.05, decay),
+        EarlyStopping(model.params, patience),
+    )
+    change = v2.RandomAffine(
+        10, translate=(0.07, 0.07), scale=(0.9, 1.1), fill=x.min().item()
+    )
     batches = (rows for _ in range(steps) for rows in minibatches(count, 30, generator))
     looks: list[tuple[Any, ...]] = []
     while len(looks) < steps // 25:
@@ -202,10 +240,17 @@ def learn(
             batch = change(x[rows].view(-1, 28, 28)).flatten(1) if augment else x[rows]
             train_step(model, criterion, optimizer, batch, target[rows])
         dropout.eval()
-        if stop := stopping.should_stop(criterion.forward(model.forward(watched[0]), watched[1]).item()):
+        if stop := stopping.should_stop(
+            criterion.forward(model.forward(watched[0]), watched[1]).item()
+        ):
             stopping.restore()
-        train_loss, logits = criterion.forward(model.forward(x), target), model.forward(val[0])
-        looks.append((train_loss, criterion.forward(logits, val[1]), accuracy(logits, val[1])))
+        train_loss, logits = (
+            criterion.forward(model.forward(x), target),
+            model.forward(val[0]),
+        )
+        looks.append(
+            (train_loss, criterion.forward(logits, val[1]), accuracy(logits, val[1]))
+        )
         dropout.train()
         if stop:  # from here on nothing changes
             looks += looks[-1:] * (steps // 25 - len(looks))
@@ -216,7 +261,12 @@ def learn(
 def measured() -> Tensor:
     """Every defence alone; a seed sets digits, weights and order. (8 defences, 3 seeds, 20 looks, 3)"""
     changes = DEFENCES.values()
-    return torch.stack([torch.stack([learn(seed, **change)[0] for seed in range(3)]) for change in changes])
+    return torch.stack(
+        [
+            torch.stack([learn(seed, **change)[0] for seed in range(3)])
+            for change in changes
+        ]
+    )
 
 
 @demo
@@ -225,7 +275,10 @@ def defences_in_numbers() -> Table:
     columns = ("defence", "training loss", "validation loss", "validation accuracy")
     last = measured()[:, :, -1]  # (8, 3 seeds, 3)
     ends = torch.stack([last.mean(1), last.std(1)], 2).tolist()  # (8, 3, 2)
-    rows = [(name, *(f"{m:.2f} ± {s:.2f}" for m, s in row)) for name, row in zip(DEFENCES, ends, strict=True)]
+    rows = [
+        (name, *(f"{m:.2f} ± {s:.2f}" for m, s in row))
+        for name, row in zip(DEFENCES, ends, strict=True)
+    ]
     return Table(columns, rows, data_set().name)
 
 
@@ -233,15 +286,30 @@ def defences_in_numbers() -> Table:
 def gap_and_defences() -> Figure:
     """Training loss falls, validation loss turns round; what helps"""
     figure, (gap, *axes) = new_figure(1, 3, width=4.2, height=3.6)
-    for losses, name, color in zip(measured()[0, 0].T, ("training", "validation"), OTHER, strict=False):
+    for losses, name, color in zip(
+        measured()[0, 0].T, ("training", "validation"), OTHER, strict=False
+    ):
         gap.plot(range(25, 501, 25), losses, color=color, label=name)
-    gap.set(title=f"no defence, {data_set().name}", xlabel="step", ylabel="loss", ylim=(0, None))
+    gap.set(
+        title=f"no defence, {data_set().name}",
+        xlabel="step",
+        ylabel="loss",
+        ylim=(0, None),
+    )
     gap.legend(frameon=False)
-    for axis, column, title in zip(axes, (1, 2), ("loss (lower is better)", "accuracy"), strict=True):
+    for axis, column, title in zip(
+        axes, (1, 2), ("loss (lower is better)", "accuracy"), strict=True
+    ):
         last = measured()[:, :, -1, column]  # (8, 3 seeds)
         axis.axvline(last[0].mean(), color="0.7", linewidth=1)
-        axis.errorbar(last.mean(1), range(8), xerr=last.std(1), fmt="o", color=OTHER[1], capsize=3)
-        axis.set(xlabel=f"validation {title}", yticks=range(8), yticklabels=DEFENCES if column == 1 else [])
+        axis.errorbar(
+            last.mean(1), range(8), xerr=last.std(1), fmt="o", color=OTHER[1], capsize=3
+        )
+        axis.set(
+            xlabel=f"validation {title}",
+            yticks=range(8),
+            yticklabels=DEFENCES if column == 1 else [],
+        )
         axis.invert_yaxis()
     return figure
 
@@ -267,22 +335,35 @@ def memorise(random_labels: bool) -> tuple[int, float, float]:
     >>> sum(param.numel() for param in mlp(784, 512, 512, 512, 256, 10).params.values())
     1061130
     """
-    (x, target), val = (part[:1000] for part in data_set().train), [part[:1000] for part in data_set().val]
+    (x, target), val = (
+        (part[:1000] for part in data_set().train),
+        [part[:1000] for part in data_set().val],
+    )
     generator = torch.Generator().manual_seed(0)
-    target = torch.randint(10, (1000,), generator=generator) if random_labels else target
+    target = (
+        torch.randint(10, (1000,), generator=generator) if random_labels else target
+    )
     model = mlp(784, 512, 512, 512, 256, 10)
     optimizer, epochs = Adam(model.params), 0
     while epochs < 200 and accuracy(model.forward(x), target) < 1:
         fit(model, CrossEntropyLoss(), optimizer, x, target, 5, 250, generator)
         epochs += 5
-    return epochs, accuracy(model.forward(x), target), accuracy(model.forward(val[0]), val[1])
+    return (
+        epochs,
+        accuracy(model.forward(x), target),
+        accuracy(model.forward(val[0]), val[1]),
+    )
 
 
 @demo
 def random_labels_are_memorised() -> Table:
     """A million parameters learn 1,000 random labels by heart"""
     columns = ("labels", "epochs", "right in training", "right on new digits")
-    return Table(columns, [("true", *memorise(False)), ("random", *memorise(True))], data_set().name)
+    return Table(
+        columns,
+        [("true", *memorise(False)), ("random", *memorise(True))],
+        data_set().name,
+    )
 
 
 # %% [markdown]
@@ -306,29 +387,59 @@ def learn_houses(standardise: bool, lr: float) -> list[float]:
     """The loss of each of 300 steps, from weights 0."""
     z = torch.randn(200, 3, generator=torch.Generator().manual_seed(0))
     price = 3 + z @ torch.tensor([[0.8], [0.4], [-0.3]])  # (200, 3) @ (3, 1) → (200, 1)
-    x = z * torch.tensor([500.0, 1.0, 20.0]) + torch.tensor([1600.0, 2.5, 35.0])  # feet², bedrooms, years
+    x = z * torch.tensor([500.0, 1.0, 20.0]) + torch.tensor(
+        [1600.0, 2.5, 35.0]
+    )  # feet², bedrooms, years
     if standardise:
         x = (x - x.mean(0)) / x.std(0)
     model = Linear(3, 1)
     model.params = {"weight": torch.zeros(1, 3), "bias": torch.zeros(1)}
-    return fit(model, MSELoss(), SGD(model.params, lr), x, price, 300, 200, torch.Generator().manual_seed(0))
+    return fit(
+        model,
+        MSELoss(),
+        SGD(model.params, lr),
+        x,
+        price,
+        300,
+        200,
+        torch.Generator().manual_seed(0),
+    )
 
 
 @demo
 def houses_raw_and_standardised() -> Table:
     """The same houses, raw and standardised, each near its largest rate"""
     rates = {"raw": 10**-6.5, "standardised": 10**-0.5}
-    rows = [(name, lr, *learn_houses(name != "raw", lr)[::299]) for name, lr in rates.items()]
+    rows = [
+        (name, lr, *learn_houses(name != "raw", lr)[::299])
+        for name, lr in rates.items()
+    ]
     return Table(("inputs", "rate", "first loss", "loss after 300 steps"), rows)
 
 
 @demo
 def seeds_repeat_a_run() -> Table:
     """The same seed twice, then another: 50 steps with dropout"""
-    rows, weights = [], [learn(seed, p=0.5, steps=50)[1]["0.weight"] for seed in (0, 0, 1)]
+    rows, weights = (
+        [],
+        [learn(seed, p=0.5, steps=50)[1]["0.weight"] for seed in (0, 0, 1)],
+    )
     for name, weight in zip(("seed 0 again", "seed 1"), weights[1:], strict=True):
-        rows.append((name, (weight - weights[0]).abs().max().item(), torch.equal(weight, weights[0])))
-    return Table(("against seed 0", "largest difference of a weight", "the same to the last bit"), rows)
+        rows.append(
+            (
+                name,
+                (weight - weights[0]).abs().max().item(),
+                torch.equal(weight, weights[0]),
+            )
+        )
+    return Table(
+        (
+            "against seed 0",
+            "largest difference of a weight",
+            "the same to the last bit",
+        ),
+        rows,
+    )
 
 
 # %% [markdown]
@@ -346,14 +457,30 @@ def _seeded(pair: Pair) -> Pair:
             torch.manual_seed(case.seed)
             return side(replace(case, device="cpu"))
 
-    return replace(pair, scratch=partial(run, pair.scratch), torch=partial(run, pair.torch))
+    return replace(
+        pair, scratch=partial(run, pair.scratch), torch=partial(run, pair.torch)
+    )
 
 
 PAIRS = [
-    _seeded(layer_pair("dropout 0.3", lambda case: Dropout(0.3), lambda case: nn.Dropout(0.3))),
-    _seeded(layer_pair("dropout 1", lambda case: Dropout(1), lambda case: nn.Dropout(1))),
-    layer_pair("dropout, eval", lambda case: Dropout(0.3).eval(), lambda case: nn.Dropout(0.3).eval()),
-    optimizer_pair("decay", lambda p: DecayingSGD(p, 1, 0.1), lambda p: torch.optim.SGD(p, 1, 0, 0, 0.1)),
+    _seeded(
+        layer_pair(
+            "dropout 0.3", lambda case: Dropout(0.3), lambda case: nn.Dropout(0.3)
+        )
+    ),
+    _seeded(
+        layer_pair("dropout 1", lambda case: Dropout(1), lambda case: nn.Dropout(1))
+    ),
+    layer_pair(
+        "dropout, eval",
+        lambda case: Dropout(0.3).eval(),
+        lambda case: nn.Dropout(0.3).eval(),
+    ),
+    optimizer_pair(
+        "decay",
+        lambda p: DecayingSGD(p, 1, 0.1),
+        lambda p: torch.optim.SGD(p, 1, 0, 0, 0.1),
+    ),
     _seeded(training_pair("dropout and weight decay", both_scratch, both_torch)),
 ]
 

@@ -23,7 +23,7 @@ from curriculum.pair import Case, layer_pair, training_pair
 from curriculum.table import Table
 from lessons.lesson03_activations import ReLU
 from lessons.lesson04_layers import Linear, Sequential
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson07_descent import SGD
 from lessons.lesson11_training import accuracy, minibatches, train_step
 from lessons.lesson13_rates import linear_decay
@@ -133,7 +133,10 @@ class TorchMLP(nn.Sequential):
 
 def torch_step(model: nn.Module) -> Step:
     """The same step with autograd."""
-    criterion, optimizer = nn.CrossEntropyLoss(), torch.optim.SGD(model.parameters(), lr=0.0)
+    criterion, optimizer = (
+        nn.CrossEntropyLoss(),
+        torch.optim.SGD(model.parameters(), lr=0.0),
+    )
 
     def step(x: Tensor, target: Tensor, lr: float) -> Tensor:
         optimizer.param_groups[0]["lr"] = lr
@@ -172,7 +175,11 @@ def learn(
     for _ in range(epochs):
         for rows in minibatches(len(examples.x), batch_size, generator):
             if count >= done:
-                yield step(examples.x[rows], examples.target[rows], linear_decay(lr, count, steps))
+                yield step(
+                    examples.x[rows],
+                    examples.target[rows],
+                    linear_decay(lr, count, steps),
+                )
             count += 1
 
 
@@ -256,7 +263,9 @@ def the_first_losses() -> Table:
             zip(scratch.losses[:5].tolist(), reference.losses[:5].tolist(), strict=True)
         )
     ]
-    return Table(("step", "scratch", "torch", "difference"), rows, trained_both()[0].name)
+    return Table(
+        ("step", "scratch", "torch", "difference"), rows, trained_both()[0].name
+    )
 
 
 @demo
@@ -269,12 +278,26 @@ def learning_curves() -> Figure:
         (reference, TORCH, 5, "torch"),
         (scratch, SCRATCH, 1.5, "scratch"),
     ):
-        smooth = run.losses[: len(run.losses) // window * window].view(-1, window).mean(1)
+        smooth = (
+            run.losses[: len(run.losses) // window * window].view(-1, window).mean(1)
+        )
         steps = torch.arange(len(smooth)) * window
         left.plot(steps, smooth, color=colour, linewidth=width, label=name)
-        right.plot([100 * value for value in run.val_acc], color=colour, linewidth=width, label=name)
-    left.set(title=f"training loss (mean of {window} steps)", xlabel="step", ylim=(0, None))
-    right.set(title="validation accuracy", xlabel="epoch", ylabel="%", xticks=range(EPOCHS + 1))
+        right.plot(
+            [100 * value for value in run.val_acc],
+            color=colour,
+            linewidth=width,
+            label=name,
+        )
+    left.set(
+        title=f"training loss (mean of {window} steps)", xlabel="step", ylim=(0, None)
+    )
+    right.set(
+        title="validation accuracy",
+        xlabel="epoch",
+        ylabel="%",
+        xticks=range(EPOCHS + 1),
+    )
     left.legend(frameon=False)
     figure.suptitle(f"784–128–64–10 on {data.name}", fontsize=10)
     return figure
@@ -293,7 +316,9 @@ def final_exam() -> Table:
         )
         for name, side in (("scratch", scratch), ("torch", reference))
     ]
-    return Table(("side", "epochs", "validation accuracy", "test accuracy"), rows, data.name)
+    return Table(
+        ("side", "epochs", "validation accuracy", "test accuracy"), rows, data.name
+    )
 
 
 @demo
@@ -309,7 +334,11 @@ def what_it_reads() -> Figure:
         for axis, index in zip(axes[row], chosen, strict=False):
             axis.imshow(data.images(data.test.x[index])[0].numpy(), cmap="gray_r")
             truth = data.test.target[index].item()
-            title = f"{answer[index].item()}" if row == 0 else f"{answer[index].item()}, is {truth}"
+            title = (
+                f"{answer[index].item()}"
+                if row == 0
+                else f"{answer[index].item()}, is {truth}"
+            )
             axis.set_title(title, fontsize=9, color="black" if row == 0 else SCRATCH)
     return figure
 
@@ -343,9 +372,14 @@ def digits_run_torch(case: Case) -> tuple[list[float], dict[str, Tensor]]:
 def short_run(step: Step) -> list[float]:
     """Two epochs on the offline digits; the losses."""
     digits = load("digits").train
-    on_device = Split(digits.x.to(torch.get_default_device()), digits.target.to(torch.get_default_device()))
+    on_device = Split(
+        digits.x.to(torch.get_default_device()),
+        digits.target.to(torch.get_default_device()),
+    )
     generator = torch.Generator().manual_seed(0)
-    return [loss.item() for loss in learn(step, on_device, 2, BATCH_SIZE, LR, generator)]
+    return [
+        loss.item() for loss in learn(step, on_device, 2, BATCH_SIZE, LR, generator)
+    ]
 
 
 PAIRS = [

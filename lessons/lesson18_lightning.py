@@ -25,10 +25,18 @@ from curriculum.pair import Case, training_pair
 from curriculum.quiet import quiet_lightning
 from curriculum.runs.events import EventLog
 from curriculum.table import Table
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson11_training import accuracy, minibatches
 from lessons.lesson13_rates import linear_decay
-from lessons.lesson17_mnist import MLP, Step, TorchMLP, first_weights, learn, scratch_step, torch_step
+from lessons.lesson17_mnist import (
+    MLP,
+    Step,
+    TorchMLP,
+    first_weights,
+    learn,
+    scratch_step,
+    torch_step,
+)
 
 # %% [markdown]
 # ## The idea
@@ -63,7 +71,9 @@ class Batches:
     [4, 4, 2]
     """
 
-    def __init__(self, split: Split, batch_size: int, generator: torch.Generator | None = None) -> None:
+    def __init__(
+        self, split: Split, batch_size: int, generator: torch.Generator | None = None
+    ) -> None:
         self.split, self.batch_size, self.generator = split, batch_size, generator
 
     def __len__(self) -> int:
@@ -72,7 +82,9 @@ class Batches:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         x, target = self.split
         if self.generator is None:
-            yield from zip(x.split(self.batch_size), target.split(self.batch_size), strict=True)
+            yield from zip(
+                x.split(self.batch_size), target.split(self.batch_size), strict=True
+            )
         else:
             for rows in minibatches(len(x), self.batch_size, self.generator):
                 yield x[rows], target[rows]
@@ -92,17 +104,24 @@ class TorchBridge(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, target: Tensor, model: Any, criterion: Any, *params: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, target: Tensor, model: Any, criterion: Any, *params: Tensor
+    ) -> Tensor:
         ctx.model, ctx.criterion = model, criterion
         ctx.turn = model.turn = object()  # whose numbers the model remembers
-        ctx.precision = torch.is_autocast_enabled(x.device.type), torch.get_autocast_dtype(x.device.type)
+        ctx.precision = (
+            torch.is_autocast_enabled(x.device.type),
+            torch.get_autocast_dtype(x.device.type),
+        )
         return criterion.forward(model.forward(x), target)
 
     @staticmethod
     def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
         """The chain rule once more: our gradients times the one that comes from above."""
         if ctx.model.turn is not ctx.turn:
-            raise RuntimeError("the model has seen another batch since; call backward after each forward")
+            raise RuntimeError(
+                "the model has seen another batch since; call backward after each forward"
+            )
         enabled, dtype = ctx.precision  # mixed precision holds for both passes
         with torch.autocast(grad_loss.device.type, dtype, enabled):
             ctx.model.backward(ctx.criterion.backward() * grad_loss)
@@ -121,7 +140,9 @@ class LitMLP(L.LightningModule):
     engine: "torch" takes autograd's gradients, "scratch" those derived by hand.
     """
 
-    def __init__(self, sizes: tuple[int, ...], lr: float = 0.2, engine: str = "torch") -> None:
+    def __init__(
+        self, sizes: tuple[int, ...], lr: float = 0.2, engine: str = "torch"
+    ) -> None:
         super().__init__()
         if engine not in ("torch", "scratch"):
             raise ValueError(f"engine is '{engine}'; expected 'torch' or 'scratch'")
@@ -140,7 +161,9 @@ class LitMLP(L.LightningModule):
             return self.criterion(self.model(x), target)
         params = dict(self.model.named_parameters())
         self.by_hand.share(params)
-        return TorchBridge.apply(x, target, self.by_hand, CrossEntropyLoss(), *params.values())
+        return TorchBridge.apply(
+            x, target, self.by_hand, CrossEntropyLoss(), *params.values()
+        )
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Guess and measure. The Trainer does the rest with what is returned."""
@@ -158,7 +181,9 @@ class LitMLP(L.LightningModule):
         """The optimiser, and the factor on its rate at every step."""
         optimizer = torch.optim.SGD(self.model.parameters(), lr=self.lr)
         steps = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: linear_decay(1.0, step, steps))
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: linear_decay(1.0, step, steps)
+        )
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
 
@@ -188,14 +213,22 @@ class Diary(L.Callback):
     def on_before_optimizer_step(self, *_: Any) -> None:
         self.calls.append("optimiser steps")
 
-    def on_train_batch_end(self, trainer: Any, module: Any, outputs: Any, *_: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: Any, module: Any, outputs: Any, *_: Any
+    ) -> None:
         self.losses.append(outputs["loss"].item())
 
     def on_validation_batch_start(self, *_: Any) -> None:
         self.calls.append("validation batch comes")
 
 
-def train_lit(module: LitMLP, train: Batches, val: Batches | None, epochs: int, logger: Any = False) -> Diary:
+def train_lit(
+    module: LitMLP,
+    train: Batches,
+    val: Batches | None,
+    epochs: int,
+    logger: Any = False,
+) -> Diary:
     """Let a Trainer train `module` on this machine's CPU. Returns what it did."""
     diary = Diary()
     with quiet_lightning():
@@ -214,7 +247,9 @@ def what_the_trainer_calls() -> Table:
     digits = load("digits")
     few = Split(digits.train.x[:40], digits.train.target[:40])
     with torch.random.fork_rng(devices=[]):
-        diary = train_lit(LitMLP((784, 8, 10)), Batches(few, 20), Batches(few, 40), epochs=1)
+        diary = train_lit(
+            LitMLP((784, 8, 10)), Batches(few, 20), Batches(few, 40), epochs=1
+        )
     return Table(("order", "what happens"), list(enumerate(diary.calls, start=1)))
 
 
@@ -229,7 +264,9 @@ def what_the_trainer_calls() -> Table:
 SIZES, EPOCHS, BATCH_SIZE, LR = (784, 32, 10), 8, 64, 0.2
 
 
-def run_loop(folder: Path, step: Step, logits: Callable[[Tensor], Tensor], lr: float) -> list[float]:
+def run_loop(
+    folder: Path, step: Step, logits: Callable[[Tensor], Tensor], lr: float
+) -> list[float]:
     """Lesson 17's loop with a `SummaryWriter` beside it."""
     digits = load("digits")
     losses: list[float] = []
@@ -266,8 +303,12 @@ def four_runs(folder: Path) -> dict[str, list[float]]:
     return {
         "torch": run_loop(folder / "torch", torch_step(by_torch), by_torch, LR),
         "lightning": run_lightning(folder / "lightning"),
-        "scratch": run_loop(folder / "scratch", scratch_step(by_hand), by_hand.forward, LR),
-        "spoilt": run_loop(folder / "spoilt", scratch_step(spoilt), spoilt.forward, 20 * LR),
+        "scratch": run_loop(
+            folder / "scratch", scratch_step(by_hand), by_hand.forward, LR
+        ),
+        "spoilt": run_loop(
+            folder / "spoilt", scratch_step(spoilt), spoilt.forward, 20 * LR
+        ),
     }
 
 
@@ -301,32 +342,50 @@ def three_runs_one_curve() -> Figure:
 # %%
 def scalars(run: str, tag: str) -> Tensor:
     """Every point that a run's event files hold under `tag`: (points, 2), columns step and value."""
-    four_runs(output_folder() / "lesson18")  # writes the files, where they are not there yet
+    four_runs(
+        output_folder() / "lesson18"
+    )  # writes the files, where they are not there yet
     points = EventLog.read(output_folder() / "lesson18" / run).points(tag)
     return torch.tensor([(point.step, point.value) for point in points])
 
 
 def true_answer(question: int) -> float:
     """The answer to question 1, 2, 3 or 4."""
-    loss = {run: scalars(run, "train_loss") for run in ("scratch", "torch", "lightning", "spoilt")}
+    loss = {
+        run: scalars(run, "train_loss")
+        for run in ("scratch", "torch", "lightning", "spoilt")
+    }
     if question == 1:
         return loss["scratch"][-1, 0].item() + 1  # the first step is step 0
     if question == 2:
         return 100 * scalars("scratch", "val_acc")[-1, 1].item()
     if question == 3:
-        return sum(torch.allclose(other, loss["scratch"], atol=0.01) for other in loss.values()) - 1
+        return (
+            sum(
+                torch.allclose(other, loss["scratch"], atol=0.01)
+                for other in loss.values()
+            )
+            - 1
+        )
     return loss["spoilt"][loss["spoilt"][:, 1].argmax(), 0].item()
 
 
 def check_answer(question: int, answer: float) -> str:
     """Whether `answer` is right. A step or a per cent more or less counts as right."""
-    return "right" if abs(true_answer(question) - answer) <= (question != 3) else "look again"
+    return (
+        "right"
+        if abs(true_answer(question) - answer) <= (question != 3)
+        else "look again"
+    )
 
 
 @demo
 def the_answers() -> Table:
     """The answers, read from the event files (look for yourself first)"""
-    return Table(("question", "answer"), [(question, true_answer(question)) for question in (1, 2, 3, 4)])
+    return Table(
+        ("question", "answer"),
+        [(question, true_answer(question)) for question in (1, 2, 3, 4)],
+    )
 
 
 # %% [markdown]
@@ -340,22 +399,34 @@ def loop_run(case: Case) -> tuple[list[float], dict[str, Tensor]]:
     """Two epochs on the offline digits with lesson 17's loop, from scratch; losses and parameters."""
     model, generator = MLP(SIZES), torch.Generator().manual_seed(0)
     model.load_state_dict(first_weights(SIZES, case.seed))
-    steps = learn(scratch_step(model), load("digits").train, 2, BATCH_SIZE, LR, generator)
+    steps = learn(
+        scratch_step(model), load("digits").train, 2, BATCH_SIZE, LR, generator
+    )
     return [loss.item() for loss in steps], model.params
 
 
-def torch_lightning_run(case: Case, engine: str) -> tuple[list[float], dict[str, Tensor]]:
+def torch_lightning_run(
+    case: Case, engine: str
+) -> tuple[list[float], dict[str, Tensor]]:
     """The same under Lightning."""
     module = LitMLP(SIZES, LR, engine)
     module.model.load_state_dict(first_weights(SIZES, case.seed))
-    batches = Batches(load("digits").train, BATCH_SIZE, torch.Generator().manual_seed(0))
+    batches = Batches(
+        load("digits").train, BATCH_SIZE, torch.Generator().manual_seed(0)
+    )
     diary = train_lit(module, batches, None, epochs=2)
     return diary.losses, dict(module.model.named_parameters())
 
 
 PAIRS = [
-    training_pair("Lightning, autograd", loop_run, lambda case: torch_lightning_run(case, "torch")),
-    training_pair("Lightning, by hand", loop_run, lambda case: torch_lightning_run(case, "scratch")),
+    training_pair(
+        "Lightning, autograd", loop_run, lambda case: torch_lightning_run(case, "torch")
+    ),
+    training_pair(
+        "Lightning, by hand",
+        loop_run,
+        lambda case: torch_lightning_run(case, "scratch"),
+    ),
 ]
 
 # %% [markdown]

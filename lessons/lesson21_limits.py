@@ -22,9 +22,16 @@ from curriculum.draw import OTHER, SCRATCH, new_figure
 from curriculum.pair import Case, Pair
 from curriculum.table import Table
 from lessons import lesson17_mnist as lesson17
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson11_training import accuracy
-from lessons.lesson17_mnist import MLP, SIZES, TorchMLP, first_weights, learn, scratch_step
+from lessons.lesson17_mnist import (
+    MLP,
+    SIZES,
+    TorchMLP,
+    first_weights,
+    learn,
+    scratch_step,
+)
 
 # %% [markdown]
 # ## The idea
@@ -80,7 +87,9 @@ def fgsm(model: MLP, x: Tensor, target: Tensor, eps: float, box: Box) -> Tensor:
     return (x + eps * uphill(model, x, target)).clamp(*box)
 
 
-def pgd(model: MLP, x: Tensor, target: Tensor, eps: float, box: Box, noise: Tensor) -> Tensor:
+def pgd(
+    model: MLP, x: Tensor, target: Tensor, eps: float, box: Box, noise: Tensor
+) -> Tensor:
     """Projected gradient descent (Madry et al. 2018, arXiv:1706.06083), uphill, ten steps of ε/4.
 
     `noise`: where to start, −1 to 1 times ε, (batch, n_in). Returns (batch, n_in).
@@ -99,20 +108,28 @@ def pgd(model: MLP, x: Tensor, target: Tensor, eps: float, box: Box, noise: Tens
 def torch_uphill(model: nn.Module, x: Tensor, target: Tensor) -> Tensor:
     """The same by autograd: ask for the gradient of x, not of the weights."""
     x = x.clone().requires_grad_()
-    return torch.autograd.grad(nn.functional.cross_entropy(model(x), target), x)[0].sign()
+    return torch.autograd.grad(nn.functional.cross_entropy(model(x), target), x)[
+        0
+    ].sign()
 
 
-def torch_fgsm(model: nn.Module, x: Tensor, target: Tensor, eps: float, box: Box) -> Tensor:
+def torch_fgsm(
+    model: nn.Module, x: Tensor, target: Tensor, eps: float, box: Box
+) -> Tensor:
     """The same by autograd."""
     return x.add(torch_uphill(model, x, target), alpha=eps).clamp(*box)
 
 
-def torch_pgd(model: nn.Module, x: Tensor, target: Tensor, eps: float, box: Box, noise: Tensor) -> Tensor:
+def torch_pgd(
+    model: nn.Module, x: Tensor, target: Tensor, eps: float, box: Box, noise: Tensor
+) -> Tensor:
     """The same by autograd: `bottom` and `top` bound every pixel."""
     bottom, top = (x - eps).clamp(*box), (x + eps).clamp(*box)
     moved = x.add(noise, alpha=eps).clamp(*box)
     for _ in range(10):
-        moved = moved.add(torch_uphill(model, moved, target), alpha=eps / 4).clamp(bottom, top)
+        moved = moved.add(torch_uphill(model, moved, target), alpha=eps / 4).clamp(
+            bottom, top
+        )
     return moved
 
 
@@ -129,7 +146,14 @@ def train(sizes: tuple[int, ...], examples: Split, epochs: int, seed: int = 0) -
     with torch.random.fork_rng(devices=[]):
         model = MLP(sizes)
     model.load_state_dict(first_weights(sizes, seed))
-    for _ in learn(scratch_step(model), examples, epochs, 64, 0.2, torch.Generator().manual_seed(seed)):
+    for _ in learn(
+        scratch_step(model),
+        examples,
+        epochs,
+        64,
+        0.2,
+        torch.Generator().manual_seed(seed),
+    ):
         pass
     model.input_grad = True
     return model
@@ -140,7 +164,9 @@ def trained() -> tuple[Data, MLP]:
     """The data and the network, trained once for all demos."""
     data = lesson17.data_set()
     model = MLP(SIZES, input_grad=True)
-    model.load_state_dict(lesson17.trained_by_hand(39 if data.name == OFFLINE_DIGITS else 3).params)
+    model.load_state_dict(
+        lesson17.trained_by_hand(39 if data.name == OFFLINE_DIGITS else 3).params
+    )
     return data, model
 
 
@@ -150,7 +176,10 @@ def altered(eps: float, count: int = 1000) -> dict[str, Tensor]:
     x, target = data.val.x[:count], data.val.target[:count]
     size, box = eps / data.std, (-data.mean / data.std, (1 - data.mean) / data.std)
     noise = 2 * torch.rand(x.shape, generator=torch.Generator().manual_seed(0)) - 1
-    chosen = {"FGSM": fgsm(model, x, target, size, box), "PGD": pgd(model, x, target, size, box, noise)}
+    chosen = {
+        "FGSM": fgsm(model, x, target, size, box),
+        "PGD": pgd(model, x, target, size, box, noise),
+    }
     return {"random signs": (x + size * noise.sign()).clamp(*box)} | chosen
 
 
@@ -161,16 +190,25 @@ def made_to_be_misread() -> Figure:
     rows = {"original": data.val.x[:8], **altered(0.1, 8)}
     rows["change (PGD)"] = data.std * (rows["PGD"] - rows["original"])
     figure, axes = new_figure(4, 8, 1.0, 1.2)
-    for row, name in zip(axes, ("original", "change (PGD)", "PGD", "random signs"), strict=True):
+    for row, name in zip(
+        axes, ("original", "change (PGD)", "PGD", "random signs"), strict=True
+    ):
         row[0].set_ylabel(name, fontsize=9)
         sure, answer = model.forward(rows[name]).softmax(1).max(1)
         for i, axis in enumerate(row):
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
             if name == "change (PGD)":
-                axis.imshow(rows[name][i].view(28, 28).numpy(), cmap="PuOr_r", vmin=-0.15, vmax=0.15)
+                axis.imshow(
+                    rows[name][i].view(28, 28).numpy(),
+                    cmap="PuOr_r",
+                    vmin=-0.15,
+                    vmax=0.15,
+                )
             else:
-                axis.imshow(data.images(rows[name])[i].numpy(), cmap="gray_r", vmin=0, vmax=1)
+                axis.imshow(
+                    data.images(rows[name])[i].numpy(), cmap="gray_r", vmin=0, vmax=1
+                )
                 color = "black" if answer[i] == data.val.target[i] else SCRATCH
                 axis.set_title(f"{answer[i]} ({sure[i]:.0%})", fontsize=9, color=color)
     return figure
@@ -184,16 +222,32 @@ def attacks() -> dict[str, list[float]]:
     """The accuracy on 1,000 validation digits for each of `EPSILONS`."""
     (data, model), pictures = trained(), [altered(eps) for eps in EPSILONS]
     target = data.val.target[:1000]
-    return {name: [accuracy(model.forward(x[name]), target) for x in pictures] for name in pictures[0]}
+    return {
+        name: [accuracy(model.forward(x[name]), target) for x in pictures]
+        for name in pictures[0]
+    }
 
 
 @demo
 def accuracy_against_epsilon() -> Figure:
     """Random changes do little; chosen ones of the same size take every answer"""
     figure, axis = new_figure(width=5.6)
-    for (name, values), color in zip(attacks().items(), (OTHER[3], OTHER[0], SCRATCH), strict=True):
-        axis.plot(EPSILONS, [100 * value for value in values], "o-", color=color, markersize=4, label=name)
-    axis.set(xlabel="ε, the most a pixel may move (0 to 1)", ylabel="accuracy, %", title=trained()[0].name)
+    for (name, values), color in zip(
+        attacks().items(), (OTHER[3], OTHER[0], SCRATCH), strict=True
+    ):
+        axis.plot(
+            EPSILONS,
+            [100 * value for value in values],
+            "o-",
+            color=color,
+            markersize=4,
+            label=name,
+        )
+    axis.set(
+        xlabel="ε, the most a pixel may move (0 to 1)",
+        ylabel="accuracy, %",
+        title=trained()[0].name,
+    )
     axis.legend(frameon=False, loc="center right")
     return figure
 
@@ -219,9 +273,17 @@ def few_examples() -> dict[int, list[float]]:
     (x, target), val, found = trained()[0].train, trained()[0].val, {}
     for batches in (1, 4, 16, 64, 256, 768):
         if (count := 64 * batches) <= len(x):
-            examples = Split(x[:count], target[:count]), Split(x[-count:], target[-count:])
-            models = [train(SIZES, part, 768 // batches, seed) for seed, part in enumerate(examples)]
-            found[count] = [accuracy(model.forward(val.x), val.target) for model in models]
+            examples = (
+                Split(x[:count], target[:count]),
+                Split(x[-count:], target[-count:]),
+            )
+            models = [
+                train(SIZES, part, 768 // batches, seed)
+                for seed, part in enumerate(examples)
+            ]
+            found[count] = [
+                accuracy(model.forward(val.x), val.target) for model in models
+            ]
     return found
 
 
@@ -229,12 +291,22 @@ def few_examples() -> dict[int, list[float]]:
 def data_hungry() -> Figure:
     """Few digits teach a lot; the last few per cent take thousands"""
     figure, axis = new_figure(width=5.2)
-    counts, values = list(few_examples()), [[100 * v for v in pair] for pair in few_examples().values()]
+    counts, values = (
+        list(few_examples()),
+        [[100 * v for v in pair] for pair in few_examples().values()],
+    )
     axis.semilogx(counts, values, "o", color=SCRATCH, markersize=5)
     for count, pair in zip(counts, values, strict=True):
         axis.text(count, min(pair) - 4, f"{sum(pair) / 2:.1f}", ha="center")
-    axis.set(title=f"768 steps each, {trained()[0].name}", xlabel="different training digits")
-    axis.set(ylabel="validation accuracy, %", ylim=(60, 101), xticks=counts, xticklabels=counts)
+    axis.set(
+        title=f"768 steps each, {trained()[0].name}", xlabel="different training digits"
+    )
+    axis.set(
+        ylabel="validation accuracy, %",
+        ylim=(60, 101),
+        xticks=counts,
+        xticklabels=counts,
+    )
     axis.minorticks_off()
     return figure
 
@@ -257,8 +329,17 @@ def moved(shift: int, degrees: float) -> float:
     data, model = trained()
     images, target, found = data.images(data.val.x[:1000]), data.val.target[:1000], 0.0
     for x, y, turn in ((1, 0, 1), (-1, 0, -1), (0, 1, 1), (0, -1, -1)):
-        picture = affine(images, turn * degrees, [shift * x, shift * y], 1, [0], InterpolationMode.BILINEAR)
-        found += accuracy(model.forward((picture.reshape(-1, 784) - data.mean) / data.std), target)
+        picture = affine(
+            images,
+            turn * degrees,
+            [shift * x, shift * y],
+            1,
+            [0],
+            InterpolationMode.BILINEAR,
+        )
+        found += accuracy(
+            model.forward((picture.reshape(-1, 784) - data.mean) / data.std), target
+        )
     return found / 4
 
 
@@ -267,10 +348,16 @@ def a_step_to_the_side() -> Figure:
     """Four pixels to the side, or an eighth of a turn: most answers are lost"""
     figure, axes = new_figure(1, 2)
     shifts, turns = range(5), (0, 5, 10, 15, 20, 30, 45)
-    axes[0].plot(shifts, [100 * moved(shift, 0) for shift in shifts], "o-", color=SCRATCH)
+    axes[0].plot(
+        shifts, [100 * moved(shift, 0) for shift in shifts], "o-", color=SCRATCH
+    )
     axes[1].plot(turns, [100 * moved(0, turn) for turn in turns], "o-", color=SCRATCH)
-    for axis, unit in zip(axes, ("shifted by … pixels", "turned by … degrees"), strict=True):
-        axis.set(title=trained()[0].name, xlabel=unit, ylabel="accuracy, %", ylim=(0, 101))
+    for axis, unit in zip(
+        axes, ("shifted by … pixels", "turned by … degrees"), strict=True
+    ):
+        axis.set(
+            title=trained()[0].name, xlabel=unit, ylabel="accuracy, %", ylim=(0, 101)
+        )
     return figure
 
 
@@ -281,11 +368,19 @@ def another_handwriting() -> Table | str:
     if data.name == OFFLINE_DIGITS:
         return "This one needs MNIST: a net trained on the offline digits cannot find them foreign."
     other = load("digits")
-    x, target = (torch.cat(parts) for parts in zip(other.train, other.val, other.test, strict=True))
+    x, target = (
+        torch.cat(parts)
+        for parts in zip(other.train, other.val, other.test, strict=True)
+    )
     foreign = model.forward((x * other.std + other.mean - data.mean) / data.std)
-    asked = {data.name: (model.forward(data.val.x), data.val.target), other.name: (foreign, target)}
+    asked = {
+        data.name: (model.forward(data.val.x), data.val.target),
+        other.name: (foreign, target),
+    }
     asked["its ones"] = foreign[target == 1], target[target == 1]
-    rows = [(name, len(pair[1]), f"{accuracy(*pair):.1%}") for name, pair in asked.items()]
+    rows = [
+        (name, len(pair[1]), f"{accuracy(*pair):.1%}") for name, pair in asked.items()
+    ]
     return Table(("asked about", "digits", "accuracy"), rows)
 
 
@@ -323,8 +418,20 @@ def widths() -> list[tuple[int, float, float, float]]:
         sizes, began = (784, width, 10), time.perf_counter()
         models = [train(sizes, examples, epochs, seed) for seed in (0, 1)]
         seconds = (time.perf_counter() - began) / 2
-        right = sum(accuracy(model.forward(data.val.x), data.val.target) for model in models) / 2
-        rows.append((width, right, operations(sizes)[1] * len(examples.x) * epochs / 1e9, seconds))
+        right = (
+            sum(
+                accuracy(model.forward(data.val.x), data.val.target) for model in models
+            )
+            / 2
+        )
+        rows.append(
+            (
+                width,
+                right,
+                operations(sizes)[1] * len(examples.x) * epochs / 1e9,
+                seconds,
+            )
+        )
     return rows
 
 
@@ -335,8 +442,16 @@ def bigger_is_better() -> Figure:
     width, accuracies, work, seconds = zip(*widths(), strict=True)
     left.semilogx(width, [100 * value for value in accuracies], "o-", color=SCRATCH)
     left.set(title="what it gives", ylabel="validation accuracy, %")
-    right.loglog(width, [w / work[0] for w in work], "o-", color=OTHER[1], label="operations")
-    right.loglog(width, [s / seconds[0] for s in seconds], "o-", color=OTHER[0], label="seconds, measured")
+    right.loglog(
+        width, [w / work[0] for w in work], "o-", color=OTHER[1], label="operations"
+    )
+    right.loglog(
+        width,
+        [s / seconds[0] for s in seconds],
+        "o-",
+        color=OTHER[0],
+        label="seconds, measured",
+    )
     right.set(title="what it costs", ylabel="times the cost of width 8")
     right.legend(frameon=False)
     for axis in (left, right):
@@ -357,10 +472,14 @@ def bigger_is_better() -> Figure:
 
 
 # %%
-def attacks_on(case: Case, model: Any, one_step: Callable[..., Tensor], ten: Callable[..., Tensor]) -> Any:
+def attacks_on(
+    case: Case, model: Any, one_step: Callable[..., Tensor], ten: Callable[..., Tensor]
+) -> Any:
     """Give the model its first weights and attack it."""
     model.load_state_dict(first_weights((case.n_in, 7, 6, case.n_out), case.seed))
-    x, noise = (case.tensor(name, case.batch, case.n_in).clamp(-1, 1) for name in ("x", "noise"))
+    x, noise = (
+        case.tensor(name, case.batch, case.n_in).clamp(-1, 1) for name in ("x", "noise")
+    )
     inputs = model, x, case.classes("target", case.batch, case.n_out), 0.2, (-1.0, 1.0)
     return {"fgsm": one_step(*inputs), "pgd": ten(*inputs, noise)}
 
@@ -368,8 +487,12 @@ def attacks_on(case: Case, model: Any, one_step: Callable[..., Tensor], ten: Cal
 PAIRS = [
     Pair(
         "FGSM and PGD",
-        lambda case: attacks_on(case, MLP((case.n_in, 7, 6, case.n_out), input_grad=True), fgsm, pgd),
-        lambda case: attacks_on(case, TorchMLP((case.n_in, 7, 6, case.n_out)), torch_fgsm, torch_pgd),
+        lambda case: attacks_on(
+            case, MLP((case.n_in, 7, 6, case.n_out), input_grad=True), fgsm, pgd
+        ),
+        lambda case: attacks_on(
+            case, TorchMLP((case.n_in, 7, 6, case.n_out)), torch_fgsm, torch_pgd
+        ),
     )
 ]
 

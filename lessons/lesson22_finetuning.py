@@ -19,10 +19,18 @@ from curriculum.demo import demo
 from curriculum.draw import OTHER, SCRATCH, TORCH, new_figure
 from curriculum.pair import Case, training_pair
 from curriculum.table import Table
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson07_descent import SGD
 from lessons.lesson11_training import accuracy, train_step
-from lessons.lesson17_mnist import MLP, SIZES, Step, TorchMLP, first_weights, learn, scratch_step
+from lessons.lesson17_mnist import (
+    MLP,
+    SIZES,
+    Step,
+    TorchMLP,
+    first_weights,
+    learn,
+    scratch_step,
+)
 
 # %% [markdown]
 # ## The idea
@@ -61,15 +69,25 @@ class Frozen:
 
     def __init__(self, model: MLP, frozen: int = 0) -> None:
         self.model = model
-        self.first = 2 * frozen  # where learning begins: each linear layer but the last has a ReLU behind it
+        self.first = (
+            2 * frozen
+        )  # where learning begins: each linear layer but the last has a ReLU behind it
 
     @property
     def params(self) -> dict[str, Tensor]:
-        return {n: p for n, p in self.model.params.items() if int(n.split(".")[0]) >= self.first}
+        return {
+            n: p
+            for n, p in self.model.params.items()
+            if int(n.split(".")[0]) >= self.first
+        }
 
     @property
     def grads(self) -> dict[str, Tensor]:
-        return {n: g for n, g in self.model.grads.items() if int(n.split(".")[0]) >= self.first}
+        return {
+            n: g
+            for n, g in self.model.grads.items()
+            if int(n.split(".")[0]) >= self.first
+        }
 
     def forward(self, x: Tensor) -> Tensor:
         return self.model.forward(x)
@@ -83,14 +101,18 @@ class Frozen:
         first, *others = self.model.layers[self.first :]
         for layer in reversed(others):
             grad_logits = layer.backward(grad_logits)
-        first.backward_params(grad_logits)  # `params` only: what lies before does not learn
+        first.backward_params(
+            grad_logits
+        )  # `params` only: what lies before does not learn
         return grad_logits
 
 
 class TwoRates:
     """Gradient descent: rate `lr` for the last two of `params`, the head; `share` · `lr` for the others."""
 
-    def __init__(self, params: dict[str, Tensor], lr: float, share: float = 1.0) -> None:
+    def __init__(
+        self, params: dict[str, Tensor], lr: float, share: float = 1.0
+    ) -> None:
         self.lr, self.share = lr, share
         *old, weight, bias = params.items()
         self.old, self.head = SGD(dict(old), lr), SGD(dict((weight, bias)), lr)
@@ -121,7 +143,9 @@ def operations(frozen: int) -> tuple[int, int]:
     """
     layers = [2 * n_in * n_out for n_in, n_out in itertools.pairwise(SIZES)]
     learning = layers[frozen:]
-    return sum(layers), sum(learning) + sum(learning[1:])  # weights of all that learn, inputs but the first
+    return sum(layers), sum(learning) + sum(
+        learning[1:]
+    )  # weights of all that learn, inputs but the first
 
 
 # %% [markdown]
@@ -146,7 +170,10 @@ def torch_tuning_step(model: TorchMLP, frozen: int, share: float = 1.0) -> Step:
     optimizer = torch.optim.SGD([{"params": old}, {"params": head}], lr=0.0)
 
     def step(x: Tensor, target: Tensor, lr: float) -> Tensor:
-        optimizer.param_groups[0]["lr"], optimizer.param_groups[1]["lr"] = share * lr, lr
+        optimizer.param_groups[0]["lr"], optimizer.param_groups[1]["lr"] = (
+            share * lr,
+            lr,
+        )
         loss = nn.functional.cross_entropy(model(x), target)
         optimizer.zero_grad()
         loss.backward()
@@ -179,7 +206,9 @@ class Tasks(NamedTuple):
 def slanted(part: Split) -> Split:
     """Digits in slanting handwriting: each row of pixels moved sideways, 0.35 pixels more per row."""
     rows = part.x.view(-1, 28, 28).unbind(1)  # 28 × (count, 28)
-    moved = [row.roll(round(0.35 * (13.5 - number)), 1) for number, row in enumerate(rows)]
+    moved = [
+        row.roll(round(0.35 * (13.5 - number)), 1) for number, row in enumerate(rows)
+    ]
     return Split(torch.stack(moved, 1).view(-1, 784), part.target)
 
 
@@ -190,10 +219,15 @@ def tasks() -> Tasks:
     name, train, val, pool, epochs, lr = "MNIST", old.train, old.val, new.train, 3, 0.2
     if old.name == OFFLINE_DIGITS:
         name, epochs, lr = "597 slanted digits, as MNIST is missing", 30, 0.1
-        pool, rest = (Split(*(part[rows] for part in pool)) for rows in (slice(600), slice(600, None)))
+        pool, rest = (
+            Split(*(part[rows] for part in pool))
+            for rows in (slice(600), slice(600, None))
+        )
         train, val = slanted(rest), slanted(new.val)
     model.load_state_dict(first_weights(SIZES, 0))
-    for _ in learn(scratch_step(model), train, epochs, 64, lr, torch.Generator().manual_seed(0)):
+    for _ in learn(
+        scratch_step(model), train, epochs, 64, lr, torch.Generator().manual_seed(0)
+    ):
         pass
     return Tasks(f"old task: {name}", model.params, val, pool, new.val)
 
@@ -228,7 +262,9 @@ STEPS, BATCH_SIZE, SEEDS = 300, 20, range(5)
 
 def few(part: Split, count: int, seed: int) -> Split:
     """`count` examples drawn at random, some classes more often than others."""
-    rows = torch.randperm(len(part.x), generator=torch.Generator().manual_seed(seed), device="cpu")[:count]
+    rows = torch.randperm(
+        len(part.x), generator=torch.Generator().manual_seed(seed), device="cpu"
+    )[:count]
     return Split(part.x[rows], part.target[rows])
 
 
@@ -240,9 +276,16 @@ def percent(model: MLP, part: Split) -> float:
 def tune(way: Way, count: int, seed: int, steps: int = STEPS) -> MLP:
     """Learn from `count` new digits in one of the ways."""
     model, part = MLP(SIZES), few(tasks().pool, count, seed)
-    model.load_state_dict(tasks().params if way.pretrained else first_weights(SIZES, 100 + seed))
-    epochs, step = steps // -(-count // BATCH_SIZE), tuning_step(model, way.frozen, way.share)
-    for _ in learn(step, part, epochs, BATCH_SIZE, way.lr, torch.Generator().manual_seed(seed)):
+    model.load_state_dict(
+        tasks().params if way.pretrained else first_weights(SIZES, 100 + seed)
+    )
+    epochs, step = (
+        steps // -(-count // BATCH_SIZE),
+        tuning_step(model, way.frozen, way.share),
+    )
+    for _ in learn(
+        step, part, epochs, BATCH_SIZE, way.lr, torch.Generator().manual_seed(seed)
+    ):
         pass
     return model
 
@@ -251,19 +294,31 @@ def tune(way: Way, count: int, seed: int, steps: int = STEPS) -> MLP:
 def results() -> dict[str, dict[tuple[int, int], Tensor]]:
     """Validation accuracy in percent, (seeds,), for each way and (number of examples, steps)."""
     val, everything = tasks().val, len(tasks().pool.x)
-    runs = [(count, STEPS) for count in (20, 50, 100, 300, everything)] + [(everything, 4 * STEPS)]
+    runs = [(count, STEPS) for count in (20, 50, 100, 300, everything)] + [
+        (everything, 4 * STEPS)
+    ]
 
     def percents(way: Way, count: int, steps: int) -> Tensor:
-        return torch.tensor([percent(tune(way, count, seed, steps), val) for seed in SEEDS])
+        return torch.tensor(
+            [percent(tune(way, count, seed, steps), val) for seed in SEEDS]
+        )
 
-    return {name: {run: percents(way, *run) for run in runs} for name, way in WAYS.items()}
+    return {
+        name: {run: percents(way, *run) for run in runs} for name, way in WAYS.items()
+    }
 
 
 @demo
 def few_examples() -> Table:
     """Accuracy on the new digits, %: mean and standard deviation of five seeds"""
-    columns = [[f"{a.mean():.1f}±{a.std():.1f}" for a in runs.values()] for runs in results().values()]
-    rows = [(*run, *cells) for run, *cells in zip(results()["from nothing"], *columns, strict=True)]
+    columns = [
+        [f"{a.mean():.1f}±{a.std():.1f}" for a in runs.values()]
+        for runs in results().values()
+    ]
+    rows = [
+        (*run, *cells)
+        for run, *cells in zip(results()["from nothing"], *columns, strict=True)
+    ]
     return Table(("examples", "steps", *WAYS), rows, tasks().name)
 
 
@@ -273,13 +328,32 @@ def the_head_start() -> Figure:
     figure, axis = new_figure(width=6.0, height=3.8)
     counts = [count for count, steps in results()["from nothing"] if steps == STEPS]
     for name, runs in results().items():
-        values, colour = torch.stack([runs[count, STEPS] for count in counts]), WAYS[name].colour
-        axis.plot(counts, values.mean(1), "o-", color=colour, label=name)  # values: (counts, seeds)
-        axis.fill_between(counts, values.amin(1), values.amax(1), color=colour, alpha=0.15, linewidth=0)
-    axis.set(xscale="log", xticks=counts, xticklabels=counts, xlabel="examples of the new task")
+        values, colour = (
+            torch.stack([runs[count, STEPS] for count in counts]),
+            WAYS[name].colour,
+        )
+        axis.plot(
+            counts, values.mean(1), "o-", color=colour, label=name
+        )  # values: (counts, seeds)
+        axis.fill_between(
+            counts,
+            values.amin(1),
+            values.amax(1),
+            color=colour,
+            alpha=0.15,
+            linewidth=0,
+        )
+    axis.set(
+        xscale="log",
+        xticks=counts,
+        xticklabels=counts,
+        xlabel="examples of the new task",
+    )
     axis.minorticks_off()
     axis.set_ylabel("validation accuracy, %")
-    axis.set_title(f"{tasks().name}; mean, lowest and highest of five seeds", fontsize=9)
+    axis.set_title(
+        f"{tasks().name}; mean, lowest and highest of five seeds", fontsize=9
+    )
     axis.legend(frameon=False, loc="lower right")
     return figure
 
@@ -302,7 +376,10 @@ def forgetting() -> Table:
 
     def cell(way: Way) -> str:
         models = [tune(way, 100, seed) for seed in range(5, 8)]
-        return " / ".join(f"{sum(percent(m, part) for m in models) / 3:.1f}" for part in (old.val, old.old))
+        return " / ".join(
+            f"{sum(percent(m, part) for m in models) / 3:.1f}"
+            for part in (old.val, old.old)
+        )
 
     old, rates = tasks(), (0.02, 0.05, 0.1, 0.2)
     rows = [(lr, *(cell(way._replace(lr=lr)) for way in WAYS.values())) for lr in rates]
@@ -325,27 +402,41 @@ def forgetting() -> Table:
 
 
 # %%
-def tuned_scratch(case: Case, frozen: int, share: float) -> tuple[list[float], dict[str, Tensor]]:
+def tuned_scratch(
+    case: Case, frozen: int, share: float
+) -> tuple[list[float], dict[str, Tensor]]:
     """Fine-tune by hand; the losses, all parameters, and the last gradients of those that learn."""
     model = MLP(SIZES)
     model.load_state_dict(first_weights(SIZES, case.seed))
     losses = sixty_digits(tuning_step(model, frozen, share))
-    return losses, model.params | {f"grad_{name}": grad for name, grad in model.grads.items()}
+    return losses, model.params | {
+        f"grad_{name}": grad for name, grad in model.grads.items()
+    }
 
 
-def tuned_torch(case: Case, frozen: int, share: float) -> tuple[list[float], dict[str, Tensor]]:
+def tuned_torch(
+    case: Case, frozen: int, share: float
+) -> tuple[list[float], dict[str, Tensor]]:
     """The same with PyTorch."""
     model = TorchMLP(SIZES)
     model.load_state_dict(first_weights(SIZES, case.seed))
-    losses, params = sixty_digits(torch_tuning_step(model, frozen, share)), dict(model.named_parameters())
-    return losses, params | {f"grad_{n}": p.grad for n, p in params.items() if p.grad is not None}
+    losses, params = (
+        sixty_digits(torch_tuning_step(model, frozen, share)),
+        dict(model.named_parameters()),
+    )
+    return losses, params | {
+        f"grad_{n}": p.grad for n, p in params.items() if p.grad is not None
+    }
 
 
 def sixty_digits(step: Step) -> list[float]:
     """Ten epochs on 60 of the offline digits; the losses."""
     digits = few(load("digits").train, 60, 0)
     part = Split(*(tensor.to(torch.get_default_device()) for tensor in digits))
-    return [loss.item() for loss in learn(step, part, 10, 20, 0.1, torch.Generator().manual_seed(0))]
+    return [
+        loss.item()
+        for loss in learn(step, part, 10, 20, 0.1, torch.Generator().manual_seed(0))
+    ]
 
 
 PAIRS = [

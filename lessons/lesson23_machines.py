@@ -28,7 +28,7 @@ from curriculum.demo import demo
 from curriculum.draw import new_figure
 from curriculum.pair import Case, function_pair, training_pair
 from curriculum.table import Table
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson07_descent import SGD
 from lessons.lesson11_training import minibatches
 from lessons.lesson17_mnist import MLP, Step, TorchMLP, first_weights, torch_step
@@ -69,7 +69,9 @@ def shares_must_be_equal() -> Table:
     model.load_state_dict(first_weights(SIZES, SEED))
 
     def gradient(start: int, stop: int) -> Tensor:
-        criterion.forward(model.forward(digits.x[start:stop]), digits.target[start:stop])
+        criterion.forward(
+            model.forward(digits.x[start:stop]), digits.target[start:stop]
+        )
         model.backward(criterion.backward())
         return torch.cat([grad.flatten() for grad in model.grads.values()])  # (25450,)
 
@@ -78,9 +80,14 @@ def shares_must_be_equal() -> Table:
         here, there, part = gradient(0, cut), gradient(cut, 64), cut / 64
         means = ((here + there) / 2, part * here + (1 - part) * there)
         rows.append(
-            (f"{cut} + {64 - cut}", *(f"{(mean - whole).norm() / whole.norm():.1e}" for mean in means))
+            (
+                f"{cut} + {64 - cut}",
+                *(f"{(mean - whole).norm() / whole.norm():.1e}" for mean in means),
+            )
         )
-    return Table(("shares", "error of the plain mean", "error when weighted by share"), rows)
+    return Table(
+        ("shares", "error of the plain mean", "error when weighted by share"), rows
+    )
 
 
 # %% [markdown]
@@ -113,10 +120,14 @@ def ring(parts: Tensor) -> tuple[list[Tensor], list[int]]:
     count = len(parts)
     held, sent, history = parts.clone(), [0] * count, [parts]
     for turn in range(2 * (count - 1)):
-        pieces = held.tensor_split(count, dim=1)  # n pieces (n, size / n); they share the memory of `held`
+        pieces = held.tensor_split(
+            count, dim=1
+        )  # n pieces (n, size / n); they share the memory of `held`
         letters = [pieces[(rank - turn) % count][rank].clone() for rank in range(count)]
         for rank, letter in enumerate(letters):  # all are posted before any is opened
-            piece = pieces[(rank - turn) % count][(rank + 1) % count]  # the right neighbour's
+            piece = pieces[(rank - turn) % count][
+                (rank + 1) % count
+            ]  # the right neighbour's
             piece.copy_(piece + letter if turn < count - 1 else letter)
             sent[rank] += letter.numel()
         history.append(held.clone())
@@ -127,7 +138,9 @@ def ring(parts: Tensor) -> tuple[list[Tensor], list[int]]:
 def pieces_travel_round() -> Figure:
     """Four workers, four pieces: how many gradients are summed in each"""
     figure, axes = new_figure(1, 7, width=1.55, height=2.0)
-    for turn, (axis, sums) in enumerate(zip(axes, ring(torch.ones(4, 4))[0], strict=True)):
+    for turn, (axis, sums) in enumerate(
+        zip(axes, ring(torch.ones(4, 4))[0], strict=True)
+    ):
         axis.imshow(sums.tolist(), cmap="YlGnBu", vmin=0, vmax=6)
         for rank, piece in itertools.product(range(4), range(4)):
             axis.text(piece, rank, int(sums[rank, piece]), ha="center", va="center")
@@ -163,7 +176,9 @@ def ring_all_reduce(mine: Tensor) -> Tensor:
     result = mine.clone()
     pieces, left = result.tensor_split(count), (rank - 1) % count
     for turn in range(2 * (count - 1)):
-        piece = pieces[(left - turn) % count]  # the one that the left neighbour is sending
+        piece = pieces[
+            (left - turn) % count
+        ]  # the one that the left neighbour is sending
         letter = torch.empty_like(piece)
         post = dist.isend(pieces[(rank - turn) % count], (rank + 1) % count)
         dist.recv(letter, left)
@@ -174,12 +189,19 @@ def ring_all_reduce(mine: Tensor) -> Tensor:
 
 def all_reduce_mean(grads: dict[str, Tensor]) -> dict[str, Tensor]:
     """The mean over all workers, by name. All gradients travel as one long row: fewer, longer messages."""
-    row = ring_all_reduce(torch.cat([grad.flatten() for grad in grads.values()])) / dist.get_world_size()
+    row = (
+        ring_all_reduce(torch.cat([grad.flatten() for grad in grads.values()]))
+        / dist.get_world_size()
+    )
     parts = row.split([grad.numel() for grad in grads.values()])
-    return {name: part.view_as(grads[name]) for name, part in zip(grads, parts, strict=True)}
+    return {
+        name: part.view_as(grads[name]) for name, part in zip(grads, parts, strict=True)
+    }
 
 
-def step_by_hand(reduce: Callable[..., dict[str, Tensor]]) -> tuple[Step, dict[str, Tensor]]:
+def step_by_hand(
+    reduce: Callable[..., dict[str, Tensor]],
+) -> tuple[Step, dict[str, Tensor]]:
     """Lesson 11's step with `reduce` put in. Returns it, and the parameters that it changes."""
     model, criterion = MLP(SIZES), CrossEntropyLoss()
     model.load_state_dict(first_weights(SIZES, SEED))
@@ -221,7 +243,10 @@ def two_epochs(step: Step, rank: int = 0, count: int = 1) -> tuple[list[float], 
     """Train on examples r, r + n, r + 2n, … of every batch: losses, mean milliseconds per step."""
     x, target = (part.to(torch.get_default_device()) for part in load("digits").train)
     begin = time.perf_counter()
-    losses = [step(x[rows[rank::count]], target[rows[rank::count]], LR).item() for rows in batches()]
+    losses = [
+        step(x[rows[rank::count]], target[rows[rank::count]], LR).item()
+        for rows in batches()
+    ]
     return losses, 1000 * (time.perf_counter() - begin) / len(losses)
 
 
@@ -232,9 +257,13 @@ def work(folder: str, meeting: str = "env://", dtype: str = "float64") -> None:
     """
     torch.set_default_dtype(getattr(torch, dtype))  # this process is the worker's own
     torch.set_num_threads(1)
-    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")  # stay at home
+    os.environ.setdefault(
+        "GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo"
+    )  # stay at home
     rank, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    dist.init_process_group("gloo", meeting, timedelta(seconds=60), count, rank)  # waits 60 s at most
+    dist.init_process_group(
+        "gloo", meeting, timedelta(seconds=60), count, rank
+    )  # waits 60 s at most
     results = {}
     for name, (step, params) in {
         "scratch alone": step_by_hand(lambda grads: grads),
@@ -244,8 +273,14 @@ def work(folder: str, meeting: str = "env://", dtype: str = "float64") -> None:
     }.items():
         dist.barrier()  # all wait here for the slowest
         if rank == 0 or "alone" not in name:
-            losses, ms = two_epochs(step) if "alone" in name else two_epochs(step, rank, count)
-            results[name] = {"losses": losses, "params": {k: p.detach() for k, p in params.items()}, "ms": ms}
+            losses, ms = (
+                two_epochs(step) if "alone" in name else two_epochs(step, rank, count)
+            )
+            results[name] = {
+                "losses": losses,
+                "params": {k: p.detach() for k, p in params.items()},
+                "ms": ms,
+            }
     torch.save(results, Path(folder, f"{rank}.pt"))
     dist.destroy_process_group()
 
@@ -255,9 +290,16 @@ def run_workers(count: int, dtype: str) -> list[dict[str, Any]]:
     """Start `count` processes, wait for them, collect what they left. They meet at a file in a new folder."""
     with tempfile.TemporaryDirectory() as folder:
         arguments = (folder, Path(folder, "meeting").as_uri(), dtype)
-        command = [sys.executable, "-c", f"from lessons.lesson23_machines import work; work{arguments}"]
+        command = [
+            sys.executable,
+            "-c",
+            f"from lessons.lesson23_machines import work; work{arguments}",
+        ]
         size = {"WORLD_SIZE": str(count)}
-        workers = [Popen(command, env=os.environ | size | {"RANK": str(rank)}) for rank in range(count)]
+        workers = [
+            Popen(command, env=os.environ | size | {"RANK": str(rank)})
+            for rank in range(count)
+        ]
         try:
             if sum(worker.wait(timeout=240) != 0 for worker in workers):
                 raise RuntimeError("a worker failed; its message stands above")
@@ -279,8 +321,20 @@ def the_same_losses() -> Table:
     workers, rows = run_workers(2, "float64"), []
     for name in ("scratch alone", "torch alone", "scratch", "torch"):
         losses, count = whole_losses(workers, name), 1 if "alone" in name else 2
-        rows.append((name, count, f"{losses[1]:.13f}", f"{losses[35]:.13f}", workers[0][name]["ms"]))
-    return Table(("run", "processes", "second loss", "last loss", "ms per step"), rows, "scikit-learn digits")
+        rows.append(
+            (
+                name,
+                count,
+                f"{losses[1]:.13f}",
+                f"{losses[35]:.13f}",
+                workers[0][name]["ms"],
+            )
+        )
+    return Table(
+        ("run", "processes", "second loss", "last loss", "ms per step"),
+        rows,
+        "scikit-learn digits",
+    )
 
 
 # %% [markdown]
@@ -327,7 +381,10 @@ def the_same_losses() -> Table:
 def workers_run(case: Case, side: str) -> tuple[list[float], dict[str, Tensor]]:
     """What two workers found, by hand ("scratch") or with DDP ("torch"): losses, and worker 0's weights."""
     workers = run_workers(2, str(case.dtype).removeprefix("torch."))
-    params = {name: param.to(case.device) for name, param in workers[0][side]["params"].items()}
+    params = {
+        name: param.to(case.device)
+        for name, param in workers[0][side]["params"].items()
+    }
     return whole_losses(workers, side), params
 
 
@@ -344,8 +401,14 @@ PAIRS = [
         lambda parts: parts.sum(0).expand_as(parts),
         lambda case: case.tensor("parts", case.batch, case.n_in),
     ),
-    training_pair("by hand, DDP", lambda c: workers_run(c, "scratch"), lambda c: workers_run(c, "torch")),
-    training_pair("by hand, one process", lambda c: workers_run(c, "scratch"), alone_torch),
+    training_pair(
+        "by hand, DDP",
+        lambda c: workers_run(c, "scratch"),
+        lambda c: workers_run(c, "torch"),
+    ),
+    training_pair(
+        "by hand, one process", lambda c: workers_run(c, "scratch"), alone_torch
+    ),
 ]
 
 # %% [markdown]

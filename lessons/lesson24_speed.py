@@ -52,13 +52,17 @@ from lessons.lesson17_mnist import BATCH_SIZE, LR, MLP, SEED, SIZES, Step, Torch
 
 
 # %%
-def timed(jobs: Mapping[str, Callable[[], Any]], calls: int, rounds: int = 7) -> dict[str, float]:
+def timed(
+    jobs: Mapping[str, Callable[[], Any]], calls: int, rounds: int = 7
+) -> dict[str, float]:
     """Seconds per call of each job: the median of `rounds`. Jobs take turns: a bad moment hits all alike."""
     from torch.utils.benchmark import Timer
 
     timers = [Timer("job()", globals={"job": job}) for job in jobs.values()]
     seconds = [[timer.timeit(calls).mean for timer in timers] for _ in range(rounds)]
-    return dict(zip(jobs, map(statistics.median, zip(*seconds, strict=True)), strict=True))
+    return dict(
+        zip(jobs, map(statistics.median, zip(*seconds, strict=True)), strict=True)
+    )
 
 
 def products(sizes: tuple[int, ...], batch: int) -> dict[str, partial[Tensor]]:
@@ -66,8 +70,14 @@ def products(sizes: tuple[int, ...], batch: int) -> dict[str, partial[Tensor]]:
     The numbers are made up; shapes and layout in memory are those of a real step."""
     found = {}
     for i, (n_in, n_out) in enumerate(pairwise(sizes)):
-        h, delta, weight = (torch.full(s, 0.5) for s in ((batch, n_in), (batch, n_out), (n_out, n_in)))
-        sides = {"output": (h, weight.T), "grad_weight": (delta.T, h), "grad_input": (delta, weight)}
+        h, delta, weight = (
+            torch.full(s, 0.5) for s in ((batch, n_in), (batch, n_out), (n_out, n_in))
+        )
+        sides = {
+            "output": (h, weight.T),
+            "grad_weight": (delta.T, h),
+            "grad_input": (delta, weight),
+        }
         for name, (left, right) in list(sides.items())[: 3 if i else 2]:
             out = torch.empty(len(left), right.shape[1])
             found[f"{n_in}→{n_out} {name}"] = partial(torch.mm, left, right, out=out)
@@ -78,13 +88,23 @@ def products(sizes: tuple[int, ...], batch: int) -> dict[str, partial[Tensor]]:
 def eight_products() -> Table:
     """The eight products of a step: shares of the multiplications, shares of the floor"""
     jobs = products(SIZES, BATCH_SIZE)
-    counts = [job.args[0].numel() * job.args[1].shape[1] for job in jobs.values()]  # (m · k) · n
+    counts = [
+        job.args[0].numel() * job.args[1].shape[1] for job in jobs.values()
+    ]  # (m · k) · n
     seconds = timed(jobs, calls=200).values()
     rows = [
-        (name, f"{count:,}", f"{count / sum(counts):.1%}", f"{1e6 * time:.1f}", f"{time / sum(seconds):.1%}")
+        (
+            name,
+            f"{count:,}",
+            f"{count / sum(counts):.1%}",
+            f"{1e6 * time:.1f}",
+            f"{time / sum(seconds):.1%}",
+        )
         for name, count, time in zip(jobs, counts, seconds, strict=True)
     ]
-    return Table(("product", "multiplications", "share", "µs", "share of the floor"), rows)
+    return Table(
+        ("product", "multiplications", "share", "µs", "share of the floor"), rows
+    )
 
 
 # %% [markdown]
@@ -138,7 +158,11 @@ class FastMLP(MLP):
         key = (len(x), x.dtype, x.device)
         if key not in self.buffers:
             outputs = [x.new_empty(len(x), n_out) for n_out in self.sizes[1:]]
-            self.buffers[key] = outputs, [torch.empty_like(out) for out in outputs[:-1]], x.new_ones(len(x))
+            self.buffers[key] = (
+                outputs,
+                [torch.empty_like(out) for out in outputs[:-1]],
+                x.new_ones(len(x)),
+            )
         return self.buffers[key]
 
     def step(self, x: Tensor, target: Tensor, lr: float | Tensor) -> Tensor:
@@ -152,25 +176,35 @@ class FastMLP(MLP):
         mean over them is a sum times 1/n, and the sum over examples is the matrix product δᵀ @ h.
         """
         outputs, slopes, ones = self.buffers_for(x)
-        linears = [layer.params for layer in self.layers[::2]]  # between them stand the ReLUs
+        linears = [
+            layer.params for layer in self.layers[::2]
+        ]  # between them stand the ReLUs
         inputs = [x, *outputs[:-1]]
         for i, params in enumerate(linears):
             h = inputs[i].clamp_min_(0) if i else x  # ReLU
-            torch.addmm(params["bias"], h, params["weight"].T, out=outputs[i])  # (n, n_in) @ (n_in, n_out)
+            torch.addmm(
+                params["bias"], h, params["weight"].T, out=outputs[i]
+            )  # (n, n_in) @ (n_in, n_out)
         loss, delta = loss_and_slope(outputs[-1], target, ones)
         delta.mul_(-lr / len(x))
         for i in reversed(range(len(linears))):
             weight, bias = linears[i]["weight"], linears[i]["bias"]
             if i:
-                torch.mm(delta, weight, out=slopes[i - 1])  # (n, n_out) @ (n_out, n_in) → (n, n_in)
+                torch.mm(
+                    delta, weight, out=slopes[i - 1]
+                )  # (n, n_out) @ (n_out, n_in) → (n, n_in)
             weight.addmm_(delta.T, inputs[i])  # (n_out, n) @ (n, n_in) → (n_out, n_in)
-            bias.addmv_(delta.T, ones)  # (n_out, n) @ (n,) → (n_out,), the sum over examples
+            bias.addmv_(
+                delta.T, ones
+            )  # (n_out, n) @ (n,) → (n_out,), the sum over examples
             if i:
                 delta = slopes[i - 1].mul_(inputs[i].sign_())
         return loss
 
 
-def loss_and_slope(logits: Tensor, target: Tensor, ones: Tensor) -> tuple[Tensor, Tensor]:
+def loss_and_slope(
+    logits: Tensor, target: Tensor, ones: Tensor
+) -> tuple[Tensor, Tensor]:
     """Mean cross-entropy, shape (), and each example's slope (batch, classes), in the memory of `logits`.
 
     With m = max z: −ln p_t = ln Σ e^(z − m) − (z_t − m). The slope along z is p, at the target p − 1.
@@ -208,18 +242,29 @@ class Counter(TorchDispatchMode):
 
     operations = new_bytes = 0
 
-    def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(
+        self, operation: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         result = operation(*args, **(kwargs or {}))
-        given = [value for value in (*args, *(kwargs or {}).values()) if isinstance(value, Tensor)]
+        given = [
+            value
+            for value in (*args, *(kwargs or {}).values())
+            if isinstance(value, Tensor)
+        ]
         known = {value.untyped_storage().data_ptr() for value in given}
         for value in result if isinstance(result, tuple) else (result,):
-            if isinstance(value, Tensor) and value.untyped_storage().data_ptr() not in known:
+            if (
+                isinstance(value, Tensor)
+                and value.untyped_storage().data_ptr() not in known
+            ):
                 self.new_bytes += value.nbytes
         self.operations += 1
         return result
 
 
-def engines(sizes: tuple[int, ...] = SIZES) -> dict[str, tuple[dict[str, Tensor], Step]]:
+def engines(
+    sizes: tuple[int, ...] = SIZES,
+) -> dict[str, tuple[dict[str, Tensor], Step]]:
     """Parameters and step of three models that start from the same weights."""
     by_torch, by_hand, fast = TorchMLP(sizes), MLP(sizes), FastMLP(sizes)
     for model in (by_torch, by_hand, fast):
@@ -237,14 +282,24 @@ def one_step_four_ways() -> Table:
     x, target = (part[:BATCH_SIZE] for part in load("digits").train)
     floor = products(SIZES, BATCH_SIZE).values()
     jobs: dict[str, Callable[[], Any]]
-    jobs = {name: partial(step, x, target, 0.01) for name, (_, step) in engines().items()}
+    jobs = {
+        name: partial(step, x, target, 0.01) for name, (_, step) in engines().items()
+    }
     jobs["the eight products"] = lambda: [job() for job in floor]
     seconds, rows = timed(jobs, calls=50), []
     for name, job in jobs.items():
         with Counter() as counter:
             job()
         time, kib = seconds[name], f"{counter.new_bytes / 1024:.1f}"
-        rows.append((name, counter.operations, kib, f"{1e6 * time:.0f}", time / seconds["torch, eager"]))
+        rows.append(
+            (
+                name,
+                counter.operations,
+                kib,
+                f"{1e6 * time:.0f}",
+                time / seconds["torch, eager"],
+            )
+        )
     return Table(("one step", "operations", "new KiB", "µs", "× eager"), rows)
 
 
@@ -268,7 +323,10 @@ class TorchPictures(Dataset[tuple[Tensor, Tensor]]):
     def __init__(self, data: Data) -> None:
         from torchvision.transforms import Compose, Normalize, ToPILImage, ToTensor
 
-        self.pictures, self.target = (255 * data.images(data.train.x)).round().byte(), data.train.target
+        self.pictures, self.target = (
+            (255 * data.images(data.train.x)).round().byte(),
+            data.train.target,
+        )
         normalise = Normalize((data.mean,), (data.std,))
         self.transform = Compose([ToPILImage(), ToTensor(), normalise, torch.flatten])
 
@@ -283,22 +341,32 @@ def ladder() -> dict[str, Callable[[], list[float]]]:
     """Five ways through an epoch, the slowest first. Each returns the losses; called again, it learns on."""
     data = load("digits")
     x, target = data.train
-    order = torch.cat([*minibatches(len(x), BATCH_SIZE, torch.Generator().manual_seed(SEED))])
+    order = torch.cat(
+        [*minibatches(len(x), BATCH_SIZE, torch.Generator().manual_seed(SEED))]
+    )
     loader = partial(DataLoader, batch_size=BATCH_SIZE, sampler=order.tolist())
 
     def slices() -> Iterable[Any]:
         return ((x[rows], target[rows]) for rows in order.split(BATCH_SIZE))
 
-    def epoch(engine: str, batches: Callable[[], Iterable[Any]]) -> Callable[[], list[float]]:
+    def epoch(
+        engine: str, batches: Callable[[], Iterable[Any]]
+    ) -> Callable[[], list[float]]:
         _, step = engines()[engine]
-        return lambda: [step(inputs, answers, LR).item() for inputs, answers in batches()]
+        return lambda: [
+            step(inputs, answers, LR).item() for inputs, answers in batches()
+        ]
 
     return {
-        "pictures, DataLoader,\ntorch, eager": epoch("torch, eager", partial(loader, TorchPictures(data))),
+        "pictures, DataLoader,\ntorch, eager": epoch(
+            "torch, eager", partial(loader, TorchPictures(data))
+        ),
         "tensors, DataLoader,\ntorch, eager": epoch(
             "torch, eager", partial(loader, TensorDataset(x, target))
         ),
-        **{f"tensors, sliced,\n{engine}": epoch(engine, slices) for engine in engines()},
+        **{
+            f"tensors, sliced,\n{engine}": epoch(engine, slices) for engine in engines()
+        },
     }
 
 
@@ -307,10 +375,26 @@ def the_ladder() -> Figure:
     """One epoch of 1,197 digits, five ways: what each rung gains"""
     ms = [1000 * seconds for seconds in timed(ladder(), calls=1, rounds=3).values()]
     figure, axis = new_figure(width=7.5)
-    bars = axis.barh(list(ladder()), ms, color=(OTHER[3], OTHER[1], TORCH, OTHER[0], SCRATCH), height=0.6)
-    gains = ["", *(f"   {before / after:.1f} × faster" for before, after in pairwise(ms))]
-    axis.bar_label(bars, [f"{t:.1f} ms{gain}" for t, gain in zip(ms, gains, strict=True)], padding=4)
-    axis.set(xscale="log", xlabel="milliseconds per epoch (median of 3)", xlim=(min(ms) / 5, 6 * max(ms)))
+    bars = axis.barh(
+        list(ladder()),
+        ms,
+        color=(OTHER[3], OTHER[1], TORCH, OTHER[0], SCRATCH),
+        height=0.6,
+    )
+    gains = [
+        "",
+        *(f"   {before / after:.1f} × faster" for before, after in pairwise(ms)),
+    ]
+    axis.bar_label(
+        bars,
+        [f"{t:.1f} ms{gain}" for t, gain in zip(ms, gains, strict=True)],
+        padding=4,
+    )
+    axis.set(
+        xscale="log",
+        xlabel="milliseconds per epoch (median of 3)",
+        xlim=(min(ms) / 5, 6 * max(ms)),
+    )
     axis.invert_yaxis()
     return figure
 
@@ -333,8 +417,15 @@ def three_steps(engine: str, hidden: tuple[int, ...], case: Case) -> Results:
         param.copy_(case.tensor(name, *param.shape))
     params["0.weight"][0], params["0.bias"][0], results = 0.0, 0.0, dict[str, Tensor]()
     for i, batch in enumerate((case.batch, case.batch + 2, case.batch)):
-        x, target = case.tensor(f"x_{i}", batch, case.n_in), case.classes(f"target_{i}", batch, case.n_out)
-        results |= {f"loss_{i}": step(x, target, 0.1), f"x_{i}": x, f"target_{i}": target}
+        x, target = (
+            case.tensor(f"x_{i}", batch, case.n_in),
+            case.classes(f"target_{i}", batch, case.n_out),
+        )
+        results |= {
+            f"loss_{i}": step(x, target, 0.1),
+            f"x_{i}": x,
+            f"target_{i}": target,
+        }
     return results | params
 
 
@@ -346,10 +437,22 @@ def digits_run(engine: str, case: Case) -> tuple[list[float], dict[str, Tensor]]
 
 PAIRS = [
     *(
-        Pair(name, partial(three_steps, "FastMLP", hidden), partial(three_steps, "torch, eager", hidden))
-        for name, hidden in {"one layer": (), "two layers": (7,), "four layers": (7, 5, 6)}.items()
+        Pair(
+            name,
+            partial(three_steps, "FastMLP", hidden),
+            partial(three_steps, "torch, eager", hidden),
+        )
+        for name, hidden in {
+            "one layer": (),
+            "two layers": (7,),
+            "four layers": (7, 5, 6),
+        }.items()
     ),
-    training_pair("digits, two epochs", partial(digits_run, "FastMLP"), partial(digits_run, "torch, eager")),
+    training_pair(
+        "digits, two epochs",
+        partial(digits_run, "FastMLP"),
+        partial(digits_run, "torch, eager"),
+    ),
 ]
 
 # %% [markdown]

@@ -30,8 +30,12 @@ def fire(wiring: Wiring, bits: Tensor) -> Tensor:
     signals = dict(zip("abc", bits.split(1, dim=1), strict=True))  # (batch, 1) each
     for name, (heard, threshold) in wiring.items():
         late = sorted(heard.keys() - signals.keys())
-        assert not late, f"{name} hears {', '.join(late)}, which does not stand before it"
+        assert not late, (
+            f"{name} hears {', '.join(late)}, which does not stand before it"
+        )
         bias = torch.full_like(bits[:, :1], -threshold)
-        total = sum((weight * signals[other] for other, weight in heard.items()), start=bias)
+        total = sum(
+            (weight * signals[other] for other, weight in heard.items()), start=bias
+        )
         signals[name] = Step().forward(total)
     return torch.cat((signals["carry"], signals["sum"]), dim=1)

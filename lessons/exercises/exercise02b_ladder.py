@@ -26,11 +26,19 @@ class Ladder:
 
     @property
     def params(self) -> dict[str, Tensor]:
-        return {f"{i}.{key}": p for i, neuron in enumerate(self.neurons) for key, p in neuron.params.items()}
+        return {
+            f"{i}.{key}": p
+            for i, neuron in enumerate(self.neurons)
+            for key, p in neuron.params.items()
+        }
 
     @property
     def grads(self) -> dict[str, Tensor]:
-        return {f"{i}.{key}": g for i, neuron in enumerate(self.neurons) for key, g in neuron.grads.items()}
+        return {
+            f"{i}.{key}": g
+            for i, neuron in enumerate(self.neurons)
+            for key, g in neuron.grads.items()
+        }
 
     def forward(self, x: Tensor) -> Tensor:
         heard = x

@@ -30,4 +30,6 @@ class TanhLayer(Linear):
         """The gradient goes back through tanh, then through the sum; ∂tanh(s)/∂s = 1 − tanh(s)² = 1 − y²."""
         self.backward_params(grad_y)
         grad_sum = grad_y * (1 - self.y**2)  # (batch, n_out)
-        return grad_sum @ self.params["weight"]  # (batch, n_out) @ (n_out, n_in) → (batch, n_in)
+        return (
+            grad_sum @ self.params["weight"]
+        )  # (batch, n_out) @ (n_out, n_in) → (batch, n_in)

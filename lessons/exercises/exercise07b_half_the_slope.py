@@ -19,7 +19,9 @@ import torch
 from torch import Tensor
 
 
-def gradient_by_trying(function: Callable[[Tensor], Tensor], x: Tensor, eps: float = 1e-6) -> Tensor:
+def gradient_by_trying(
+    function: Callable[[Tensor], Tensor], x: Tensor, eps: float = 1e-6
+) -> Tensor:
     """The slope of `function(x)`, a single number, along every element of `x`, by central differences.
 
     x: any shape, contiguous, left as it was → the same shape, a new tensor.

@@ -24,16 +24,29 @@ class SkipNetwork:
 
     def __init__(self, n_in: int, n_hidden: int, n_out: int) -> None:
         shapes = {"weight1": (n_hidden, n_in), "bias1": (n_hidden,)}
-        shapes |= {"weight2": (n_out, n_hidden), "bias2": (n_out,), "skip": (n_out, n_in)}
-        self.params = {name: torch.empty(shape).uniform_(-0.5, 0.5) for name, shape in shapes.items()}
+        shapes |= {
+            "weight2": (n_out, n_hidden),
+            "bias2": (n_out,),
+            "skip": (n_out, n_in),
+        }
+        self.params = {
+            name: torch.empty(shape).uniform_(-0.5, 0.5)
+            for name, shape in shapes.items()
+        }
         self.grads: dict[str, Tensor] = {}
 
     def forward(self, x: Tensor) -> Tensor:
         """The output. Remembers x, h_sum and h for the way back."""
         self.x = x
-        self.h_sum = x @ self.params["weight1"].T + self.params["bias1"]  # (batch, n_hidden)
+        self.h_sum = (
+            x @ self.params["weight1"].T + self.params["bias1"]
+        )  # (batch, n_hidden)
         self.h = self.h_sum.clamp(min=0)
-        return self.h @ self.params["weight2"].T + x @ self.params["skip"].T + self.params["bias2"]
+        return (
+            self.h @ self.params["weight2"].T
+            + x @ self.params["skip"].T
+            + self.params["bias2"]
+        )
 
     def backward(self, grad_y: Tensor) -> Tensor:
         """grad_y (batch, n_out) → grad_x (batch, n_in). Puts new gradients of all five into `grads`."""

@@ -23,10 +23,18 @@ class Adagrad(SGD):
     """A step size per weight. `params`: tensors by name, changed in place. `square`: s by name."""
 
     def __init__(
-        self, params: dict[str, Tensor], lr: float = 1e-2, lr_decay: float = 0, eps: float = 1e-10
+        self,
+        params: dict[str, Tensor],
+        lr: float = 1e-2,
+        lr_decay: float = 0,
+        eps: float = 1e-10,
     ) -> None:
         super().__init__(params, lr)
-        self.lr_decay, self.eps, self.steps = lr_decay, eps, 0  # steps: how many have been taken
+        self.lr_decay, self.eps, self.steps = (
+            lr_decay,
+            eps,
+            0,
+        )  # steps: how many have been taken
         self.square = {name: torch.zeros_like(param) for name, param in params.items()}
 
     def step(self, grads: dict[str, Tensor]) -> None:

@@ -23,7 +23,13 @@ class Adam:
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
     ) -> None:
-        self.params, self.lr, self.betas, self.eps, self.steps = params, lr, betas, eps, 0
+        self.params, self.lr, self.betas, self.eps, self.steps = (
+            params,
+            lr,
+            betas,
+            eps,
+            0,
+        )
         self.mean = {name: torch.zeros_like(param) for name, param in params.items()}
         self.square = {name: torch.zeros_like(param) for name, param in params.items()}
 

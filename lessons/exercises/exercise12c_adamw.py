@@ -21,7 +21,9 @@ from lessons.lesson12_optimizers import Adam
 class AdamW(Adam):
     """Adam with decoupled weight decay. `params`: tensors by name, changed in place."""
 
-    def __init__(self, params: dict[str, Tensor], lr: float = 1e-3, weight_decay: float = 1e-2) -> None:
+    def __init__(
+        self, params: dict[str, Tensor], lr: float = 1e-3, weight_decay: float = 1e-2
+    ) -> None:
         super().__init__(params, lr)
         self.weight_decay = weight_decay
 
@@ -29,7 +31,9 @@ class AdamW(Adam):
         """`grads`: the names and shapes of `params`."""
         self.steps += 1
         for name, param in self.params.items():
-            decayed = grads[name] + self.weight_decay * param  # the slope of λ/2 · w² is λw
+            decayed = (
+                grads[name] + self.weight_decay * param
+            )  # the slope of λ/2 · w² is λw
             param -= self.lr * self.direction(name, decayed)
 
     def direction(self, name: str, grad: Tensor) -> Tensor:

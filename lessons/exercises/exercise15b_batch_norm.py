@@ -32,10 +32,15 @@ class BatchNorm1d(Norm):
         if self.training:
             self.update(x)
             return self.normalise(x, x.mean(0), x.var(0, correction=0))
-        return self.normalise(x, self.buffers["running_mean"], self.buffers["running_var"])
+        return self.normalise(
+            x, self.buffers["running_mean"], self.buffers["running_var"]
+        )
 
     def update(self, x: Tensor) -> None:
         """The newest batch's share in the averages is `momentum`."""
-        for name, new in (("running_mean", x.mean(0)), ("running_var", x.var(0, correction=0))):
+        for name, new in (
+            ("running_mean", x.mean(0)),
+            ("running_var", x.var(0, correction=0)),
+        ):
             self.buffers[name].mul_(1 - self.momentum).add_(new, alpha=self.momentum)
         self.buffers["num_batches_tracked"] += 1

@@ -40,7 +40,9 @@ class Dropout:
         if self.training:
             self.mask = self.draw(x) / stay
         else:
-            self.mask = torch.full_like(x, stay)  # all neurons work now, not only some of them
+            self.mask = torch.full_like(
+                x, stay
+            )  # all neurons work now, not only some of them
         return x * self.mask
 
     def backward(self, grad_y: Tensor) -> Tensor:

@@ -25,7 +25,9 @@ class Batches:
     Each gives x: (batch_size, n_in) and target: (batch_size,).
     """
 
-    def __init__(self, split: Split, batch_size: int, generator: torch.Generator) -> None:
+    def __init__(
+        self, split: Split, batch_size: int, generator: torch.Generator
+    ) -> None:
         self.split, self.batch_size, self.generator = split, batch_size, generator
 
     def __len__(self) -> int:

@@ -14,7 +14,7 @@ One line is wrong. Find it, and mend only that.
 
 from torch import Tensor
 
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson17_mnist import MLP
 from lessons.lesson21_limits import Box
 
@@ -35,6 +35,8 @@ def pgd_l2(model: MLP, x: Tensor, target: Tensor, eps: float, box: Box) -> Tenso
         slope = model.backward(criterion.backward())  # (batch, n_in)
         moved += eps / 4 * slope / length(slope)
         change = moved - x
-        shorter = (eps / length(change)).clamp(max=1)  # (batch, 1); 1 where the change is short enough
+        shorter = (eps / length(change)).clamp(
+            max=1
+        )  # (batch, 1); 1 where the change is short enough
         moved = (x + shorter * change).clamp(*box)
     return moved

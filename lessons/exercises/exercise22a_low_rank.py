@@ -29,7 +29,10 @@ class LowRank:
     def __init__(self, frozen: Linear, rank: int, alpha: float) -> None:
         n_out, n_in = frozen.params["weight"].shape
         self.frozen, self.scale = frozen, alpha / rank
-        self.params = {"down": torch.randn(rank, n_in) / n_in**0.5, "up": torch.zeros(n_out, rank)}
+        self.params = {
+            "down": torch.randn(rank, n_in) / n_in**0.5,
+            "up": torch.zeros(n_out, rank),
+        }
         self.grads: dict[str, Tensor] = {}
 
     def forward(self, x: Tensor) -> Tensor:

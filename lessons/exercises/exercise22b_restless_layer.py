@@ -25,9 +25,13 @@ class FreezingSGD:
     `frozen`: the names of those that must not change. Their gradients, if there are any, do not count.
     """
 
-    def __init__(self, params: dict[str, Tensor], lr: float, momentum: float, decay: float) -> None:
+    def __init__(
+        self, params: dict[str, Tensor], lr: float, momentum: float, decay: float
+    ) -> None:
         self.params, self.lr, self.momentum, self.decay = params, lr, momentum, decay
-        self.velocity = {name: torch.zeros_like(param) for name, param in params.items()}
+        self.velocity = {
+            name: torch.zeros_like(param) for name, param in params.items()
+        }
         self.frozen: set[str] = set()
 
     def step(self, grads: dict[str, Tensor]) -> None:

@@ -15,7 +15,7 @@ Whatever the sizes, the result has to be the gradient of the mean loss over the 
 import torch
 from torch import Tensor
 
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson17_mnist import MLP
 from lessons.lesson23_machines import ring
 

@@ -19,7 +19,13 @@ from torch import Tensor
 
 
 def momentum_update(
-    weight: Tensor, velocity: Tensor, delta: Tensor, h: Tensor, lr: float, momentum: float, decay: float
+    weight: Tensor,
+    velocity: Tensor,
+    delta: Tensor,
+    h: Tensor,
+    lr: float,
+    momentum: float,
+    decay: float,
 ) -> None:
     """One step of `weight` and `velocity`, both (n_out, n_in), in place.
 

@@ -26,8 +26,12 @@ class FastRegression(FastMLP):
         """
         inputs, linears = [x], [layer.params for layer in self.layers[::2]]
         for params in linears[:-1]:
-            inputs.append(addmm(params["bias"], inputs[-1], params["weight"].T).clamp_min_(0))
-        wrong = addmm(linears[-1]["bias"], inputs[-1], linears[-1]["weight"].T).sub_(target)
+            inputs.append(
+                addmm(params["bias"], inputs[-1], params["weight"].T).clamp_min_(0)
+            )
+        wrong = addmm(linears[-1]["bias"], inputs[-1], linears[-1]["weight"].T).sub_(
+            target
+        )
         loss = wrong.square().mean()
         self.descend(inputs, wrong.mul_(-lr * 2 / wrong.numel()))
         return loss
@@ -39,7 +43,11 @@ class FastRegression(FastMLP):
         """
         for i in reversed(range(len(inputs))):
             params, h = self.layers[2 * i].params, inputs[i]
-            params["weight"].addmm_(delta.T, h)  # (n_out, batch) @ (batch, n_in) → (n_out, n_in)
+            params["weight"].addmm_(
+                delta.T, h
+            )  # (n_out, batch) @ (batch, n_in) → (n_out, n_in)
             params["bias"].add_(delta.sum(0))
             if i:
-                delta = (delta @ params["weight"]).mul_(h.sign_())  # (batch, n_in); ReLU's slope is 0 or 1
+                delta = (delta @ params["weight"]).mul_(
+                    h.sign_()
+                )  # (batch, n_in); ReLU's slope is 0 or 1

@@ -14,7 +14,7 @@ them in place.
 """
 
 from lessons.lesson03_activations import ReLU
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson07_descent import SGD
 
 Activation = ReLU  # called without arguments, once for each hidden layer

@@ -24,7 +24,9 @@ HINTS = (
 class SoftsignNeuron(stub.SoftsignNeuron):
     def forward(self, x: Tensor) -> Tensor:
         self.x = x
-        self.t = x @ self.params["weight"].T + self.params["bias"]  # (batch, n_in) @ (n_in, 1) → (batch, 1)
+        self.t = (
+            x @ self.params["weight"].T + self.params["bias"]
+        )  # (batch, n_in) @ (n_in, 1) → (batch, 1)
         return self.t / (1 + self.t.abs())
 
     def slope(self) -> Tensor:
@@ -33,13 +35,19 @@ class SoftsignNeuron(stub.SoftsignNeuron):
 
     def backward(self, grad_y: Tensor) -> Tensor:
         grad_t = grad_y * self.slope()  # (batch, 1)
-        self.grads = {"weight": grad_t.T @ self.x, "bias": grad_t.sum(0)}  # (1, batch) @ (batch, n_in)
+        self.grads = {
+            "weight": grad_t.T @ self.x,
+            "bias": grad_t.sum(0),
+        }  # (1, batch) @ (batch, n_in)
         return grad_t @ self.params["weight"]  # (batch, 1) @ (1, n_in) → (batch, n_in)
 
 
 def pairs(answer: Any) -> list[Pair]:
     """`answer` beside `nn.Linear(n_in, 1)` with `nn.Softsign` behind it."""
-    sides = (lambda case: answer(case.n_in)), (lambda case: TorchNeuron(case.n_in, nn.Softsign()))
+    sides = (
+        (lambda case: answer(case.n_in)),
+        (lambda case: TorchNeuron(case.n_in, nn.Softsign())),
+    )
     return [layer_pair("neuron with softsign", *sides)]
 
 
@@ -73,7 +81,9 @@ class _WrongAxis(SoftsignNeuron):
 class _Kept(SoftsignNeuron):
     def backward(self, grad_y: Tensor) -> Tensor:
         old, grad_x = self.grads, super().backward(grad_y)
-        self.grads = {name: grad + old.get(name, 0) for name, grad in self.grads.items()}
+        self.grads = {
+            name: grad + old.get(name, 0) for name, grad in self.grads.items()
+        }
         return grad_x
 
 

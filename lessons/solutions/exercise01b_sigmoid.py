@@ -30,7 +30,10 @@ class SplitSigmoid(stub.SplitSigmoid):
 def pairs(answer: Any) -> list[Pair]:
     """`answer` beside `nn.Sigmoid`, with everyday numbers and with large ones."""
     sides = (lambda case: answer()), (lambda case: nn.Sigmoid())
-    return [layer_pair("split sigmoid", *sides), layer_pair("split sigmoid, large numbers", *sides, x=far)]
+    return [
+        layer_pair("split sigmoid", *sides),
+        layer_pair("split sigmoid, large numbers", *sides, x=far),
+    ]
 
 
 def far(case: Case, name: str) -> Tensor:

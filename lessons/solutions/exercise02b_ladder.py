@@ -34,7 +34,10 @@ def pairs(answer: Any) -> list[Pair]:
     """`answer` with two and with four neurons."""
 
     def pair(count: int) -> Pair:
-        sides = (lambda case: answer(case.n_in, count)), (lambda case: TorchLadder(case.n_in, count))
+        sides = (
+            (lambda case: answer(case.n_in, count)),
+            (lambda case: TorchLadder(case.n_in, count)),
+        )
         return layer_pair(f"ladder of {count}", *sides)
 
     return [pair(2), pair(4)]
@@ -44,7 +47,9 @@ class TorchLadder(nn.ModuleList):
     """The same from `nn.Linear` neurons; autograd does the rest."""
 
     def __init__(self, n_in: int, n_neurons: int) -> None:
-        super().__init__(TorchNeuron(n_in + before, nn.Sigmoid()) for before in range(n_neurons))
+        super().__init__(
+            TorchNeuron(n_in + before, nn.Sigmoid()) for before in range(n_neurons)
+        )
         self.n_in = n_in
 
     def forward(self, x: Tensor) -> Tensor:
@@ -66,7 +71,9 @@ def _joined(join: Callable[[Tensor, Tensor, int], Tensor]) -> type[Ladder]:
 
 class _LastOnly(Ladder):
     def backward(self, grad_y: Tensor) -> Tensor:
-        return super().backward(torch.cat((torch.zeros_like(grad_y[:, :-1]), grad_y[:, -1:]), dim=1))
+        return super().backward(
+            torch.cat((torch.zeros_like(grad_y[:, :-1]), grad_y[:, -1:]), dim=1)
+        )
 
 
 class _Alone(Ladder):
@@ -77,10 +84,14 @@ class _Alone(Ladder):
 MISTAKES: dict[str, Any] = {
     "gradient not accumulated": stub.Ladder,
     "gradient of the input not accumulated": _joined(
-        lambda others, part, n: torch.cat((part[:, :n], others[:, n:] + part[:, n:]), dim=1)
+        lambda others, part, n: torch.cat(
+            (part[:, :n], others[:, n:] + part[:, n:]), dim=1
+        )
     ),
     "sign": _joined(lambda others, part, n: others - part),
-    "mean of the parts instead of their sum": _joined(lambda others, part, n: (others + part) / 2),
+    "mean of the parts instead of their sum": _joined(
+        lambda others, part, n: (others + part) / 2
+    ),
     "what a neuron hands back left out": _joined(lambda others, part, n: others),
     "only the last output's gradient used": _LastOnly,
     "upstream gradient ignored": _Alone,

@@ -31,7 +31,10 @@ class LeakyReLU(stub.LeakyReLU):
 def pairs(answer: Any) -> list[Pair]:
     """`answer` with the slope 0.1 beside `nn.LeakyReLU(0.1)`."""
     sides = (lambda case: answer(0.1)), (lambda case: nn.LeakyReLU(0.1))
-    return [layer_pair("leaky relu", *sides), layer_pair("leaky relu at the edges", *sides, x=edges)]
+    return [
+        layer_pair("leaky relu", *sides),
+        layer_pair("leaky relu at the edges", *sides, x=edges),
+    ]
 
 
 class _Above(LeakyReLU):

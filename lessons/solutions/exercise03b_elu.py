@@ -30,15 +30,24 @@ def pairs(answer: Any) -> list[Pair]:
     """`answer` beside `nn.ELU`, with three values of α."""
     return [
         layer_pair("elu", lambda case: answer(), lambda case: nn.ELU()),
-        layer_pair("elu, alpha 0.5", lambda case: answer(0.5), lambda case: nn.ELU(0.5)),
-        layer_pair("elu, alpha 2, at the edges", lambda case: answer(2.0), lambda case: nn.ELU(2.0), x=edges),
+        layer_pair(
+            "elu, alpha 0.5", lambda case: answer(0.5), lambda case: nn.ELU(0.5)
+        ),
+        layer_pair(
+            "elu, alpha 2, at the edges",
+            lambda case: answer(2.0),
+            lambda case: nn.ELU(2.0),
+            x=edges,
+        ),
     ]
 
 
 def _sloped(slope: Callable[[ELU], Tensor]) -> type[ELU]:
     class Sloped(ELU):
         def backward(self, grad_y: Tensor) -> Tensor:
-            return grad_y * torch.where(self.x > 0, torch.ones_like(grad_y), slope(self))
+            return grad_y * torch.where(
+                self.x > 0, torch.ones_like(grad_y), slope(self)
+            )
 
     return Sloped
 

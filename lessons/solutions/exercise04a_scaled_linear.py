@@ -26,11 +26,14 @@ class ScaledLinear(stub.ScaledLinear):
         """y = s · scale + b: ∂y/∂s = scale, ∂y/∂scale = s, ∂y/∂b = 1. s = w·x is lesson 04."""
         grad_s = grad_y * self.params["scale"]  # (batch, n_out)
         self.grads = {
-            "weight": grad_s.T @ self.x,  # (n_out, batch) @ (batch, n_in) → (n_out, n_in)
+            "weight": grad_s.T
+            @ self.x,  # (n_out, batch) @ (batch, n_in) → (n_out, n_in)
             "bias": grad_y.sum(0),
             "scale": (grad_y * self.s).sum(0),
         }
-        return grad_s @ self.params["weight"]  # (batch, n_out) @ (n_out, n_in) → (batch, n_in)
+        return (
+            grad_s @ self.params["weight"]
+        )  # (batch, n_out) @ (n_out, n_in) → (batch, n_in)
 
 
 def pairs(answer: type[ScaledLinear]) -> list[Pair]:
@@ -39,7 +42,11 @@ def pairs(answer: type[ScaledLinear]) -> list[Pair]:
     def mine(case: Case) -> ScaledLinear:
         return answer(case.n_in, case.n_out)
 
-    return [layer_pair("scaled linear", mine, lambda case: TorchScaledLinear(case.n_in, case.n_out))]
+    return [
+        layer_pair(
+            "scaled linear", mine, lambda case: TorchScaledLinear(case.n_in, case.n_out)
+        )
+    ]
 
 
 class TorchScaledLinear(nn.Linear):

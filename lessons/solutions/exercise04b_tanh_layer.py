@@ -35,7 +35,13 @@ def pairs(answer: Any) -> list[Pair]:
         linear.register_forward_hook(lambda module, inputs, output: torch.tanh(output))
         return linear  # as one module its parameters are named weight and bias
 
-    return [layer_pair("tanh layer", lambda c: answer(c.n_in, c.n_out), lambda c: torchs(c.n_in, c.n_out))]
+    return [
+        layer_pair(
+            "tanh layer",
+            lambda c: answer(c.n_in, c.n_out),
+            lambda c: torchs(c.n_in, c.n_out),
+        )
+    ]
 
 
 def _sloped(slope: Callable[[Tensor], Tensor]) -> type[TanhLayer]:

@@ -22,7 +22,9 @@ HINTS = (
 
 class ClippedSGD(stub.ClippedSGD):
     def step(self, grads: dict[str, Tensor]) -> None:
-        norm = torch.stack([grad.square().sum() for grad in grads.values()]).sum().sqrt()  # (): one for all
+        norm = (
+            torch.stack([grad.square().sum() for grad in grads.values()]).sum().sqrt()
+        )  # (): one for all
         factor = (self.max_norm / (norm + 1e-6)).clamp(max=1)
         SGD.step(self, {name: factor * grad for name, grad in grads.items()})
 
@@ -32,14 +34,24 @@ def pairs(answer: type[stub.ClippedSGD]) -> list[Pair]:
 
     def tensors(case: Case, end: str = "", size: float = 1.0) -> dict[str, Tensor]:
         shapes = {"weight": (case.n_out, case.n_in), "bias": (case.n_out,)}
-        return {name: size * case.tensor(name + end, *shape) for name, shape in shapes.items()}
+        return {
+            name: size * case.tensor(name + end, *shape)
+            for name, shape in shapes.items()
+        }
 
-    def walk(case: Case, params: dict[str, Tensor], step: Callable[[dict[str, Tensor]], None]) -> Results:
+    def walk(
+        case: Case, params: dict[str, Tensor], step: Callable[[dict[str, Tensor]], None]
+    ) -> Results:
         results: Results = {}
         for size in (10.0, 1.0, 0.01, 0.0):
             step(grads := tensors(case, f"_{size}", size))
-            results |= {f"{name}_after_{size}": param.detach().clone() for name, param in params.items()}
-            results |= {f"grad_{name}_{size}": grad for name, grad in grads.items()}  # left as they were?
+            results |= {
+                f"{name}_after_{size}": param.detach().clone()
+                for name, param in params.items()
+            }
+            results |= {
+                f"grad_{name}_{size}": grad for name, grad in grads.items()
+            }  # left as they were?
         return results
 
     def pair(lr: float, max_norm: float) -> Pair:
@@ -48,7 +60,9 @@ def pairs(answer: type[stub.ClippedSGD]) -> list[Pair]:
             return walk(case, params, answer(params, lr, max_norm).step)
 
         def by_torch(case: Case) -> Results:
-            params = {name: nn.Parameter(start) for name, start in tensors(case).items()}
+            params = {
+                name: nn.Parameter(start) for name, start in tensors(case).items()
+            }
             optimizer = torch.optim.SGD(params.values(), lr)
 
             def step(grads: dict[str, Tensor]) -> None:
@@ -59,7 +73,9 @@ def pairs(answer: type[stub.ClippedSGD]) -> list[Pair]:
 
             return walk(case, dict(params), step)
 
-        return Pair(f"clipped sgd, lr {lr}, max_norm {max_norm}", by_hand, by_torch, drawn=False)
+        return Pair(
+            f"clipped sgd, lr {lr}, max_norm {max_norm}", by_hand, by_torch, drawn=False
+        )
 
     return [pair(0.1, 2.0), pair(2.5, 0.5)]
 
@@ -72,7 +88,9 @@ def _factor(longest: float, norm: Tensor) -> Tensor:
     return (longest / (norm + 1e-6)).clamp(max=1)
 
 
-def _clipped(clip: Callable[[ClippedSGD, dict[str, Tensor]], dict[str, Tensor]]) -> type[ClippedSGD]:
+def _clipped(
+    clip: Callable[[ClippedSGD, dict[str, Tensor]], dict[str, Tensor]],
+) -> type[ClippedSGD]:
     """Descent along other gradients, made from the optimiser and those it was given."""
 
     class Clipped(ClippedSGD):
@@ -84,7 +102,11 @@ def _clipped(clip: Callable[[ClippedSGD, dict[str, Tensor]], dict[str, Tensor]])
 
 def _scaled(factor: Callable[[ClippedSGD, Tensor], Tensor]) -> type[ClippedSGD]:
     """Descent with another factor, made from the optimiser and the norm."""
-    return _clipped(lambda o, grads: {k: factor(o, _norm(*grads.values())) * g for k, g in grads.items()})
+    return _clipped(
+        lambda o, grads: {
+            k: factor(o, _norm(*grads.values())) * g for k, g in grads.items()
+        }
+    )
 
 
 def _in_place(optimizer: ClippedSGD, grads: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -94,7 +116,9 @@ def _in_place(optimizer: ClippedSGD, grads: dict[str, Tensor]) -> dict[str, Tens
 
 MISTAKES = {
     "each tensor clipped by its own norm": _clipped(
-        lambda o, grads: {k: _factor(o.max_norm, _norm(g)) * g for k, g in grads.items()}
+        lambda o, grads: {
+            k: _factor(o.max_norm, _norm(g)) * g for k, g in grads.items()
+        }
     ),
     "each element clipped": _clipped(
         lambda o, grads: {k: g.clamp(-o.max_norm, o.max_norm) for k, g in grads.items()}
@@ -104,6 +128,8 @@ MISTAKES = {
     "sign": _scaled(lambda o, norm: -_factor(o.max_norm, norm)),
     "root forgotten": _scaled(lambda o, norm: _factor(o.max_norm, norm.square())),
     "short gradients made longer": _scaled(lambda o, norm: o.max_norm / (norm + 1e-6)),
-    "rate taken into the norm": _scaled(lambda o, norm: _factor(o.max_norm, o.lr * norm)),
+    "rate taken into the norm": _scaled(
+        lambda o, norm: _factor(o.max_norm, o.lr * norm)
+    ),
     "1e-6 forgotten": _scaled(lambda o, norm: (o.max_norm / norm).clamp(max=1)),
 }

@@ -19,7 +19,9 @@ HINTS = (
 )
 
 
-def gradient_by_trying(function: Callable[[Tensor], Tensor], x: Tensor, eps: float = 1e-6) -> Tensor:
+def gradient_by_trying(
+    function: Callable[[Tensor], Tensor], x: Tensor, eps: float = 1e-6
+) -> Tensor:
     grad, flat = torch.zeros_like(x), x.view(-1)
     for i in range(x.numel()):
         before = flat[i].item()  # a number of Python's: it does not follow x
@@ -38,7 +40,9 @@ def pairs(answer: Any) -> list[Pair]:
     def start(case: Case) -> Tensor:
         return case.upstream("x", torch.Size((case.n_out, case.n_in)))
 
-    def pair(name: str, function: Callable[[Case], Callable[[Tensor], Tensor]], eps: float) -> Pair:
+    def pair(
+        name: str, function: Callable[[Case], Callable[[Tensor], Tensor]], eps: float
+    ) -> Pair:
         def by_hand(case: Case) -> Results:
             x = start(case)
             return {"grad": answer(function(case), x, eps), "x": x}
@@ -65,10 +69,14 @@ def regression(case: Case) -> Callable[[Tensor], Tensor]:
     return lambda weight: (inputs @ weight.T - target).square().mean()
 
 
-def _with(ups: float, downs: float, over: float, back: bool = True) -> Callable[..., Tensor]:
+def _with(
+    ups: float, downs: float, over: float, back: bool = True
+) -> Callable[..., Tensor]:
     """(f(x + ups · e) − f(x + downs · e)) / (over · e). Without `back`, elements stay at their last nudge."""
 
-    def tried(function: Callable[[Tensor], Tensor], x: Tensor, eps: float = 1e-6) -> Tensor:
+    def tried(
+        function: Callable[[Tensor], Tensor], x: Tensor, eps: float = 1e-6
+    ) -> Tensor:
         grad, flat = torch.zeros_like(x), x.view(-1)
         for i, before in enumerate(flat.tolist()):
             flat[i] = before + ups * eps

@@ -21,7 +21,9 @@ HINTS = (
 class SkipNetwork(stub.SkipNetwork):
     def backward(self, grad_y: Tensor) -> Tensor:
         """Two roads lead from x to y, one through h and one past it. At x their blame is added."""
-        grad_h_sum = grad_y @ self.params["weight2"] * (self.h_sum > 0)  # (batch, n_hidden)
+        grad_h_sum = (
+            grad_y @ self.params["weight2"] * (self.h_sum > 0)
+        )  # (batch, n_hidden)
         self.grads = {
             "weight1": grad_h_sum.T @ self.x,  # (n_hidden, batch) @ (batch, n_in)
             "bias1": grad_h_sum.sum(0),
@@ -35,7 +37,12 @@ class SkipNetwork(stub.SkipNetwork):
 def pairs(answer: Any) -> list[Pair]:
     """What the learner's `answer` is held against: autograd through the same formula."""
     return [
-        layer_pair("skip", lambda c: answer(c.n_in, 6, c.n_out), lambda c: _Torch(c.n_in, 6, c.n_out), _x)
+        layer_pair(
+            "skip",
+            lambda c: answer(c.n_in, 6, c.n_out),
+            lambda c: _Torch(c.n_in, 6, c.n_out),
+            _x,
+        )
     ]
 
 
@@ -58,7 +65,9 @@ def _x(case: Case, name: str) -> Tensor:
 
 
 def _mistake(
-    remembered: Any = lambda net: {}, grads: Any = lambda net, old: net.grads, upstream: Any = lambda g: g
+    remembered: Any = lambda net: {},
+    grads: Any = lambda net, old: net.grads,
+    upstream: Any = lambda g: g,
 ) -> Any:
     """The solution with other memories, other gradients of the parameters, or another upstream gradient."""
 
@@ -76,15 +85,23 @@ def _mistake(
 class _OneRoad(SkipNetwork):
     def backward(self, grad_y: Tensor) -> Tensor:
         super().backward(grad_y)
-        return grad_y @ self.params["weight2"] * (self.h_sum > 0) @ self.params["weight1"]
+        return (
+            grad_y @ self.params["weight2"] * (self.h_sum > 0) @ self.params["weight1"]
+        )
 
 
 MISTAKES = {
     "skip forgotten in the gradient of x": _OneRoad,
-    "activation derivative missing": _mistake(lambda net: {"h_sum": torch.ones_like(net.h_sum)}),
+    "activation derivative missing": _mistake(
+        lambda net: {"h_sum": torch.ones_like(net.h_sum)}
+    ),
     "wrong at exactly 0": _mistake(lambda net: {"h_sum": net.h_sum >= 0}),
     "sum taken for the activation": _mistake(lambda net: {"h": net.h_sum}),
     "upstream gradient ignored": _mistake(upstream=torch.ones_like),
-    "mean taken twice": _mistake(grads=lambda net, old: {k: g / len(net.x) for k, g in net.grads.items()}),
-    "gradient not reset": _mistake(grads=lambda n, old: {k: g + old.get(k, 0) for k, g in n.grads.items()}),
+    "mean taken twice": _mistake(
+        grads=lambda net, old: {k: g / len(net.x) for k, g in net.grads.items()}
+    ),
+    "gradient not reset": _mistake(
+        grads=lambda n, old: {k: g + old.get(k, 0) for k, g in n.grads.items()}
+    ),
 }

@@ -25,7 +25,9 @@ def step(params: dict[str, Tensor], x: Tensor, target: Tensor, lr: float) -> Ten
     h = (x @ params["weight1"].T + params["bias1"]).tanh()
     error = h @ params["weight2"].T + params["bias2"] - target
     grad_y = 2 * error / error.numel()
-    grad_h_sum = grad_y @ params["weight2"] * (1 - h**2)  # with weight2 as it was on the way forward
+    grad_h_sum = (
+        grad_y @ params["weight2"] * (1 - h**2)
+    )  # with weight2 as it was on the way forward
     params["weight2"] -= lr * grad_y.T @ h
     params["bias2"] -= lr * grad_y.sum(0)
     params["weight1"] -= lr * grad_h_sum.T @ x
@@ -36,12 +38,18 @@ def step(params: dict[str, Tensor], x: Tensor, target: Tensor, lr: float) -> Ten
 def pairs(answer: Any) -> list[Pair]:
     """What the learner's `answer` is held against: autograd and `torch.optim.SGD`."""
     return [
-        training_pair(f"{steps} × {lr}", partial(_scratch, answer, lr, steps), partial(_torch, lr, steps))
+        training_pair(
+            f"{steps} × {lr}",
+            partial(_scratch, answer, lr, steps),
+            partial(_torch, lr, steps),
+        )
         for lr, steps in ((0.1, 1), (0.05, 5))
     ]
 
 
-def _scratch(answer: Any, lr: float, steps: int, case: Case) -> tuple[list[float], dict[str, Tensor]]:
+def _scratch(
+    answer: Any, lr: float, steps: int, case: Case
+) -> tuple[list[float], dict[str, Tensor]]:
     params = drawn(case)
     x, target = params.pop("x"), params.pop("target")
     return [float(answer(params, x, target, lr)) for _ in range(steps)], params
@@ -67,11 +75,16 @@ def _rate_times(factor: Any) -> Any:
     return lambda params, x, target, lr: step(params, x, target, lr * factor(target))
 
 
-def _no_slope(params: dict[str, Tensor], x: Tensor, target: Tensor, lr: float) -> Tensor:
+def _no_slope(
+    params: dict[str, Tensor], x: Tensor, target: Tensor, lr: float
+) -> Tensor:
     h = (x @ params["weight1"].T + params["bias1"]).tanh()
     grad_y = 2 * (h @ params["weight2"].T + params["bias2"] - target) / target.numel()
     grad_h = grad_y @ params["weight2"]
-    first = {"weight1": params["weight1"] - lr * grad_h.T @ x, "bias1": params["bias1"] - lr * grad_h.sum(0)}
+    first = {
+        "weight1": params["weight1"] - lr * grad_h.T @ x,
+        "bias1": params["bias1"] - lr * grad_h.sum(0),
+    }
     loss = step(params, x, target, lr)
     params.update(first)
     return loss

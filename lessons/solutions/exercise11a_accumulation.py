@@ -36,7 +36,9 @@ def accumulated_step(
 def pairs(answer: Any) -> list[Pair]:
     """What the learner's `answer` is held against: PyTorch's step on the whole batch."""
     return [
-        training_pair(f"{n} by {size}", partial(_scratch, answer, n, size), partial(_torch, n))
+        training_pair(
+            f"{n} by {size}", partial(_scratch, answer, n, size), partial(_torch, n)
+        )
         for n, size in ((10, 4), (6, 3), (3, 8))
     ]
 
@@ -45,7 +47,9 @@ def _data(case: Case, count: int) -> tuple[Tensor, Tensor]:
     return case.tensor("x", count, case.n_in), case.tensor("target", count, case.n_out)
 
 
-def _scratch(answer: Any, count: int, size: int, case: Case) -> tuple[list[float], dict[str, Tensor]]:
+def _scratch(
+    answer: Any, count: int, size: int, case: Case
+) -> tuple[list[float], dict[str, Tensor]]:
     (x, target), model, losses = _data(case, count), mlp(case.n_in, 6, case.n_out), []
     optimizer = SGD(model.params, lr=0.01)
     for _ in range(4):
@@ -55,7 +59,11 @@ def _scratch(answer: Any, count: int, size: int, case: Case) -> tuple[list[float
 
 
 def _torch(count: int, case: Case) -> tuple[list[float], dict[str, Tensor]]:
-    (x, target), model, losses = _data(case, count), torch_mlp(case.n_in, 6, case.n_out), []
+    (x, target), model, losses = (
+        _data(case, count),
+        torch_mlp(case.n_in, 6, case.n_out),
+        [],
+    )
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     for _ in range(4):
         loss = nn.functional.mse_loss(model(x), target)  # the whole batch at once
@@ -69,11 +77,15 @@ def _torch(count: int, case: Case) -> tuple[list[float], dict[str, Tensor]]:
 def _all_alike(mean: bool) -> Any:
     """Every piece weighs the same: the mean of their gradients, or the sum."""
 
-    def mistake(model: Any, criterion: Any, optimizer: Any, x: Tensor, target: Tensor, size: int) -> None:
+    def mistake(
+        model: Any, criterion: Any, optimizer: Any, x: Tensor, target: Tensor, size: int
+    ) -> None:
         pieces = zip(x.split(size), target.split(size), strict=True)
         grads = [loss_and_grads(model, criterion, *piece)[1] for piece in pieces]
         share = 1 / len(grads) if mean else 1
-        optimizer.step({name: share * sum(g[name] for g in grads) for name in model.params})
+        optimizer.step(
+            {name: share * sum(g[name] for g in grads) for name in model.params}
+        )
 
     return mistake
 
@@ -81,7 +93,9 @@ def _all_alike(mean: bool) -> Any:
 MISTAKES = {
     "mean forgotten": _all_alike(mean=False),
     "small last piece weighted like the others": _all_alike(mean=True),
-    "gradient not accumulated": lambda m, c, o, x, t, s: train_step(m, c, o, x.split(s)[-1], t.split(s)[-1]),
+    "gradient not accumulated": lambda m, c, o, x, t, s: train_step(
+        m, c, o, x.split(s)[-1], t.split(s)[-1]
+    ),
     "step after every piece": lambda m, c, o, x, t, s: [
         train_step(m, c, o, *part) for part in zip(x.split(s), t.split(s), strict=True)
     ],

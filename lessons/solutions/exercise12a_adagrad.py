@@ -33,7 +33,11 @@ def pairs(answer: type[stub.Adagrad]) -> list[Pair]:
     options: dict[str, Any] = {"lr": 0.5, "lr_decay": 0.1, "eps": 0.01}
     return [
         optimizer_pair("Adagrad", answer, optim.Adagrad),
-        optimizer_pair("Adagrad with options", partial(answer, **options), partial(optim.Adagrad, **options)),
+        optimizer_pair(
+            "Adagrad with options",
+            partial(answer, **options),
+            partial(optim.Adagrad, **options),
+        ),
     ]
 
 
@@ -58,7 +62,9 @@ def _with(
 
 MISTAKES = {
     "squares not added up": _with(note=lambda s, g: g**2),
-    "running average in place of the sum": _with(note=lambda s, g: 0.99 * s + 0.01 * g**2),
+    "running average in place of the sum": _with(
+        note=lambda s, g: 0.99 * s + 0.01 * g**2
+    ),
     "epsilon inside the root": _with(size=lambda s, eps: (s + eps).sqrt()),
     "root forgotten": _with(size=lambda s, eps: s + eps),
     "sign": _with(sign=-1),

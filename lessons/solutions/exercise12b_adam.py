@@ -27,7 +27,12 @@ class Adam(stub.Adam):
 def pairs(answer: Any) -> list[Pair]:
     """What the learner's `answer` is held against: `torch.optim.Adam`, also with an ε that shows."""
     return [
-        optimizer_pair("defaults", lambda p: answer(p), lambda p: torch.optim.Adam(p), (1, 2, 10, 100)),
+        optimizer_pair(
+            "defaults",
+            lambda p: answer(p),
+            lambda p: torch.optim.Adam(p),
+            (1, 2, 10, 100),
+        ),
         optimizer_pair(
             "large epsilon",
             lambda p: answer(p, lr=0.1, betas=(0.8, 0.95), eps=0.1),
@@ -44,7 +49,9 @@ def _corrected(by_mean: Any, by_square: Any, inside: bool = False) -> Any:
             super().direction(name, grad)  # keeps the averages
             mean = self.mean[name] / by_mean(self.betas[0], self.steps)
             square = self.square[name] / by_square(self.betas[1], self.steps)
-            return mean / ((square + self.eps).sqrt() if inside else square.sqrt() + self.eps)
+            return mean / (
+                (square + self.eps).sqrt() if inside else square.sqrt() + self.eps
+            )
 
     return Mistake
 

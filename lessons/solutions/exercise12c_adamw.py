@@ -29,7 +29,11 @@ class AdamW(stub.AdamW):
 
 def pairs(answer: type[stub.AdamW]) -> list[Pair]:
     options: dict[str, Any] = {"lr": 0.01, "weight_decay": 0.1}
-    return [optimizer_pair("AdamW", partial(answer, **options), partial(optim.AdamW, **options))]
+    return [
+        optimizer_pair(
+            "AdamW", partial(answer, **options), partial(optim.AdamW, **options)
+        )
+    ]
 
 
 class _DecayedTwice(AdamW):
@@ -44,7 +48,9 @@ class _Divided(AdamW):
         before = {name: param.clone() for name, param in self.params.items()}
         Adam.step(self, grads)
         for name, param in self.params.items():
-            size = (self.square[name] / (1 - self.betas[1] ** self.steps)).sqrt() + self.eps
+            size = (
+                self.square[name] / (1 - self.betas[1] ** self.steps)
+            ).sqrt() + self.eps
             param -= self.lr * self.weight_decay * before[name] / size
 
 

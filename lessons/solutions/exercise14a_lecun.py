@@ -42,5 +42,7 @@ MISTAKES = {
     "n_out in place of n_in": _even(lambda n_out, n_in: math.sqrt(3.0 / n_out)),
     "deviation taken for the bound": _even(lambda n_out, n_in: math.sqrt(1.0 / n_in)),
     "root forgotten": _even(lambda n_out, n_in: 3.0 / n_in),
-    "twice the variance, as before ReLU": _even(lambda n_out, n_in: math.sqrt(6.0 / n_in)),
+    "twice the variance, as before ReLU": _even(
+        lambda n_out, n_in: math.sqrt(6.0 / n_in)
+    ),
 }

@@ -33,8 +33,16 @@ class RMSNorm(stub.RMSNorm):
 
 def pairs(answer: type[stub.RMSNorm]) -> list[Pair]:
     return [
-        layer_pair("RMSNorm", lambda case: answer(case.n_in), lambda case: nn.RMSNorm(case.n_in, 1e-5)),
-        layer_pair("large eps", lambda case: answer(case.n_in, 0.5), lambda case: nn.RMSNorm(case.n_in, 0.5)),
+        layer_pair(
+            "RMSNorm",
+            lambda case: answer(case.n_in),
+            lambda case: nn.RMSNorm(case.n_in, 1e-5),
+        ),
+        layer_pair(
+            "large eps",
+            lambda case: answer(case.n_in, 0.5),
+            lambda case: nn.RMSNorm(case.n_in, 0.5),
+        ),
     ]
 
 
@@ -75,7 +83,9 @@ class _OneRoad(RMSNorm):
 class _WeightForgotten(RMSNorm):
     def backward(self, grad_y: Tensor) -> Tensor:
         super().backward(grad_y)
-        return (grad_y - self.x_hat * (grad_y * self.x_hat).mean(1, keepdim=True)) / self.root
+        return (
+            grad_y - self.x_hat * (grad_y * self.x_hat).mean(1, keepdim=True)
+        ) / self.root
 
 
 MISTAKES = {

@@ -22,38 +22,56 @@ HINTS = (
 class BatchNorm1d(stub.BatchNorm1d):
     def update(self, x: Tensor) -> None:
         """What stands for all batches is divided by n − 1: correction 1."""
-        for name, new in (("running_mean", x.mean(0)), ("running_var", x.var(0, correction=1))):
+        for name, new in (
+            ("running_mean", x.mean(0)),
+            ("running_var", x.var(0, correction=1)),
+        ):
             self.buffers[name].mul_(1 - self.momentum).add_(new, alpha=self.momentum)
         self.buffers["num_batches_tracked"] += 1
 
 
 def pairs(answer: type[stub.BatchNorm1d]) -> list[Pair]:
     return [
-        layer_pair("training", lambda c: answer(c.n_in), lambda c: nn.BatchNorm1d(c.n_in), several),
+        layer_pair(
+            "training",
+            lambda c: answer(c.n_in),
+            lambda c: nn.BatchNorm1d(c.n_in),
+            several,
+        ),
         layer_pair("use", lambda c: used(answer, c), lambda c: used(nn.BatchNorm1d, c)),
         Pair(
-            "kept", lambda c: used(answer, c).buffers, lambda c: dict(used(nn.BatchNorm1d, c).named_buffers())
+            "kept",
+            lambda c: used(answer, c).buffers,
+            lambda c: dict(used(nn.BatchNorm1d, c).named_buffers()),
         ),
     ]
 
 
 class _UnbiasedEverywhere(BatchNorm1d):
     def normalise(self, x: Tensor, mean: Tensor, var: Tensor) -> Tensor:
-        return super().normalise(x, mean, x.var(0, correction=1) if self.training else var)
+        return super().normalise(
+            x, mean, x.var(0, correction=1) if self.training else var
+        )
 
 
 class _WrongPlace(stub.BatchNorm1d):
     def normalise(self, x: Tensor, mean: Tensor, var: Tensor) -> Tensor:
-        return super().normalise(x, mean, x.var(0, correction=1) if self.training else var)
+        return super().normalise(
+            x, mean, x.var(0, correction=1) if self.training else var
+        )
 
 
-def _kept(mean: Callable[[Tensor], Tensor], var: Callable[[Tensor], Tensor]) -> type[BatchNorm1d]:
+def _kept(
+    mean: Callable[[Tensor], Tensor], var: Callable[[Tensor], Tensor]
+) -> type[BatchNorm1d]:
     """Batch norm whose running averages take in another mean and variance of a batch."""
 
     class Kept(BatchNorm1d):
         def update(self, x: Tensor) -> None:
             for name, new in (("running_mean", mean(x)), ("running_var", var(x))):
-                self.buffers[name].mul_(1 - self.momentum).add_(new, alpha=self.momentum)
+                self.buffers[name].mul_(1 - self.momentum).add_(
+                    new, alpha=self.momentum
+                )
             self.buffers["num_batches_tracked"] += 1
 
     return Kept
@@ -79,6 +97,8 @@ MISTAKES = {
         lambda x: x.mean(0), lambda x: x.var(0, correction=0) * (len(x) - 1) / len(x)
     ),
     "momentum the wrong way round": _MomentumWrongWayRound,
-    "mean divided by n − 1": _kept(lambda x: x.sum(0) / (len(x) - 1), lambda x: x.var(0, correction=1)),
+    "mean divided by n − 1": _kept(
+        lambda x: x.sum(0) / (len(x) - 1), lambda x: x.var(0, correction=1)
+    ),
     "the batch's own statistics in use": _BatchInUse,
 }

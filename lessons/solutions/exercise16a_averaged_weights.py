@@ -29,13 +29,17 @@ class AveragedWeights(stub.AveragedWeights):
 
 
 def pairs(answer: type[stub.AveragedWeights]) -> list[Pair]:
-    return [Pair("averaged weights", partial(_walk, answer), partial(_walk, _TorchAverage))]
+    return [
+        Pair("averaged weights", partial(_walk, answer), partial(_walk, _TorchAverage))
+    ]
 
 
 class _TorchAverage:
     def __init__(self, params: dict[str, Tensor], decay: float) -> None:
         self.model = nn.ParameterDict(params)  # the same numbers, not copies
-        self.averaged = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(decay))
+        self.averaged = AveragedModel(
+            self.model, multi_avg_fn=get_ema_multi_avg_fn(decay)
+        )
         self.average: Any = self.averaged.module
 
     def update(self) -> None:
@@ -45,7 +49,10 @@ class _TorchAverage:
 @torch.no_grad()
 def _walk(make: Any, case: Case) -> Results:
     """Ten random steps, an update after each; the averages after 1, 2 and 10, and the weights at the end."""
-    params = {"weight": case.tensor("weight", case.n_out, case.n_in), "bias": case.tensor("bias", case.n_out)}
+    params = {
+        "weight": case.tensor("weight", case.n_out, case.n_in),
+        "bias": case.tensor("bias", case.n_out),
+    }
     results: Results = {}
     averaged = make(params, 0.9)
     for step in range(1, 11):
@@ -53,7 +60,10 @@ def _walk(make: Any, case: Case) -> Results:
             param += case.upstream(f"{name}_{step}", param.shape)
         averaged.update()
         if step in (1, 2, 10):
-            results |= {f"average_{name}_{step}": value.clone() for name, value in averaged.average.items()}
+            results |= {
+                f"average_{name}_{step}": value.clone()
+                for name, value in averaged.average.items()
+            }
     return results | params
 
 
@@ -82,7 +92,9 @@ class _NotAnAverage(AveragedWeights):
 
 
 MISTAKES = {
-    "decay the wrong way round": lambda params, decay: AveragedWeights(params, 1 - decay),
+    "decay the wrong way round": lambda params, decay: AveragedWeights(
+        params, 1 - decay
+    ),
     "average started at 0": _FromZero,
     "average started at the untrained weights": _FirstWeights,
     "first copy forgotten": _NoCopy,

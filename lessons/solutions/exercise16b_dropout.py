@@ -25,8 +25,18 @@ class Dropout(stub.Dropout):
 
 def pairs(answer: type[stub.Dropout]) -> list[Pair]:
     return [
-        _seeded(layer_pair("training", lambda case: answer(0.3), lambda case: nn.Dropout(0.3))),
-        _seeded(layer_pair("use", lambda case: _used(answer, case), lambda case: nn.Dropout(0.3).eval())),
+        _seeded(
+            layer_pair(
+                "training", lambda case: answer(0.3), lambda case: nn.Dropout(0.3)
+            )
+        ),
+        _seeded(
+            layer_pair(
+                "use",
+                lambda case: _used(answer, case),
+                lambda case: nn.Dropout(0.3).eval(),
+            )
+        ),
     ]
 
 
@@ -62,7 +72,11 @@ class _OldMask(Dropout):
 
 class _TooLoud(Dropout):
     def forward(self, x: Tensor) -> Tensor:
-        self.mask = self.draw(x) / (1 - self.p) if self.training else torch.full_like(x, 1 / (1 - self.p))
+        self.mask = (
+            self.draw(x) / (1 - self.p)
+            if self.training
+            else torch.full_like(x, 1 / (1 - self.p))
+        )
         return x * self.mask
 
 

@@ -19,7 +19,9 @@ HINTS = (
 
 
 def top_k_accuracy(logits: Tensor, target: Tensor) -> Tensor:
-    before = (logits > logits.gather(1, target[:, None])).sum(1, keepdim=True)  # larger ones: (batch, 1)
+    before = (logits > logits.gather(1, target[:, None])).sum(
+        1, keepdim=True
+    )  # larger ones: (batch, 1)
     k = torch.arange(1, logits.shape[1] + 1)
     return (before < k).to(logits.dtype).mean(0)  # (batch, classes) → (classes,)
 
@@ -30,18 +32,29 @@ def pairs(answer: Callable[[Tensor, Tensor], Tensor]) -> list[Pair]:
     def run(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Case], Results]:
         def results(case: Case) -> Results:
             count = 10 * case.batch
-            logits = case.upstream("logits", torch.Size((count, case.n_out)))  # no zeros, so no ties
+            logits = case.upstream(
+                "logits", torch.Size((count, case.n_out))
+            )  # no zeros, so no ties
             target = case.classes("target", count, case.n_out)
-            return {"output": function(logits, target), "logits": logits, "target": target}
+            return {
+                "output": function(logits, target),
+                "logits": logits,
+                "target": target,
+            }
 
         return results
 
-    return [Pair("top-k accuracy", run(answer), run(torch_top_k_accuracy), drawn=False)]  # drawn ones tie
+    return [
+        Pair("top-k accuracy", run(answer), run(torch_top_k_accuracy), drawn=False)
+    ]  # drawn ones tie
 
 
 def torch_top_k_accuracy(logits: Tensor, target: Tensor) -> Tensor:
     """The same with `torch.topk`, one k after the other."""
-    found = [(logits.topk(k, 1).indices == target[:, None]).any(1) for k in range(1, logits.shape[1] + 1)]
+    found = [
+        (logits.topk(k, 1).indices == target[:, None]).any(1)
+        for k in range(1, logits.shape[1] + 1)
+    ]
     return torch.stack(found).to(logits.dtype).mean(1)
 
 
@@ -61,9 +74,13 @@ def _in_place(logits: Tensor, target: Tensor) -> Tensor:
 
 MISTAKES = {
     "one place too many": _one_place_too_many,
-    "smallest instead of largest": lambda logits, target: top_k_accuracy(-logits, target),
+    "smallest instead of largest": lambda logits, target: top_k_accuracy(
+        -logits, target
+    ),
     "only those at place k, not those before": _exactly_at_place_k,
-    "mean forgotten": lambda logits, target: len(target) * top_k_accuracy(logits, target),
+    "mean forgotten": lambda logits, target: (
+        len(target) * top_k_accuracy(logits, target)
+    ),
     "dtype lost": lambda logits, target: top_k_accuracy(logits, target).float(),
     "input changed in place": _in_place,
 }

@@ -39,11 +39,20 @@ def pairs(answer: Any) -> list[Pair]:
     """What the learner's `answer` is held against: `F.soft_margin_loss`, two losses in one graph."""
 
     def run(loss: Callable[[Tensor, Tensor], Tensor], case: Case) -> Results:
-        z = {name: case.tensor(name, case.batch, case.n_out).requires_grad_() for name in ("a", "b")}
-        target = {name: case.upstream(f"target {name}", z[name].shape).sign() for name in z}
+        z = {
+            name: case.tensor(name, case.batch, case.n_out).requires_grad_()
+            for name in ("a", "b")
+        }
+        target = {
+            name: case.upstream(f"target {name}", z[name].shape).sign() for name in z
+        }
         losses = {name: loss(z[name], target[name]) for name in z}
         (3 * losses["a"] - losses["b"]).backward()
-        grads = {f"grad_{name}": value.grad for name, value in z.items() if value.grad is not None}
+        grads = {
+            f"grad_{name}": value.grad
+            for name, value in z.items()
+            if value.grad is not None
+        }
         results = z | {f"loss_{name}": value for name, value in losses.items()} | grads
         return results | {f"target {name}": value for name, value in target.items()}
 
@@ -82,8 +91,12 @@ class _BesideCtx(SoftMargin):
 MISTAKES = {
     "mean forgotten": _backward(lambda ctx, grad, _: grad * grad.numel()),
     "mean taken twice": _backward(lambda ctx, grad, _: grad / grad.numel()),
-    "upstream gradient ignored": _backward(lambda ctx, grad, grad_loss: grad / grad_loss),
+    "upstream gradient ignored": _backward(
+        lambda ctx, grad, grad_loss: grad / grad_loss
+    ),
     "sign": _backward(lambda ctx, grad, _: -grad),
-    "target forgotten in the slope": _backward(lambda ctx, grad, _: grad * ctx.saved_tensors[1]),
+    "target forgotten in the slope": _backward(
+        lambda ctx, grad, _: grad * ctx.saved_tensors[1]
+    ),
     "kept beside ctx": _BesideCtx,
 }

@@ -23,7 +23,9 @@ HINTS = (
 class Batches(stub.Batches):
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         x, target = self.split
-        order = torch.randperm(len(x), generator=self.generator, device="cpu")  # one for the whole epoch
+        order = torch.randperm(
+            len(x), generator=self.generator, device="cpu"
+        )  # one for the whole epoch
         for rows in order.split(self.batch_size):
             yield x[rows], target[rows]
 
@@ -33,7 +35,10 @@ def pairs(answer: Any) -> list[Pair]:
 
     def split(case: Case) -> Split:
         count = 3 * case.batch + 7
-        return Split(case.upstream("x", torch.Size((count, case.n_in))), case.classes("target", count, 10))
+        return Split(
+            case.upstream("x", torch.Size((count, case.n_in))),
+            case.classes("target", count, 10),
+        )
 
     def by_hand(case: Case) -> Results:
         batches = answer(split(case), 4, torch.Generator().manual_seed(case.seed))
@@ -48,8 +53,13 @@ def pairs(answer: Any) -> list[Pair]:
         results: Results = {}
         for epoch in range(3):
             order = torch.randperm(len(x), generator=generator, device="cpu").tolist()
-            for step, rows in enumerate(batches := BatchSampler(order, 4, drop_last=False)):
-                results |= {f"x_{epoch}_{step}": x[rows], f"target_{epoch}_{step}": target[rows]}
+            for step, rows in enumerate(
+                batches := BatchSampler(order, 4, drop_last=False)
+            ):
+                results |= {
+                    f"x_{epoch}_{step}": x[rows],
+                    f"target_{epoch}_{step}": target[rows],
+                }
         return results | {"length": torch.tensor(len(batches))}
 
     return [Pair("batches", by_hand, by_torch)]
@@ -68,13 +78,17 @@ class _NoOrder(Batches):
 
 class _LastDropped(Batches):
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        return (batch for batch in super().__iter__() if len(batch[0]) == self.batch_size)
+        return (
+            batch for batch in super().__iter__() if len(batch[0]) == self.batch_size
+        )
 
 
 class _ShuffledApart(Batches):
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         pictures, answers = list(super().__iter__()), list(super().__iter__())
-        return ((x, target) for (x, _), (_, target) in zip(pictures, answers, strict=True))
+        return (
+            (x, target) for (x, _), (_, target) in zip(pictures, answers, strict=True)
+        )
 
 
 MISTAKES = {

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from curriculum.pair import Case, Pair, Results
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson17_mnist import MLP, TorchMLP, first_weights
 from lessons.lesson21_limits import Box
 
@@ -31,7 +31,9 @@ def slope_of(model: MLP, x: Tensor, wanted: Tensor) -> Tensor:
 
 def towards(model: MLP, x: Tensor, wanted: Tensor, eps: float, box: Box) -> Tensor:
     slope = slope_of(model, x, wanted)
-    length = slope.norm(dim=1, keepdim=True).clamp(min=1e-12)  # (batch, 1); 0 / 1e-12 is 0
+    length = slope.norm(dim=1, keepdim=True).clamp(
+        min=1e-12
+    )  # (batch, 1); 0 / 1e-12 is 0
     return (x - eps * slope / length).clamp(*box)
 
 
@@ -44,28 +46,36 @@ def pairs(answer: Callable[..., Tensor]) -> list[Pair]:
 
         return Pair(
             name,
-            lambda case: attacked(case, MLP(sizes(case), input_grad=True), answer, dead),
+            lambda case: attacked(
+                case, MLP(sizes(case), input_grad=True), answer, dead
+            ),
             lambda case: attacked(case, TorchMLP(sizes(case)), torch_towards, dead),
         )
 
     return [pair("a step of length eps", False), pair("a picture without slope", True)]
 
 
-def torch_towards(model: nn.Module, x: Tensor, wanted: Tensor, eps: float, box: Box) -> Tensor:
+def torch_towards(
+    model: nn.Module, x: Tensor, wanted: Tensor, eps: float, box: Box
+) -> Tensor:
     """The same by autograd."""
     x = x.clone().requires_grad_()
     slope = torch.autograd.grad(nn.functional.cross_entropy(model(x), wanted), x)[0]
     return x.detach().sub(nn.functional.normalize(slope, dim=1), alpha=eps).clamp(*box)
 
 
-def attacked(case: Case, model: Any, attack: Callable[..., Tensor], dead: bool) -> Results:
+def attacked(
+    case: Case, model: Any, attack: Callable[..., Tensor], dead: bool
+) -> Results:
     """`dead`: the first picture is all 0 and every bias of the first layer negative: no neuron answers."""
     weights = first_weights((case.n_in, 7, 6, case.n_out), case.seed)
     x = case.tensor("x", case.batch, case.n_in).clamp(-1, 1)
     if dead:
         weights["0.bias"], x[0] = -weights["0.bias"].abs(), 0.0
     model.load_state_dict(weights)
-    moved = attack(model, x, case.classes("wanted", case.batch, case.n_out), 0.3, (-1.0, 1.0))
+    moved = attack(
+        model, x, case.classes("wanted", case.batch, case.n_out), 0.3, (-1.0, 1.0)
+    )
     return {"moved": moved, "x": x}
 
 
@@ -77,12 +87,16 @@ def _one_length(model: MLP, x: Tensor, wanted: Tensor, eps: float, box: Box) -> 
 MISTAKES = {
     "sign": lambda model, x, wanted, eps, box: towards(model, x, wanted, -eps, box),
     "length of the whole batch": _one_length,
-    "not divided by the length": lambda m, x, wanted, eps, box: (x - eps * slope_of(m, x, wanted)).clamp(
-        *box
+    "not divided by the length": lambda m, x, wanted, eps, box: (
+        x - eps * slope_of(m, x, wanted)
+    ).clamp(*box),
+    "sign of the slope taken": lambda m, x, want, eps, box: (
+        x - eps * slope_of(m, x, want).sign()
+    ).clamp(*box),
+    "not kept in the box": lambda m, x, want, eps, _: towards(
+        m, x, want, eps, (-torch.inf, torch.inf)
     ),
-    "sign of the slope taken": lambda m, x, want, eps, box: (x - eps * slope_of(m, x, want).sign()).clamp(
-        *box
+    "input changed in place": lambda m, x, want, eps, box: x.copy_(
+        towards(m, x, want, eps, box)
     ),
-    "not kept in the box": lambda m, x, want, eps, _: towards(m, x, want, eps, (-torch.inf, torch.inf)),
-    "input changed in place": lambda m, x, want, eps, box: x.copy_(towards(m, x, want, eps, box)),
 }

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from curriculum.pair import Case, Pair, Results
 from lessons.exercises import exercise21b_wandering_attack as stub
 from lessons.exercises.exercise21b_wandering_attack import length
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson17_mnist import MLP, TorchMLP, first_weights
 from lessons.lesson21_limits import Box
 
@@ -27,7 +27,9 @@ def pgd_l2(model: MLP, x: Tensor, target: Tensor, eps: float, box: Box) -> Tenso
     for _ in range(10):
         criterion.forward(model.forward(moved), target)
         slope = model.backward(criterion.backward())
-        moved = moved + eps / 4 * slope / length(slope)  # a new tensor: the caller's x stays as it was
+        moved = moved + eps / 4 * slope / length(
+            slope
+        )  # a new tensor: the caller's x stays as it was
         change = moved - x
         shorter = (eps / length(change)).clamp(max=1)
         moved = (x + shorter * change).clamp(*box)
@@ -39,28 +41,40 @@ def pairs(answer: Callable[..., Tensor]) -> list[Pair]:
     return [
         Pair(
             "ten steps in a ball",
-            lambda case: attacked(case, MLP((case.n_in, 7, 6, case.n_out), input_grad=True), answer),
-            lambda case: attacked(case, TorchMLP((case.n_in, 7, 6, case.n_out)), torch_pgd_l2),
+            lambda case: attacked(
+                case, MLP((case.n_in, 7, 6, case.n_out), input_grad=True), answer
+            ),
+            lambda case: attacked(
+                case, TorchMLP((case.n_in, 7, 6, case.n_out)), torch_pgd_l2
+            ),
         )
     ]
 
 
-def torch_pgd_l2(model: nn.Module, x: Tensor, target: Tensor, eps: float, box: Box) -> Tensor:
+def torch_pgd_l2(
+    model: nn.Module, x: Tensor, target: Tensor, eps: float, box: Box
+) -> Tensor:
     """The same by autograd."""
     moved = x
     for _ in range(10):
         leaf = moved.clone().requires_grad_()
-        slope = torch.autograd.grad(nn.functional.cross_entropy(model(leaf), target), leaf)[0]
+        slope = torch.autograd.grad(
+            nn.functional.cross_entropy(model(leaf), target), leaf
+        )[0]
         change = moved.add(nn.functional.normalize(slope, dim=1), alpha=eps / 4) - x
         far = torch.linalg.vector_norm(change, dim=1, keepdim=True) > eps
-        moved = torch.where(far, x + eps * nn.functional.normalize(change, dim=1), x + change).clamp(*box)
+        moved = torch.where(
+            far, x + eps * nn.functional.normalize(change, dim=1), x + change
+        ).clamp(*box)
     return moved
 
 
 def attacked(case: Case, model: Any, attack: Callable[..., Tensor]) -> Results:
     model.load_state_dict(first_weights((case.n_in, 7, 6, case.n_out), case.seed))
     x = case.tensor("x", case.batch, case.n_in).clamp(-1, 1)
-    moved = attack(model, x, case.classes("target", case.batch, case.n_out), 0.3, (-1.0, 1.0))
+    moved = attack(
+        model, x, case.classes("target", case.batch, case.n_out), 0.3, (-1.0, 1.0)
+    )
     return {"moved": moved, "x": x}
 
 
@@ -72,7 +86,9 @@ def _with(project: Callable[[Tensor, Tensor, float], Tensor]) -> Callable[..., T
         for _ in range(10):
             criterion.forward(model.forward(moved), target)
             slope = model.backward(criterion.backward())
-            moved = project(x, moved + eps / 4 * slope / length(slope) - x, eps).clamp(*box)
+            moved = project(x, moved + eps / 4 * slope / length(slope) - x, eps).clamp(
+                *box
+            )
         return moved
 
     return attack
@@ -80,7 +96,11 @@ def _with(project: Callable[[Tensor, Tensor, float], Tensor]) -> Callable[..., T
 
 MISTAKES = {
     "input changed in place": stub.pgd_l2,
-    "measured from the last place": _with(lambda x, change, eps: x + change),  # one step is never too long
-    "always out to the edge": _with(lambda x, change, eps: x + eps * change / length(change)),
+    "measured from the last place": _with(
+        lambda x, change, eps: x + change
+    ),  # one step is never too long
+    "always out to the edge": _with(
+        lambda x, change, eps: x + eps * change / length(change)
+    ),
     "each pixel bounded": _with(lambda x, change, eps: x + change.clamp(-eps, eps)),
 }

@@ -24,12 +24,16 @@ HINTS = (
 class LowRank(stub.LowRank):
     def forward(self, x: Tensor) -> Tensor:
         self.x = x
-        self.middle = x @ self.params["down"].T  # (batch, n_in) @ (n_in, rank) → (batch, rank)
+        self.middle = (
+            x @ self.params["down"].T
+        )  # (batch, n_in) @ (n_in, rank) → (batch, rank)
         return self.frozen.forward(x) + self.scale * self.middle @ self.params["up"].T
 
     def backward(self, grad_y: Tensor) -> Tensor:
         """The adapter is two layers of lesson 04. x also goes through the frozen one: two paths, added."""
-        grad_middle = self.scale * grad_y @ self.params["up"]  # (batch, n_out) @ (n_out, rank)
+        grad_middle = (
+            self.scale * grad_y @ self.params["up"]
+        )  # (batch, n_out) @ (n_out, rank)
         self.grads = {
             "down": grad_middle.T @ self.x,  # (rank, batch) @ (batch, n_in)
             "up": self.scale * grad_y.T @ self.middle,  # (n_out, batch) @ (batch, rank)
@@ -48,10 +52,14 @@ def pairs(answer: type[stub.LowRank]) -> list[Pair]:
 
     return [
         layer_pair(
-            "adapter", lambda c: answer(pretrained(c), 2, 3.0), lambda c: TorchLowRank(pretrained(c), 2, 3.0)
+            "adapter",
+            lambda c: answer(pretrained(c), 2, 3.0),
+            lambda c: TorchLowRank(pretrained(c), 2, 3.0),
         ),
         Pair(
-            "frozen layer", left_alone, lambda c: pretrained(c).params | {"frozen_gradients": torch.tensor(0)}
+            "frozen layer",
+            left_alone,
+            lambda c: pretrained(c).params | {"frozen_gradients": torch.tensor(0)},
         ),
     ]
 
@@ -89,7 +97,9 @@ def _unscaled(layer: LowRank, grad_y: Tensor) -> Tensor:
 
 def _added(layer: LowRank, grad_y: Tensor) -> Tensor:
     before, grad_x = layer.grads, LowRank.backward(layer, grad_y)
-    layer.grads = {name: before.get(name, 0) + grad for name, grad in layer.grads.items()}
+    layer.grads = {
+        name: before.get(name, 0) + grad for name, grad in layer.grads.items()
+    }
     return grad_x
 
 
@@ -100,7 +110,11 @@ def _weight(layer: LowRank) -> Tensor:
 MISTAKES = {
     "scale forgotten in backward": _with(_unscaled),
     "frozen path missing": _with(lambda o, g: LowRank.backward(o, g) - g @ _weight(o)),
-    "adapter's path missing": _with(lambda o, g: 0 * LowRank.backward(o, g) + g @ _weight(o)),
-    "frozen gradients computed": _with(lambda o, g: LowRank.backward(o, g) + 0 * o.frozen.backward(g)),
+    "adapter's path missing": _with(
+        lambda o, g: 0 * LowRank.backward(o, g) + g @ _weight(o)
+    ),
+    "frozen gradients computed": _with(
+        lambda o, g: LowRank.backward(o, g) + 0 * o.frozen.backward(g)
+    ),
     "gradient not reset": _with(_added),
 }

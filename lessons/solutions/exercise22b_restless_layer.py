@@ -53,20 +53,31 @@ def phases(case: Case, params: dict[str, Tensor], step: Step) -> Results:
     """Three steps with everything free, four with the weight frozen, three free again."""
     results: Results = {}
     for count in range(1, 11):
-        grads = {name: case.tensor(f"{name}_{count}", *param.shape) for name, param in params.items()}
+        grads = {
+            name: case.tensor(f"{name}_{count}", *param.shape)
+            for name, param in params.items()
+        }
         step(grads, 3 < count <= 7)
         if count in (3, 4, 7, 10):
-            results |= {f"{name}_after_{count}": param.detach().clone() for name, param in params.items()}
+            results |= {
+                f"{name}_after_{count}": param.detach().clone()
+                for name, param in params.items()
+            }
     return results
 
 
 def start(case: Case) -> dict[str, Tensor]:
-    return {"weight": case.tensor("weight", case.n_out, case.n_in), "bias": case.tensor("bias", case.n_out)}
+    return {
+        "weight": case.tensor("weight", case.n_out, case.n_in),
+        "bias": case.tensor("bias", case.n_out),
+    }
 
 
 def with_torch(case: Case) -> Results:
     params = {name: nn.Parameter(value) for name, value in start(case).items()}
-    optimizer = torch.optim.SGD(params.values(), lr=LR, momentum=MOMENTUM, weight_decay=DECAY)
+    optimizer = torch.optim.SGD(
+        params.values(), lr=LR, momentum=MOMENTUM, weight_decay=DECAY
+    )
 
     def step(grads: dict[str, Tensor], frozen: bool) -> None:
         for name, param in params.items():

@@ -20,7 +20,9 @@ def in_pairs(parts: Tensor) -> list[Tensor]:
     history, ranks = [parts], torch.arange(len(parts), device=parts.device)
     for turn in range(len(parts).bit_length() - 1):  # log₂ of a power of two
         held = history[-1]
-        history.append(held + held[ranks ^ 2**turn])  # a new tensor: every letter is an old one
+        history.append(
+            held + held[ranks ^ 2**turn]
+        )  # a new tensor: every letter is an old one
     return history
 
 
@@ -28,11 +30,15 @@ def pairs(answer: Callable[[Tensor], list[Tensor]]) -> list[Pair]:
     """One, two and eight workers."""
 
     def pair(count: int) -> Pair:
-        def run(function: Callable[[Tensor], list[Tensor]]) -> Callable[[Case], Results]:
+        def run(
+            function: Callable[[Tensor], list[Tensor]],
+        ) -> Callable[[Case], Results]:
             def results(case: Case) -> Results:
                 parts = case.tensor("parts", count, case.batch + case.n_in)
                 history = function(parts)
-                return {f"after_{turn}_turns": held for turn, held in enumerate(history)} | {"parts": parts}
+                return {
+                    f"after_{turn}_turns": held for turn, held in enumerate(history)
+                } | {"parts": parts}
 
             return results
 
@@ -44,7 +50,10 @@ def pairs(answer: Callable[[Tensor], list[Tensor]]) -> list[Pair]:
 def torch_in_pairs(parts: Tensor) -> list[Tensor]:
     """Without any swaps: after t turns every block of 2ᵗ neighbours holds the sum of its rows."""
     sizes = [2**turn for turn in range(len(parts).bit_length())]
-    return [parts.unflatten(0, (-1, size)).sum(1).repeat_interleave(size, 0) for size in sizes]
+    return [
+        parts.unflatten(0, (-1, size)).sum(1).repeat_interleave(size, 0)
+        for size in sizes
+    ]
 
 
 def _one_by_one(parts: Tensor) -> list[Tensor]:
@@ -76,5 +85,7 @@ MISTAKES = {
     "neighbour in place of partner": _rolled,
     "farthest partner first": _far_first,
     "history not copied": lambda parts: in_pairs(parts)[-1:] * len(in_pairs(parts)),
-    "mean taken in every turn": lambda parts: [held / 2**turn for turn, held in enumerate(in_pairs(parts))],
+    "mean taken in every turn": lambda parts: [
+        held / 2**turn for turn, held in enumerate(in_pairs(parts))
+    ],
 }

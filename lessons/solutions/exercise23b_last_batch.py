@@ -25,7 +25,9 @@ def shared_gradient(model: MLP, x: Tensor, target: Tensor, workers: int) -> Tens
     for rank in range(workers):
         mine = slice(rank, None, workers)
         if count := len(target[mine]):
-            parts[rank] = count * gradient(model, x[mine], target[mine])  # the sum over the share
+            parts[rank] = count * gradient(
+                model, x[mine], target[mine]
+            )  # the sum over the share
     return ring(parts)[0][-1][0] / len(target)
 
 
@@ -55,27 +57,44 @@ def by_torch(case: Case) -> Results:
     """One process, the whole batch."""
     model = TorchMLP(sizes(case))
     model.load_state_dict(first_weights(sizes(case), case.seed))
-    x, target = case.tensor("x", case.batch, case.n_in), case.classes("target", case.batch, case.n_out)
+    x, target = (
+        case.tensor("x", case.batch, case.n_in),
+        case.classes("target", case.batch, case.n_out),
+    )
     nn.functional.cross_entropy(model(x), target).backward()
-    return {"gradient": torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])}
+    return {
+        "gradient": torch.cat(
+            [p.grad.flatten() for p in model.parameters() if p.grad is not None]
+        )
+    }
 
 
 Answer = Callable[[MLP, Tensor, Tensor, int], Tensor]
 
 
-def _times(factor: Callable[[int, int], float], shared: Answer = shared_gradient) -> Answer:
-    return lambda model, x, target, n: shared(model, x, target, n) * factor(len(target), n)
+def _times(
+    factor: Callable[[int, int], float], shared: Answer = shared_gradient
+) -> Answer:
+    return lambda model, x, target, n: (
+        shared(model, x, target, n) * factor(len(target), n)
+    )
 
 
 def _largest_share(model: MLP, x: Tensor, target: Tensor, workers: int) -> Tensor:
-    return shared_gradient(model, x, target, workers) * len(target) / (-(-len(target) // workers) * workers)
+    return (
+        shared_gradient(model, x, target, workers)
+        * len(target)
+        / (-(-len(target) // workers) * workers)
+    )
 
 
 MISTAKES = {
     "shares weighed alike": stub.shared_gradient,
     "mean forgotten": _times(lambda batch, workers: batch),
     "mean taken twice": _times(lambda batch, workers: 1 / workers),
-    "weighted, then divided by the workers": _times(lambda batch, workers: batch / workers),
+    "weighted, then divided by the workers": _times(
+        lambda batch, workers: batch / workers
+    ),
     "all shares counted as the largest": _largest_share,
     "means added up": _times(lambda batch, workers: workers, stub.shared_gradient),
 }

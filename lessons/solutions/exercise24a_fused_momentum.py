@@ -20,10 +20,18 @@ HINTS = (
 
 
 def momentum_update(
-    weight: Tensor, velocity: Tensor, delta: Tensor, h: Tensor, lr: float, momentum: float, decay: float
+    weight: Tensor,
+    velocity: Tensor,
+    delta: Tensor,
+    h: Tensor,
+    lr: float,
+    momentum: float,
+    decay: float,
 ) -> None:
     # (n_out, n) @ (n, n_in) → (n_out, n_in)
-    velocity.addmm_(delta.T, h, beta=momentum, alpha=1 / len(h)).add_(weight, alpha=decay)
+    velocity.addmm_(delta.T, h, beta=momentum, alpha=1 / len(h)).add_(
+        weight, alpha=decay
+    )
     weight.add_(velocity, alpha=-lr)
 
 
@@ -32,12 +40,20 @@ def pairs(answer: Callable[..., None]) -> list[Pair]:
 
     def by_hand(case: Case) -> Results:
         weight = case.tensor("weight", case.n_out, case.n_in)
-        velocity, counter, results = torch.zeros_like(weight), Counter(), dict[str, Tensor]()
+        velocity, counter, results = (
+            torch.zeros_like(weight),
+            Counter(),
+            dict[str, Tensor](),
+        )
         for step, lr in enumerate(RATES):
             delta, h = tensors(case, step)
             with counter:
                 answer(weight, velocity, delta, h, lr, MOMENTUM, DECAY)
-            results |= {f"weight_{step}": weight.clone(), f"delta_{step}": delta, f"h_{step}": h}
+            results |= {
+                f"weight_{step}": weight.clone(),
+                f"delta_{step}": delta,
+                f"h_{step}": h,
+            }
         return results | {"new_tensors": torch.tensor(counter.new_bytes > 0)}
 
     return [Pair("three steps", by_hand, by_torch)]
@@ -62,7 +78,11 @@ def by_torch(case: Case) -> Results:
         optimizer.zero_grad()
         (delta * (h @ weight.T)).sum(1).mean().backward()
         optimizer.step()
-        results |= {f"weight_{step}": weight.detach().clone(), f"delta_{step}": delta, f"h_{step}": h}
+        results |= {
+            f"weight_{step}": weight.detach().clone(),
+            f"delta_{step}": delta,
+            f"h_{step}": h,
+        }
     return results | {"new_tensors": torch.tensor(False)}
 
 
@@ -77,10 +97,12 @@ MISTAKES = {
     "old velocity kept in full": lambda w, v, d, h, lr, m, decay: w.add_(
         v.addmm_(d.T, h, alpha=1 / len(h)).add_(w, alpha=decay), alpha=-lr
     ),
-    "weight decay on the wrong side": lambda w, v, d, h, lr, m, decay: w.mul_(1 - lr * decay).add_(
-        v.addmm_(d.T, h, beta=m, alpha=1 / len(h)), alpha=-lr
+    "weight decay on the wrong side": lambda w, v, d, h, lr, m, decay: w.mul_(
+        1 - lr * decay
+    ).add_(v.addmm_(d.T, h, beta=m, alpha=1 / len(h)), alpha=-lr),
+    "weight decay forgotten": lambda w, v, d, h, lr, m, decay: momentum_update(
+        w, v, d, h, lr, m, 0.0
     ),
-    "weight decay forgotten": lambda w, v, d, h, lr, m, decay: momentum_update(w, v, d, h, lr, m, 0.0),
     "input changed in place": lambda w, v, d, h, lr, m, decay: w.add_(
         v.mul_(m).addmm_(d.div_(len(h)).T, h).add_(w, alpha=decay), alpha=-lr
     ),

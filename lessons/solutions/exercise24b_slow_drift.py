@@ -23,7 +23,9 @@ class FastRegression(stub.FastRegression):
     def descend(self, inputs: list[Tensor], delta: Tensor) -> None:
         for i in reversed(range(len(inputs))):
             params, h = self.layers[2 * i].params, inputs[i]
-            below = delta @ params["weight"] if i else delta  # with the weight as it was in the forward pass
+            below = (
+                delta @ params["weight"] if i else delta
+            )  # with the weight as it was in the forward pass
             params["weight"].addmm_(delta.T, h)
             params["bias"].add_(delta.sum(0))
             delta = below.mul_(h.sign_()) if i else below
@@ -39,7 +41,11 @@ def pairs(answer: type[stub.FastRegression]) -> list[Pair]:
             lambda case: three_steps(case, TorchRegression, hidden),
         )
 
-    return [pair("no hidden layer"), pair("one hidden layer", 7), pair("two hidden layers", 7, 6)]
+    return [
+        pair("no hidden layer"),
+        pair("one hidden layer", 7),
+        pair("two hidden layers", 7, 6),
+    ]
 
 
 class TorchRegression(TorchMLP):
@@ -65,8 +71,14 @@ def three_steps(case: Case, network: type[Any], hidden: tuple[int, ...]) -> Resu
     for count, lr in enumerate((0.1, 0.1, 0.05)):
         x = case.tensor(f"x_{count}", case.batch, case.n_in).clamp(-3, 3)
         target = case.tensor(f"target_{count}", case.batch, case.n_out).clamp(-3, 3)
-        results |= {f"loss_{count}": model.step(x, target, lr), f"x_{count}": x, f"target_{count}": target}
-        results |= {f"{name}_{count}": param.clone() for name, param in model.params.items()}
+        results |= {
+            f"loss_{count}": model.step(x, target, lr),
+            f"x_{count}": x,
+            f"target_{count}": target,
+        }
+        results |= {
+            f"{name}_{count}": param.clone() for name, param in model.params.items()
+        }
     return results
 
 

@@ -12,7 +12,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from curriculum import UserError
 from curriculum.data import DIGITS
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson13_rates import cosine, linear_decay, one_cycle
 from lessons.lesson14_initialization import kaiming_normal_, kaiming_uniform_, xavier_normal_, xavier_uniform_
 from lessons.lesson18_lightning import TorchBridge

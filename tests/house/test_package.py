@@ -14,7 +14,7 @@ from tests.support.commands import ROOT
 
 PACKAGES = ("curriculum", "lessons", "models")
 # Read in a checkout, not by the code.
-ONLY_IN_A_CHECKOUT = ("lessons/README.md", "lessons/pictures/")
+ONLY_IN_A_CHECKOUT = ("lessons/README.md", "lessons/pictures/", "lessons/ruff.toml")
 BUILD = """
 from setuptools import build_meta
 build_meta.build_sdist("dist")

@@ -12,9 +12,11 @@ from curriculum.contracts import copy_into, within
 from lessons.lesson01_neuron import Sigmoid
 from lessons.lesson03_activations import GELU, ReLU, SiLU, Tanh
 from lessons.lesson04_layers import Linear, Sequential
-from lessons.lesson05_losses import BCEWithLogitsLoss, CrossEntropyLoss, MSELoss
+from lessons.lesson05_losses import BCEWithLogitsLoss, MSELoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson07_descent import SGD, numerical_gradient
-from lessons.lesson09_autograd import Node, Value
+from lessons.lesson09_autograd import Value
+from lessons.lesson10_tensor_autograd import Node
 from lessons.lesson12_optimizers import Adam, AdamL2, AdamW, MomentumSGD, RMSprop
 from lessons.lesson14_initialization import kaiming_normal_, kaiming_uniform_, xavier_normal_, xavier_uniform_
 from lessons.lesson15_normalization import BatchNorm1d, LayerNorm, Residual, Stack

@@ -5,7 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from curriculum.pair import Case, Pair, Results, layer_pair
-from lessons.lesson03_activations import Activation, ReLU, Softmax
+from lessons.lesson03_activations import Activation, ReLU
+from lessons.lesson06_cross_entropy import Softmax
 from tests.torture.fuzz_pairs import (
     KINDS,
     Figures,

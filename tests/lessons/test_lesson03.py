@@ -1,6 +1,5 @@
 """The numbers that lesson 03 states."""
 
-import math
 from itertools import pairwise
 from typing import Any
 
@@ -12,9 +11,6 @@ from curriculum.pair import Case
 from curriculum.table import Table
 from lessons import lesson03_activations as lesson
 from tests.support.lessons import shown, xs, ys
-
-ELEMENTWISE = [name for name in lesson.SIDES if name != "Softmax"]
-DOG_WOLF_COYOTE = torch.tensor([math.log(17), math.log(2), math.log(1)], dtype=torch.float64)
 
 
 def column(table: Table, name: str) -> list[Any]:
@@ -40,7 +36,9 @@ def test_sigmoid_squashes_the_raw_sums() -> None:
 @pytest.mark.idea("C2")
 def test_step_and_sigmoid_stay_in_0_to_1_and_the_others_do_not() -> None:
     table = shown(lesson.raw_sums_squashed)
-    inside = {name: all(0 <= y <= 1 for y in column(table, name)) for name in ("Step", *ELEMENTWISE[:-1])}
+    inside = {
+        name: all(0 <= y <= 1 for y in column(table, name)) for name in ("Step", *list(lesson.SIDES)[:-1])
+    }
     assert [name for name, yes in inside.items() if yes] == ["Step", "Sigmoid"]
     assert max(column(table, "ReLU")) == 11
 
@@ -108,32 +106,6 @@ def test_every_activation_is_compared_twice() -> None:
     names = column(table, "pair")
     assert names == [f"{name.lower()}{where}" for name in lesson.SIDES for where in ("", " at the edges")]
     assert max(column(table, "largest difference")) < 1e-12
-
-
-@pytest.mark.idea("D5")
-def test_softmax_says_85_10_5_and_sums_to_1() -> None:
-    softmax = lesson.Softmax()
-    assert softmax.forward(DOG_WOLF_COYOTE).tolist() == pytest.approx([0.85, 0.1, 0.05], abs=1e-12)
-    many = softmax.forward(torch.randn(50, 7, generator=torch.Generator().manual_seed(0)) * 30)
-    torch.testing.assert_close(many.sum(-1), torch.ones(50))
-    assert (many >= 0).all()
-
-
-@pytest.mark.idea("D5")
-@pytest.mark.parametrize("shift", [50.0, 100.0, 1e4, -1e4])
-def test_softmax_does_not_feel_a_shift(shift: float) -> None:
-    shares = lesson.Softmax().forward(DOG_WOLF_COYOTE + shift)
-    assert shares.tolist() == pytest.approx([0.85, 0.1, 0.05], abs=1e-10)
-
-
-@pytest.mark.idea("D5")
-def test_the_formula_as_written_breaks_and_ours_does_not() -> None:
-    table = shown(lesson.softmax_stays_finite)
-    as_written = dict(zip(column(table, "added"), column(table, "dog, as written"), strict=True))
-    assert [added for added, dog in as_written.items() if math.isnan(dog)] == [100, 10_000, -10_000]
-    for _, _, *shares in table.rows:
-        assert shares == pytest.approx([0.85, 0.1, 0.05], abs=1e-4)
-        assert sum(shares) == pytest.approx(1, abs=1e-6)
 
 
 @pytest.mark.idea("D6")

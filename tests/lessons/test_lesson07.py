@@ -13,6 +13,7 @@ from torch import Tensor
 from curriculum.pair import Case
 from lessons import lesson03_activations as activations
 from lessons import lesson05_losses as losses
+from lessons import lesson06_cross_entropy as cross_entropy
 from lessons import lesson07_descent as lesson
 from lessons.lesson01_neuron import Identity, Neuron, Sigmoid
 from lessons.lesson04_layers import Linear, Sequential
@@ -214,7 +215,7 @@ LAYERS: dict[str, Callable[[], Any]] = {
     "silu": activations.SiLU,
     "gelu": activations.GELU,
     "gelu, tanh": partial(activations.GELU, "tanh"),
-    "softmax": activations.Softmax,
+    "softmax": cross_entropy.Softmax,
     "linear": partial(Linear, 4, 3),
     "sequential": lambda: Sequential(Linear(4, 5), activations.Tanh(), Linear(5, 2)),
 }
@@ -256,7 +257,7 @@ def test_trying_agrees_with_the_backward_of_every_loss_so_far() -> None:
         for criterion, goal in (
             (losses.MSELoss(), target),
             (losses.BCEWithLogitsLoss(), target),
-            (losses.CrossEntropyLoss(), torch.arange(5) % 3),
+            (cross_entropy.CrossEntropyLoss(), torch.arange(5) % 3),
         ):
             function = partial(lambda criterion, goal, p: criterion.forward(p, goal), criterion, goal)
             loss = function(prediction)

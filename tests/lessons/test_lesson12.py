@@ -258,3 +258,36 @@ def test_the_gradients_are_left_as_they_were() -> None:
         for _ in range(3):
             optimizer.step(grads)
         assert torch.equal(grads["w"], before["w"])
+
+
+def test_the_tiny_program_also_with_adam_has_torchs_losses() -> None:
+    pair = next(pair for pair in lesson.PAIRS if pair.name == "tiny program, Adam")
+    differences = compare(pair)
+    assert len(differences) == 200 + 4
+    assert [d for d in differences if d.problem] == []
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"lr": 0.1, "betas": (0.5, 0.9), "eps": 1e-2}, {"betas": (0.0, 0.0)}]
+)
+def test_adam_is_torch_adam(settings: dict) -> None:
+    pair = optimizer_pair(
+        "adam", lambda p: lesson.Adam(p, **settings), lambda p: torch.optim.Adam(p, **settings), (1, 10, 100)
+    )
+    differences = compare(pair)
+    assert len(differences) == 6
+    assert [d for d in differences if d.problem] == []
+
+
+def test_adam_ignores_the_scale_and_damps_contradictions() -> None:
+    def moved(gradients: list[float]) -> float:
+        params = {"w": torch.zeros(1)}
+        optimizer = lesson.Adam(params, lr=0.001)
+        for gradient in gradients:
+            optimizer.step({"w": torch.tensor([gradient])})
+        return -params["w"].item()
+
+    assert moved([100.0] * 100) == pytest.approx(0.1, rel=1e-3)
+    assert moved([0.001] * 100) == pytest.approx(0.1, rel=1e-3)
+    assert abs(moved([1.0, -1.0] * 50)) < 0.005
+    assert moved([0.0] * 10) == 0

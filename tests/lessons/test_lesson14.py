@@ -13,7 +13,7 @@ from curriculum.pair import Case
 from lessons import lesson14_initialization as lesson
 from lessons.lesson01_neuron import Sigmoid
 from lessons.lesson03_activations import ReLU
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson07_descent import loss_and_grads
 from tests.support.lessons import shown
 

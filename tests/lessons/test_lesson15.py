@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from curriculum.data import load
 from curriculum.pair import Case, Pair, compare, layer_pair, training_pair
 from lessons import lesson15_normalization as lesson
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson07_descent import SGD
 from lessons.lesson11_training import train_step
 from tests.support.lessons import shown

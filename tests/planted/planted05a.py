@@ -1,109 +1,115 @@
 """Answers to exercise 05a as learners write them."""
 
 import torch
-from torch import Tensor
 
 from lessons.lesson05_losses import Loss
 
 
-class Loops(Loss):
-    """Example by example, class by class. What the wrong ones change are the attributes."""
+class Entries(Loss):
+    """Right: entry by entry. What the wrong ones change are the methods."""
 
-    counts_right = False
-    kink = False
-    lift = "all"
-    upstream = True
-    divides = True
-
-    def __init__(self, reduction: str = "mean", margin: float = 1.0) -> None:
+    def __init__(self, reduction="mean", delta=1.0):
         super().__init__(reduction)
-        self.margin = margin
+        self.delta = delta
 
-    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        losses = torch.zeros(len(prediction))
-        self.grad = torch.zeros_like(prediction)
-        n = prediction.shape[1]
-        for i, c in enumerate(target.tolist()):
-            for k in range(n):
-                over = self.margin - prediction[i, c] + prediction[i, k]
-                if over < 0 or (k == c and not self.counts_right):
-                    continue
-                losses[i] += over / n
-                if over == 0 and not self.kink:
-                    continue
-                self.grad[i, k] += 1 / n
-                if self.lift == "all":
-                    self.grad[i, c] -= 1 / n
-                elif self.lift == "once":
-                    self.grad[i, c] = -1 / n
+    def near(self, e):
+        return 0.5 * e * e, e
+
+    def far(self, e):
+        d = self.delta
+        return (d * (e - d / 2), d) if e > 0 else (d * (-e - d / 2), -d)
+
+    def count(self):
+        return self.slope.numel()
+
+    def forward(self, prediction, target):
+        self.slope, losses = torch.zeros_like(prediction), torch.zeros_like(prediction)
+        for i, row in enumerate(prediction):
+            for j in range(len(row)):
+                e = prediction[i, j] - target[i, j]
+                on_the_line = abs(e) > self.delta
+                losses[i, j], self.slope[i, j] = self.far(e) if on_the_line else self.near(e)
         return self.reduce(losses)
 
-    def backward(self, grad_loss: Tensor | None = None) -> Tensor:
-        grad = self.grad
-        if grad_loss is not None and self.upstream:
-            grad = grad * grad_loss.reshape(-1, 1)
-        return grad / len(grad) if self.reduction == "mean" and self.divides else grad
+    def backward(self, grad_loss=None):
+        slope = self.slope if grad_loss is None else self.slope * grad_loss
+        return slope / self.count() if self.reduction == "mean" else slope
 
 
-class Masked(Loops):
-    """All at once, with a mask of the classes that cost something."""
+class Clamped(Loss):
+    """Right: what of an error is within the width is a square, what is over it a line."""
 
-    def times(self, n: int) -> float:
-        return 1.0
+    def __init__(self, reduction="mean", delta=1.0):
+        super().__init__(reduction)
+        self.delta = delta
 
-    def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        n = prediction.shape[1]
-        right = torch.eye(n)[target]  # (batch, n)
-        gap = self.margin - (prediction * right).sum(1, keepdim=True) + prediction
-        active = (gap > 0) * (1 - right)
-        self.grad = (active - right * active.sum(1, keepdim=True)) / n * self.times(n)
-        return self.reduce((gap * active).mean(1) * self.times(n))
+    def forward(self, prediction, target):
+        size = (target - prediction).abs()
+        self.sign = torch.sign(prediction - target)
+        self.within = torch.minimum(size, torch.tensor(self.delta))
+        return self.reduce(self.within**2 / 2 + self.delta * (size - self.within))
 
-
-class CountsRight(Loops):
-    counts_right = True
+    def backward(self, grad_loss=None):
+        return self.sign * self.within * self.share(self.sign.numel(), grad_loss)
 
 
-class Kink(Loops):
-    kink = True
+class LineFromZero(Entries):
+    def far(self, e):
+        loss, slope = super().far(e)
+        return loss + self.delta**2 / 2, slope
 
 
-class NoLift(Loops):
-    lift = "none"
+class WholeSquare(Entries):
+    def near(self, e):
+        return e**2, 2 * e
 
 
-class OneLift(Loops):
-    lift = "once"
+class OnlySquare(Entries):
+    def far(self, e):
+        return self.near(e)
 
 
-class NoUpstream(Loops):
-    upstream = False
+class NoSign(Entries):
+    def far(self, e):
+        return super().far(e)[0], self.delta
 
 
-class NoMean(Loops):
-    divides = False
+class SlopeOfOne(Entries):
+    def far(self, e):
+        return super().far(e)[0], e / abs(e)
 
 
-class SumOfClasses(Masked):
-    def times(self, n: int) -> float:
-        return n
+class NoUpstream(Entries):
+    def backward(self, grad_loss=None):
+        return super().backward()
 
 
-class OthersOnly(Masked):
-    """Divided by the n − 1 other classes."""
-
-    def times(self, n: int) -> float:
-        return n / (n - 1) if n > 1 else 1.0
+class NoMean(Entries):
+    def count(self):
+        return 1
 
 
-RIGHT = [Loops, Masked]
+class MeanOfRows(Entries):
+    def count(self):
+        return len(self.slope)
+
+
+class OnlyLine(Entries):
+    """The absolute error."""
+
+    def near(self, e):
+        return self.far(e)
+
+
+RIGHT = [Entries, Clamped]
 WRONG = [
-    ("right class counted too", CountsRight),
-    ("wrong at exactly 0", Kink),
-    ("right class not lifted", NoLift),
-    ("right class lifted once, not by every class", OneLift),
+    ("line without its −½ d", LineFromZero),
+    ("square without its ½", WholeSquare),
+    ("square everywhere", OnlySquare),
+    ("sign forgotten on the line", NoSign),
+    ("width missing in the slope", SlopeOfOne),
     ("upstream gradient ignored", NoUpstream),
     ("mean forgotten", NoMean),
-    ("division by the number of classes forgotten", SumOfClasses),
-    ("", OthersOnly),
+    ("divided by the examples, not by all entries", MeanOfRows),
+    ("", OnlyLine),
 ]

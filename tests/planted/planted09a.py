@@ -1,95 +1,100 @@
 """Answers to exercise 09a as learners write them."""
 
-from typing import Any
-
-import torch
-from torch import Tensor
-
-from lessons.lesson09_autograd import Node, Value
+from lessons.lesson09_autograd import Value
 
 
-def by_absolute_value(a: Node, b: Any) -> Node:
-    """max(a, b) = (a + b + |a − b|) / 2, and the slope of |v| is sign(v), 0 at 0."""
-    other = b.data if isinstance(b, Value) else b
-    sign = torch.sign(a.data - other)
-    return Node((a.data + other + (a.data - other).abs()) / 2, (a, (1 + sign) / 2), (b, (1 - sign) / 2))
+class Counts(Value):
+    """Asks the lesson's `graph` how many roads each node has to wait for."""
+
+    def backward(self, grad: float = 1.0) -> None:
+        waiting, blame = self.graph(), {self: grad}
+        while blame:
+            node = next(node for node in blame if waiting[node] == 0)
+            share = blame.pop(node)
+            node.grad += share
+            for parent, slope in node.roads:
+                waiting[parent] -= 1
+                blame[parent] = blame.get(parent, 0.0) + share * slope
 
 
-def with_functions(a: Node, b: Any) -> Node:
-    other = b.data if isinstance(b, Node) else b
-    share = torch.where(a.data == other, torch.tensor(0.5), (a.data > other).to(a.data.dtype))
-    roads: list[Any] = [(a, lambda grad: grad * share)]
-    if isinstance(b, Node):
-        roads.append((b, lambda grad: grad - grad * share))
-    return Node(torch.where(a.data > other, a.data, other), *roads)
+class EveryWay(Value):
+    """Walks every way by itself: slow, and right."""
+
+    def backward(self, grad: float = 1.0) -> None:
+        self.grad += grad
+        for parent, slope in self.roads:
+            EveryWay.backward(parent, grad * slope)
 
 
-def numbers(a: Node, b: Any) -> tuple[Tensor, Tensor]:
-    other = b.data if isinstance(b, Value) else b
-    return torch.broadcast_tensors(a.data, other)
+class Ordered(Value):
+    def depth(self) -> int:
+        return 1 + max((Ordered.depth(parent) for parent, _ in self.roads), default=0)
+
+    def order(self) -> list[Value]:
+        return sorted([self, *self.graph()], key=Ordered.depth, reverse=True)
 
 
-def both_win(a: Node, b: Any) -> Node:
-    x, y = numbers(a, b)
-    best = torch.where(x >= y, x, y)
-    return Node(best, (a, (best == x) * 1.0), (b, (best == y) * 1.0))
+class ShortestWay(Value):
+    """Level by level, each node at the level where it is first met: the bug in other words."""
+
+    def backward(self, grad: float = 1.0) -> None:
+        levels: list[list[Value]] = [[self]]
+        seen = {self}
+        while levels[-1]:
+            parents = [parent for node in levels[-1] for parent, _ in node.roads]
+            levels.append([node for node in dict.fromkeys(parents) if node not in seen])
+            seen.update(levels[-1])
+        blame = {self: grad}
+        for node in (node for level in levels for node in level):
+            for parent, slope in node.roads:
+                blame[parent] = blame.get(parent, 0.0) + blame[node] * slope
+        for node, share in blame.items():
+            node.grad += share
 
 
-def first_wins(a: Node, b: Any) -> Node:
-    x, y = numbers(a, b)
-    mask = ~(x < y)
-    return Node(torch.where(mask, x, y), (a, mask), (b, ~mask))
+class LastRoadOnly(Ordered):
+    def backward(self, grad: float = 1.0) -> None:
+        blame = {self: grad}
+        for node in self.order():
+            for parent, slope in node.roads:
+                blame[parent] = slope * blame[node]
+            node.grad = node.grad + blame[node]
 
 
-def second_wins(a: Node, b: Any) -> Node:
-    x, y = numbers(a, b)
-    mask = (x - y).clamp(min=0).sign()
-    return Node(mask * x + (1 - mask) * y, (a, mask), (b, 1 - mask))
+class Forgets(Ordered):
+    def backward(self, grad: float = 1.0) -> None:
+        for node in self.graph():
+            node.grad = 0.0
+        self.grad = grad
+        for node in self.order():
+            for parent, slope in node.roads:
+                parent.grad += slope * node.grad
 
 
-def nobody_wins(a: Node, b: Any) -> Node:
-    x, y = numbers(a, b)
-    return Node(torch.maximum(y, x), (a, lambda grad: grad * (x > y)), (b, lambda grad: grad * (y > x)))
+class Message(Ordered):
+    def backward(self, grad: float = 1.0) -> None:
+        self.grad += grad
+        for node in self.order():
+            for parent, slope in node.roads:
+                parent.grad += slope * node.grad
 
 
-def one_road(a: Node, b: Any) -> Node:
-    x, y = numbers(a, b)
-    return Node(torch.maximum(x, y), (a, 0.5 + 0.5 * torch.sign(x - y)))
+class EachParentOnce(Ordered):
+    """Takes the two roads of x · x for one: the first slope is lost."""
+
+    def backward(self, grad: float = 1.0) -> None:
+        blame = dict.fromkeys(self.order(), 0.0) | {self: grad}
+        for node in blame:
+            for parent, slope in dict(node.roads).items():
+                blame[parent] += slope * blame[node]
+            node.grad += blame[node]
 
 
-def swapped(a: Node, b: Any) -> Node:
-    x, y = numbers(a, b)
-    return Node(torch.maximum(x, y), (a, 0.5 + 0.5 * torch.sign(y - x)), (b, 0.5 + 0.5 * torch.sign(x - y)))
-
-
-def no_upstream(a: Node, b: Any) -> Node:
-    x, y = numbers(a, b)
-    share = 0.5 + 0.5 * torch.sign(x - y)
-    return Node(torch.maximum(x, y), (a, lambda grad: share * 1), (b, lambda grad: 1 - share))
-
-
-def always_half(a: Node, b: Any) -> Node:
-    x, y = numbers(a, b)
-    return Node(torch.maximum(x, y), (a, 0.5), (b, 0.5))
-
-
-def in_place(a: Node, b: Any) -> Node:
-    x, y = numbers(a, b)
-    share = 0.5 + 0.5 * torch.sign(x - y)
-    if x.shape == a.data.shape:
-        a.data = torch.maximum(x, y)
-    return Node(torch.maximum(x, y), (a, share), (b, 1 - share))
-
-
-RIGHT = [by_absolute_value, with_functions]
+RIGHT = [Counts, EveryWay]
 WRONG = [
-    ("ties get all the blame twice", both_win),
-    ("ties go to the first", first_wins),
-    ("ties go to the second", second_wins),
-    ("ties get no blame", nobody_wins),
-    ("second road forgotten", one_road),
-    ("slopes swapped", swapped),
-    ("upstream gradient ignored", no_upstream),
-    ("", always_half),
-    ("", in_place),
+    ("sent before all blame had arrived", ShortestWay),
+    ("gradient not accumulated", LastRoadOnly),
+    ("gradient of the walk before lost", Forgets),
+    ("gradient not reset", Message),
+    ("", EachParentOnce),
 ]

@@ -1,100 +1,67 @@
 """Answers to exercise 09b as learners write them."""
 
+import math
+from typing import Any
+
 from lessons.lesson09_autograd import Value
 
 
-class Counts(Value):
-    """Asks the lesson's `graph` how many roads each node has to wait for."""
-
-    def backward(self, grad: float = 1.0) -> None:
-        waiting, blame = self.graph(), {self: grad}
-        while blame:
-            node = next(node for node in blame if waiting[node] == 0)
-            share = blame.pop(node)
-            node.grad += share
-            for parent, slope in node.roads:
-                waiting[parent] -= 1
-                blame[parent] = blame.get(parent, 0.0) + share * slope
+def composed(a: Value, b: Any) -> Value:
+    return (a**2 + b**2) ** 0.5
 
 
-class EveryWay(Value):
-    """Walks every way by itself: slow, and right."""
-
-    def backward(self, grad: float = 1.0) -> None:
-        self.grad += grad
-        for parent, slope in self.roads:
-            EveryWay.backward(parent, grad * slope)
+def by_angle(a: Value, b: Any) -> Value:
+    """The slopes are the cosine and the sine of the angle."""
+    other = b.data if isinstance(b, Value) else b
+    angle = math.atan2(other, a.data)
+    return Value(math.sqrt(a.data**2 + other**2), (a, math.cos(angle)), (b, math.sin(angle)))
 
 
-class Ordered(Value):
-    def depth(self) -> int:
-        return 1 + max((Ordered.depth(parent) for parent, _ in self.roads), default=0)
-
-    def order(self) -> list[Value]:
-        return sorted([self, *self.graph()], key=Ordered.depth, reverse=True)
+def numbers(a: Value, b: Any) -> tuple[float, float, float]:
+    other = b.data if isinstance(b, Value) else b
+    return a.data, other, (a.data * a.data + other * other) ** 0.5
 
 
-class ShortestWay(Value):
-    """Level by level, each node at the level where it is first met: the bug in other words."""
-
-    def backward(self, grad: float = 1.0) -> None:
-        levels: list[list[Value]] = [[self]]
-        seen = {self}
-        while levels[-1]:
-            parents = [parent for node in levels[-1] for parent, _ in node.roads]
-            levels.append([node for node in dict.fromkeys(parents) if node not in seen])
-            seen.update(levels[-1])
-        blame = {self: grad}
-        for node in (node for level in levels for node in level):
-            for parent, slope in node.roads:
-                blame[parent] = blame.get(parent, 0.0) + blame[node] * slope
-        for node, share in blame.items():
-            node.grad += share
+def crossed(a: Value, b: Any) -> Value:
+    x, z, y = numbers(a, b)
+    return Value(y, (b, x / y), (a, z / y))
 
 
-class LastRoadOnly(Ordered):
-    def backward(self, grad: float = 1.0) -> None:
-        blame = {self: grad}
-        for node in self.order():
-            for parent, slope in node.roads:
-                blame[parent] = slope * blame[node]
-            node.grad = node.grad + blame[node]
+def only_a(a: Value, b: Any) -> Value:
+    x, _, y = numbers(a, b)
+    return Value(y, (a, x / y))
 
 
-class Forgets(Ordered):
-    def backward(self, grad: float = 1.0) -> None:
-        for node in self.graph():
-            node.grad = 0.0
-        self.grad = grad
-        for node in self.order():
-            for parent, slope in node.roads:
-                parent.grad += slope * node.grad
+def square_only(a: Value, b: Any) -> Value:
+    x, z, y = numbers(a, b)
+    return Value(y, (a, x + x), (b, z + z))
 
 
-class Message(Ordered):
-    def backward(self, grad: float = 1.0) -> None:
-        self.grad += grad
-        for node in self.order():
-            for parent, slope in node.roads:
-                parent.grad += slope * node.grad
+def root_only(a: Value, b: Any) -> Value:
+    _, _, y = numbers(a, b)
+    return Value(y, (a, 0.5 / y), (b, 0.5 / y))
 
 
-class EachParentOnce(Ordered):
-    """Takes the two roads of x · x for one: the first slope is lost."""
-
-    def backward(self, grad: float = 1.0) -> None:
-        blame = dict.fromkeys(self.order(), 0.0) | {self: grad}
-        for node in blame:
-            for parent, slope in dict(node.roads).items():
-                blame[parent] += slope * blame[node]
-            node.grad += blame[node]
+def twice_too_much(a: Value, b: Any) -> Value:
+    x, z, y = numbers(a, b)
+    return Value(y, (a, x / (0.5 * y)), (b, z / (0.5 * y)))
 
 
-RIGHT = [Counts, EveryWay]
+def no_root(a: Value, b: Any) -> Value:
+    return a**2 + b**2
+
+
+def sum_of_sides(a: Value, b: Any) -> Value:
+    return abs(a) + b
+
+
+RIGHT = [composed, by_angle]
 WRONG = [
-    ("sent before all blame had arrived", ShortestWay),
-    ("gradient not accumulated", LastRoadOnly),
-    ("gradient of the walk before lost", Forgets),
-    ("gradient not reset", Message),
-    ("", EachParentOnce),
+    ("slopes swapped", crossed),
+    ("second road forgotten", only_a),
+    ("slope of the square without that of the root", square_only),
+    ("slope of the root without that of the square", root_only),
+    ("factor 2 left in", twice_too_much),
+    ("value without the root", no_root),
+    ("", sum_of_sides),
 ]

@@ -1,84 +1,62 @@
 """Answers to exercise 19a as learners write them."""
 
 import torch
-
-from lessons.lesson19_inside import saliency
-
-
-def slopes(model, x, digit, baseline, weights):
-    """The slopes at baseline · (1 − a) + x · a: (steps, batch, n_in)."""
-    return torch.stack([saliency(model, torch.lerp(baseline.expand_as(x), x, a), digit) for a in weights])
+import torch.nn.functional as F
 
 
-def middles(steps):
-    return [(2 * i + 1) / (2 * steps) for i in range(steps)]
+def by_one_hot(h, target, classes):
+    picks = F.one_hot(target, classes).to(h.dtype)
+    means = (picks.T @ h) / picks.sum(0)[:, None]
+    best, _ = means.max(dim=0)
+    rest = (means.sum(dim=0) - best) / (classes - 1)
+    out = torch.zeros_like(best)
+    alive = best + rest > 0
+    out[alive] = ((best - rest) / (best + rest))[alive]
+    return out
 
 
-def one_batch(model, x, digit, baseline, steps):
-    a = torch.tensor(middles(steps), dtype=x.dtype)[:, None, None]
-    way = (1 - a) * baseline + a * x
-    slope = saliency(model, way.flatten(0, 1), digit.repeat(steps)).view(way.shape)
-    return torch.einsum("bi,sbi->bi", x - baseline, slope) / steps
+def with_loops(h, target, classes):
+    out = []
+    for unit in range(h.shape[1]):
+        means = [h[target == c, unit].mean().item() for c in range(classes)]
+        best = max(means)
+        means.remove(best)
+        rest = sum(means) / len(means)
+        out.append((best - rest) / (best + rest) if best + rest > 0 else 0.0)
+    return torch.tensor(out, dtype=h.dtype)
 
 
-def piece_by_piece(model, x, digit, baseline, steps):
-    result, step = torch.zeros_like(x), (x - baseline) / steps
-    for a in middles(steps):
-        result += step * saliency(model, x - (1 - a) * (x - baseline), digit)
-    return result
+def all_classes_are_others(h, target, classes):
+    means = torch.stack([h[target == c].mean(dim=0) for c in range(classes)])
+    a, b = means.max(0).values, means.mean(0)
+    return (a - b) / (a + b + 1e-9)
 
 
-def slope_times_moved(model, x, digit, baseline, steps):
-    logits = model.forward(x)
-    return model.backward(torch.eye(logits.shape[1], dtype=x.dtype)[digit]) * (x - baseline)
+def sums(h, target, classes):
+    totals = torch.zeros(classes, h.shape[1], dtype=h.dtype).index_add(0, target, h)
+    a = totals.max(0).values
+    b = (totals.sum(0) - a) / (classes - 1)
+    return (a - b) / (a + b).clamp_min(1e-9)
 
 
-def total(model, x, digit, baseline, steps):
-    return (x - baseline) * slopes(model, x, digit, baseline, middles(steps)).sum(0)
+def nan_stays(h, target, classes):
+    means = torch.stack([h[target == c].mean(0) for c in range(classes)])
+    a = means.amax(0)
+    b = (means.sum(0) - a) / (classes - 1)
+    return (a - b) / (a + b)
 
 
-def only_the_mean_slope(model, x, digit, baseline, steps):
-    return slopes(model, x, digit, baseline, middles(steps)).mean(0)
+def over_units(h, target, classes):
+    means = torch.stack([h[target == c].mean(0) for c in range(classes)])
+    a = means.amax(0)
+    b = (means.sum(0) - a) / (classes - 1)
+    return a - b
 
 
-def from_black(model, x, digit, baseline, steps):
-    return x * slopes(model, x, digit, torch.zeros_like(baseline), middles(steps)).mean(0)
-
-
-def from_the_left(model, x, digit, baseline, steps):
-    return (x - baseline) * slopes(model, x, digit, baseline, [i / steps for i in range(steps)]).mean(0)
-
-
-def its_own_answer(model, x, digit, baseline, steps):
-    result = torch.zeros_like(x)
-    for a in middles(steps):
-        point = x * a + baseline * (1 - a)
-        result += saliency(model, point, model.forward(point).max(1).indices) / steps
-    return result * (x - baseline)
-
-
-def moved_in_place(model, x, digit, baseline, steps):
-    slope = slopes(model, x.clone(), digit, baseline, middles(steps)).mean(0)
-    return x.sub_(baseline) * slope
-
-
-def times_x(model, x, digit, baseline, steps):
-    return x * slopes(model, x, digit, baseline, middles(steps)).mean(0)
-
-
-def from_the_right(model, x, digit, baseline, steps):
-    return (x - baseline) * slopes(model, x, digit, baseline, [(i + 1) / steps for i in range(steps)]).mean(0)
-
-
-RIGHT = [one_batch, piece_by_piece]
+RIGHT = [by_one_hot, with_loops]
 WRONG = [
-    ("slope at x only", slope_times_moved),
-    ("mean forgotten", total),
-    ("distance forgotten", only_the_mean_slope),
-    ("baseline taken for 0", from_black),
-    ("left ends instead of middles", from_the_left),
-    ("digit chosen anew at each point", its_own_answer),
-    ("input changed in place", moved_in_place),
-    ("", times_x),
-    ("", from_the_right),
+    ("the largest counted among the others", all_classes_are_others),
+    ("sum in place of the mean of a class", sums),
+    ("silent units are not a number", nan_stays),
+    ("", over_units),
 ]

@@ -2,7 +2,7 @@
 
 import torch
 
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 
 
 def gradient(model, x, target):

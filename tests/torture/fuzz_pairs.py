@@ -68,7 +68,7 @@ KNOWN = (
         kind="huge|logits",
     ),
     # p · Σq − q cancels where one class counts a million times another; PyTorch adds up the shares apart.
-    Known(5, ".*(weighted|all options).*", "grad_prediction: off by .*", kind="huge"),
+    Known(6, ".*(weighted|all options).*", "grad_prediction: off by .*", kind="huge"),
 )
 
 # ---------------------------------------------------------------- kinds of input

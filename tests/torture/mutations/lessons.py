@@ -47,10 +47,10 @@ MUTATIONS = (
     Mutation(
         name="loss_ignored_counts",
         breaks="Ignored examples are counted in the mean.",
-        file="lessons/lesson05_losses.py",
+        file="lessons/lesson06_cross_entropy.py",
         find="weight[right].masked_fill(ignored, 0).sum()",
         put="weight[right].sum()",
-        tests="tests/lessons/test_lesson05.py tests/lessons/test_lessons.py -k lesson05",
+        tests="tests/lessons/test_lesson06.py tests/lessons/test_lessons.py -k lesson06",
     ),
     Mutation(
         name="loss_pos_weight_slope",

@@ -1,6 +1,6 @@
-"""Exercise 09a · The larger of two
+"""Exercise 10a · The larger of two
 
-Difficulty: 2 of 3 · Time: 15 minutes · After: lesson 09
+Difficulty: 2 of 3 · Time: 15 minutes · After: lesson 10
 
 Teach the engine a new operation, y = max(a, b), number by number, as `torch.maximum`. The larger number made
 the result, so it gets the blame. The other one could move a little without any effect.
@@ -14,7 +14,7 @@ a = [1, 5, 2] and b = [4, 5, −2] give y = [4, 5, 2]. Blame of [10, 10, 10] for
 
 from torch import Tensor
 
-from lessons.lesson09_autograd import Node
+from lessons.lesson10_tensor_autograd import Node
 
 
 def maximum(a: Node, b: Node | Tensor) -> Node:

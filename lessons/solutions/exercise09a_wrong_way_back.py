@@ -1,14 +1,14 @@
-"""Solution of exercise 09b."""
+"""Solution of exercise 09a."""
 
 from functools import partial
 from typing import Any
 
 from curriculum.pair import Pair
-from lessons.exercises import exercise09b_wrong_way_back as stub
+from lessons.exercises import exercise09a_wrong_way_back as stub
 from lessons.lesson09_autograd import Value, torch_node, twice
 
 ANSWER = "Number"
-REREAD = ("lesson09_autograd.py", "*a node sends only when it has heard from all roads to it*")
+REREAD = ("lesson09_autograd.py", "def order(self)")
 HINTS = (
     "Write down the list for L = c · d. Which node sends to c, and when? When does c send?",
     "A node may send only after everything that was made from it has sent. Such an order is called "
@@ -36,7 +36,11 @@ def pairs(answer: Any) -> list[Pair]:
     """What the learner's `answer` is held against: autograd, walked back twice."""
     make = lambda value: answer(value.item())  # noqa: E731
     return [
-        Pair(name, partial(twice, make, formula), partial(twice, torch_node, formula, retain_graph=True))
+        Pair(
+            name,
+            partial(twice, make, formula),
+            partial(twice, torch_node, formula, retain_graph=True),
+        )
         for name, formula in FORMULAS.items()
     ]
 
@@ -76,7 +80,9 @@ class _SendsOldBlame(Number):
 
 MISTAKES = {
     "sent before all blame had arrived": stub.Number,
-    "order not turned round": type("_Turned", (Number,), {"order": lambda self: Number.order(self)[::-1]}),
+    "order not turned round": type(
+        "_Turned", (Number,), {"order": lambda self: Number.order(self)[::-1]}
+    ),
     "gradient not accumulated": _OverwritesRoads,
     "gradient of the walk before lost": _OverwritesWalks,
     "gradient not reset": _SendsOldBlame,

@@ -1,4 +1,4 @@
-"""Exercise 09b · Find the bug: the order of the factors matters
+"""Exercise 09a · Find the bug: the order of the factors matters
 
 Difficulty: 3 of 3 · Time: 20 minutes · After: lesson 09
 

@@ -1,6 +1,6 @@
-"""Exercise 19b · Find the bug: the last units are always the most needed
+"""Exercise 20b · Find the bug: the last units are always the most needed
 
-Difficulty: 1 of 3 · Time: 10 minutes · After: lesson 19
+Difficulty: 1 of 3 · Time: 10 minutes · After: lesson 20
 
 This function takes away the units of a layer, each alone, and measures how much the loss rises. Someone drew
 the 64 bars for layer 2: they climb from left to right, nearly all of them. With the units numbered the other
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lessons.lesson04_layers import Linear
-from lessons.lesson05_losses import CrossEntropyLoss
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 
 
 def cost_of_each_unit(last: Linear, h: Tensor, target: Tensor) -> Tensor:

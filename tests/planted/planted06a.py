@@ -1,4 +1,4 @@
-"""Answers to exercise 05b as learners write them."""
+"""Answers to exercise 06a as learners write them."""
 
 import torch
 

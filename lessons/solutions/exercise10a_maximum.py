@@ -1,4 +1,4 @@
-"""Solution of exercise 09a."""
+"""Solution of exercise 10a."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from curriculum.pair import Pair
-from lessons.lesson09_autograd import Node, plain, torch_node, twice
+from lessons.lesson09_autograd import plain, torch_node, twice
+from lessons.lesson10_tensor_autograd import Node
 
 ANSWER = "maximum"
-REREAD = ("lesson09_autograd.py", 'def relu(self) -> "Node"')
+REREAD = ("lesson10_tensor_autograd.py", "def relu(self)")
 HINTS = (
     "relu is max(a, 0). Which slope does it note where a is larger, and which where it is not?",
     "Two roads. The slope to a is 1 where a is larger, 0 where b is larger, ½ where they are equal.",
@@ -30,7 +31,11 @@ def pairs(answer: Any) -> list[Pair]:
     """What the learner's `answer` is held against: `torch.maximum`."""
     there = _formulas(torch.maximum)
     return [
-        Pair(name, partial(twice, Node, here), partial(twice, torch_node, there[name], retain_graph=True))
+        Pair(
+            name,
+            partial(twice, Node, here),
+            partial(twice, torch_node, there[name], retain_graph=True),
+        )
         for name, here in _formulas(answer).items()
     ]
 
@@ -47,7 +52,9 @@ def _formulas(larger: Callable[..., Any]) -> dict[str, Any]:
     }
 
 
-def _slopes(to_a: Callable[[Tensor, Tensor], Any], to_b: Callable[[Tensor, Tensor], Any]) -> Any:
+def _slopes(
+    to_a: Callable[[Tensor, Tensor], Any], to_b: Callable[[Tensor, Tensor], Any]
+) -> Any:
     """The right value, with other slopes."""
 
     def mistake(a: Node, b: Node | Tensor) -> Node:
@@ -60,7 +67,9 @@ def _slopes(to_a: Callable[[Tensor, Tensor], Any], to_b: Callable[[Tensor, Tenso
 def _ignored(a: Node, b: Node | Tensor) -> Node:
     slope = maximum(a, b).roads[0][1]
     ignore = lambda mask: lambda grad: mask.expand_as(grad).to(grad.dtype)  # noqa: E731
-    return Node(torch.maximum(a.data, plain(b)), (a, ignore(slope)), (b, ignore(1 - slope)))
+    return Node(
+        torch.maximum(a.data, plain(b)), (a, ignore(slope)), (b, ignore(1 - slope))
+    )
 
 
 def _half(x: Tensor, y: Tensor) -> Tensor:
@@ -73,7 +82,11 @@ MISTAKES = {
     "ties go to the second": _slopes(torch.gt, torch.le),
     "ties get no blame": _slopes(torch.gt, torch.lt),
     "slopes swapped": _slopes(lambda x, y: 1 - _half(x, y), _half),
-    "second road forgotten": lambda a, b: Node(maximum(a, b).data, maximum(a, b).roads[0]),
-    "value taken for the slope": _slopes(lambda x, y: x * _half(x, y), lambda x, y: y * _half(y, x)),
+    "second road forgotten": lambda a, b: Node(
+        maximum(a, b).data, maximum(a, b).roads[0]
+    ),
+    "value taken for the slope": _slopes(
+        lambda x, y: x * _half(x, y), lambda x, y: y * _half(y, x)
+    ),
     "upstream gradient ignored": _ignored,
 }

@@ -1,4 +1,4 @@
-"""Solution of exercise 19a."""
+"""Solution of exercise 20a."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,10 +8,11 @@ from torch import Tensor
 
 from curriculum.pair import Case, Pair, Results
 from lessons.lesson17_mnist import MLP, TorchMLP
-from lessons.lesson19_inside import network, saliency
+from lessons.lesson19_inside import network
+from lessons.lesson20_probes import saliency
 
 ANSWER = "integrated_gradients"
-REREAD = ("lesson19_inside.py", "def saliency")
+REREAD = ("lesson20_probes.py", "def saliency")
 HINTS = (
     "At which pictures do you need the slope, and what do you do with the slopes then?",
     "For every a: saliency at baseline + a·(x − baseline), always of the same digit. Take the mean over a "
@@ -21,19 +22,32 @@ HINTS = (
 )
 
 
-def integrated_gradients(model: MLP, x: Tensor, digit: Tensor, baseline: Tensor, steps: int) -> Tensor:
+def integrated_gradients(
+    model: MLP, x: Tensor, digit: Tensor, baseline: Tensor, steps: int
+) -> Tensor:
     moved = x - baseline  # (batch, n_in)
     middles = [(i + 0.5) / steps for i in range(steps)]
-    return moved * sum(saliency(model, baseline + a * moved, digit) for a in middles) / steps
+    return (
+        moved
+        * sum(saliency(model, baseline + a * moved, digit) for a in middles)
+        / steps
+    )
 
 
 def pairs(answer: Any) -> list[Pair]:
     """What the learner's `answer` is held against: autograd."""
 
     def run(attribute: Callable[..., Tensor], model: Any, case: Case) -> Results:
-        x, digit = case.tensor("x", case.batch, case.n_in), case.classes("digit", case.batch, case.n_out)
+        x, digit = (
+            case.tensor("x", case.batch, case.n_in),
+            case.classes("digit", case.batch, case.n_out),
+        )
         baseline = case.upstream("baseline", torch.Size((case.n_in,)))
-        return {"output": attribute(model, x, digit, baseline, 6), "x": x, "baseline": baseline}
+        return {
+            "output": attribute(model, x, digit, baseline, 6),
+            "x": x,
+            "baseline": baseline,
+        }
 
     def by_hand(case: Case) -> Results:
         return run(answer, network((case.n_in, 7, 6, case.n_out)), case)
@@ -56,12 +70,16 @@ def torch_integrated_gradients(
     return (x - baseline) * torch.autograd.grad(logits.sum(), way)[0].mean(0)
 
 
-def _left_ends(model: MLP, x: Tensor, digit: Tensor, baseline: Tensor, steps: int) -> Tensor:
+def _left_ends(
+    model: MLP, x: Tensor, digit: Tensor, baseline: Tensor, steps: int
+) -> Tensor:
     shift = (x - baseline) / (2 * steps)  # half a step back
     return integrated_gradients(model, x - shift, digit, baseline - shift, steps)
 
 
-def _digit_chosen_anew(model: MLP, x: Tensor, digit: Tensor, baseline: Tensor, steps: int) -> Tensor:
+def _digit_chosen_anew(
+    model: MLP, x: Tensor, digit: Tensor, baseline: Tensor, steps: int
+) -> Tensor:
     moved, total = x - baseline, torch.zeros_like(x)
     for i in range(steps):
         point = baseline + (i + 0.5) / steps * moved
@@ -69,17 +87,25 @@ def _digit_chosen_anew(model: MLP, x: Tensor, digit: Tensor, baseline: Tensor, s
     return moved * total / steps
 
 
-def _in_place(model: MLP, x: Tensor, digit: Tensor, baseline: Tensor, steps: int) -> Tensor:
+def _in_place(
+    model: MLP, x: Tensor, digit: Tensor, baseline: Tensor, steps: int
+) -> Tensor:
     result = integrated_gradients(model, x, digit, baseline, steps)
     x -= baseline
     return result
 
 
 MISTAKES = {
-    "slope at x only": lambda model, x, digit, b, steps: (x - b) * saliency(model, x, digit),
+    "slope at x only": lambda model, x, digit, b, steps: (
+        (x - b) * saliency(model, x, digit)
+    ),
     "mean forgotten": lambda *args: integrated_gradients(*args) * args[-1],
-    "distance forgotten": lambda model, x, digit, b, n: integrated_gradients(model, x, digit, b, n) / (x - b),
-    "baseline taken for 0": lambda model, x, digit, b, n: integrated_gradients(model, x, digit, 0 * b, n),
+    "distance forgotten": lambda model, x, digit, b, n: (
+        integrated_gradients(model, x, digit, b, n) / (x - b)
+    ),
+    "baseline taken for 0": lambda model, x, digit, b, n: integrated_gradients(
+        model, x, digit, 0 * b, n
+    ),
     "left ends instead of middles": _left_ends,
     "digit chosen anew at each point": _digit_chosen_anew,
     "input changed in place": _in_place,

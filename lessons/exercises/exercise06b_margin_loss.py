@@ -1,6 +1,6 @@
-"""Exercise 05a · A loss that is content with a margin
+"""Exercise 06b · A loss that is content with a margin
 
-Difficulty: 2 of 3 · Time: 25 minutes · After: lesson 05
+Difficulty: 2 of 3 · Time: 25 minutes · After: lesson 06
 
 Cross-entropy always wants the right class surer still. The margin loss (hinge loss) stops: the right
 logit z_c has to be above every other by the margin m, and what lies further off costs nothing. One

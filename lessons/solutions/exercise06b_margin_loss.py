@@ -1,4 +1,4 @@
-"""Solution of exercise 05a."""
+"""Solution of exercise 06b."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from curriculum.pair import Case, Pair, loss_pair
-from lessons.exercises import exercise05a_margin_loss as stub
+from lessons.exercises import exercise06b_margin_loss as stub
 
 ANSWER = "MarginLoss"
-REREAD = ("lesson05_losses.py", "class CrossEntropyLoss")
+REREAD = ("lesson06_cross_entropy.py", "class CrossEntropyLoss")
 HINTS = (
     "How far is each class over the line, and which have a slope? What does the right class hear of it?",
     "Keep m − z_c + z_k of every class, and something below 0 for the right one. Where it is above 0, it is "
@@ -23,15 +23,23 @@ HINTS = (
 class MarginLoss(stub.MarginLoss):
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         self.right = target[:, None]  # (batch, 1)
-        gap = self.margin - prediction.gather(1, self.right) + prediction  # (batch, classes)
-        self.gap = gap.scatter(1, self.right, -1)  # below 0: the right class costs nothing
+        gap = (
+            self.margin - prediction.gather(1, self.right) + prediction
+        )  # (batch, classes)
+        self.gap = gap.scatter(
+            1, self.right, -1
+        )  # below 0: the right class costs nothing
         return self.reduce(self.gap.clamp(min=0).mean(1))
 
     def backward(self, grad_loss: Tensor | None = None) -> Tensor:
         """One example: 1/n for every class that costs, and minus their sum for the right one."""
-        slope = (self.gap > 0).to(self.gap.dtype) / self.gap.shape[1]  # (batch, classes)
+        slope = (self.gap > 0).to(self.gap.dtype) / self.gap.shape[
+            1
+        ]  # (batch, classes)
         slope = slope.scatter(1, self.right, -slope.sum(1, keepdim=True))
-        grad_loss = None if grad_loss is None else grad_loss[:, None]  # (batch,) → (batch, 1)
+        grad_loss = (
+            None if grad_loss is None else grad_loss[:, None]
+        )  # (batch,) → (batch, 1)
         return slope * self.share(len(slope), grad_loss)
 
 
@@ -52,13 +60,19 @@ def pairs(answer: Any) -> list[Pair]:
         )
 
     margins = {"margin 1, whole numbers": 1.0, "margin 2.5": 2.5}
-    return [pair(name, margin, mode) for name, margin in margins.items() for mode in ("mean", "sum", "none")]
+    return [
+        pair(name, margin, mode)
+        for name, margin in margins.items()
+        for mode in ("mean", "sum", "none")
+    ]
 
 
 class _RightClassCosts(MarginLoss):
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         super().forward(prediction, target)
-        return self.reduce(self.gap.scatter(1, self.right, self.margin).clamp(min=0).mean(1))
+        return self.reduce(
+            self.gap.scatter(1, self.right, self.margin).clamp(min=0).mean(1)
+        )
 
 
 class _OtherKink(MarginLoss):
@@ -75,12 +89,16 @@ class _NotLifted(MarginLoss):
 class _LiftedOnce(MarginLoss):
     def backward(self, grad_loss: Tensor | None = None) -> Tensor:
         grad, costing = super().backward(grad_loss), (self.gap > 0).sum(1, keepdim=True)
-        return grad.scatter(1, self.right, grad.gather(1, self.right) / costing.clamp(min=1))
+        return grad.scatter(
+            1, self.right, grad.gather(1, self.right) / costing.clamp(min=1)
+        )
 
 
 class _Alone(MarginLoss):
     def backward(self, grad_loss: Tensor | None = None) -> Tensor:
-        return super().backward(None if grad_loss is None else torch.ones_like(grad_loss))
+        return super().backward(
+            None if grad_loss is None else torch.ones_like(grad_loss)
+        )
 
 
 class _BatchForgotten(MarginLoss):

@@ -1,6 +1,6 @@
-"""Exercise 05b · Find the bug: cross-entropy
+"""Exercise 06a · Find the bug: cross-entropy
 
-Difficulty: 2 of 3 · Time: 10 minutes · After: lesson 05
+Difficulty: 2 of 3 · Time: 10 minutes · After: lesson 06
 
 This cross-entropy follows the formula: softmax, then −ln of the right class's probability. A network trains
 well with it for an hour. Then the loss is `nan`, and from the next step on every weight is `nan` too.
@@ -34,5 +34,7 @@ class IndexCrossEntropy(Loss):
     def backward(self, grad_loss: Tensor | None = None) -> Tensor:
         """∂L/∂z = p − q, where q is 1 for the right class and 0 for the others. Shape: as `prediction`."""
         q = torch.zeros_like(self.p).scatter_(1, self.target[:, None], 1)
-        grad_loss = None if grad_loss is None else grad_loss[:, None]  # (batch,) → (batch, 1)
+        grad_loss = (
+            None if grad_loss is None else grad_loss[:, None]
+        )  # (batch,) → (batch, 1)
         return (self.p - q) * self.share(len(self.p), grad_loss)

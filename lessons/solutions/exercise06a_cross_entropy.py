@@ -1,4 +1,4 @@
-"""Solution of exercise 05b."""
+"""Solution of exercise 06a."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from curriculum.pair import Pair, loss_pair
-from lessons.exercises import exercise05b_cross_entropy as stub
+from lessons.exercises import exercise06a_cross_entropy as stub
 
 ANSWER = "IndexCrossEntropy"
-REREAD = ("lesson05_losses.py", "The largest z is taken off all")
+REREAD = ("lesson06_cross_entropy.py", "The largest z is taken off all")
 HINTS = (
     "How large is e^1000 for a computer, and what is that divided by itself? In the second row the right "
     "class has a probability of e^−1000: how large is that?",
@@ -25,7 +25,9 @@ class IndexCrossEntropy(stub.IndexCrossEntropy):
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """ln p_k = z_k − ln Σ e^z: no e^z above 1, the sum at least 1, no logarithm of 0."""
         shifted = prediction - prediction.amax(1, keepdim=True)
-        log_p = shifted - torch.log(torch.exp(shifted).sum(1, keepdim=True))  # (batch, classes)
+        log_p = shifted - torch.log(
+            torch.exp(shifted).sum(1, keepdim=True)
+        )  # (batch, classes)
         self.p, self.target = torch.exp(log_p), target
         return self.reduce(-log_p.gather(1, target[:, None])[:, 0])
 
@@ -41,22 +43,33 @@ def pairs(answer: Any) -> list[Pair]:
             f"{name}, {mode}",
             lambda case: answer(mode),
             lambda case: nn.CrossEntropyLoss(reduction=mode),
-            prediction=lambda case: factor * case.tensor("prediction", case.batch, case.n_out),
+            prediction=lambda case: (
+                factor * case.tensor("prediction", case.batch, case.n_out)
+            ),
             target=lambda case: case.classes("target", case.batch, case.n_out),
         )
 
-    logits, modes = {"ordinary logits": 1.0, "large logits": 1000.0}, ("mean", "sum", "none")
+    logits, modes = (
+        {"ordinary logits": 1.0, "large logits": 1000.0},
+        ("mean", "sum", "none"),
+    )
     of_the_table = loss_pair(
         "the three rows of the table",
         lambda case: answer("none"),
         lambda case: nn.CrossEntropyLoss(reduction="none"),
-        prediction=lambda case: torch.tensor([[1000.0, 0.0], [1000.0, 0.0], [-1000.0, -1000.0]]),
+        prediction=lambda case: torch.tensor(
+            [[1000.0, 0.0], [1000.0, 0.0], [-1000.0, -1000.0]]
+        ),
         target=lambda case: torch.tensor([0, 1, 0]),
     )
-    return [pair(name, factor, mode) for name, factor in logits.items() for mode in modes] + [of_the_table]
+    return [
+        pair(name, factor, mode) for name, factor in logits.items() for mode in modes
+    ] + [of_the_table]
 
 
-def _of_p(shift: Callable[[Tensor], Tensor], least: float = 0.0) -> type[IndexCrossEntropy]:
+def _of_p(
+    shift: Callable[[Tensor], Tensor], least: float = 0.0
+) -> type[IndexCrossEntropy]:
     """Softmax of what `shift` leaves, then the logarithm of the probability, held above `least`."""
 
     class OfP(IndexCrossEntropy):
@@ -64,7 +77,9 @@ def _of_p(shift: Callable[[Tensor], Tensor], least: float = 0.0) -> type[IndexCr
             super().forward(prediction, target)
             e = torch.exp(shift(prediction))
             self.p = e / e.sum(1, keepdim=True)
-            return self.reduce(-torch.log(self.p.clamp(min=least).gather(1, target[:, None])[:, 0]))
+            return self.reduce(
+                -torch.log(self.p.clamp(min=least).gather(1, target[:, None])[:, 0])
+            )
 
     return OfP
 
@@ -88,7 +103,9 @@ class _Held(IndexCrossEntropy):
 
 class _InPlace(IndexCrossEntropy):
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
-        return super().forward(prediction.sub_(prediction.amax(1, keepdim=True)), target)
+        return super().forward(
+            prediction.sub_(prediction.amax(1, keepdim=True)), target
+        )
 
 
 MISTAKES: dict[str, Any] = {

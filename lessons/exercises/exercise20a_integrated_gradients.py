@@ -1,6 +1,6 @@
-"""Exercise 19a · Integrated gradients
+"""Exercise 20a · Integrated gradients
 
-Difficulty: 2 of 3 · Time: 20 minutes · After: lesson 19
+Difficulty: 2 of 3 · Time: 20 minutes · After: lesson 20
 
 Saliency is the slope where the picture is. A unit that fires there may be silent at half the brightness, and
 slope times pixel then claims too much. Integrated gradients (Sundararajan et al. 2017, arXiv 1703.01365) walk
@@ -19,10 +19,12 @@ from torch import Tensor
 from lessons.lesson17_mnist import MLP
 
 
-def integrated_gradients(model: MLP, x: Tensor, digit: Tensor, baseline: Tensor, steps: int) -> Tensor:
+def integrated_gradients(
+    model: MLP, x: Tensor, digit: Tensor, baseline: Tensor, steps: int
+) -> Tensor:
     """What each pixel adds to the logit of `digit`, between `baseline` and x.
 
     model: with `input_grad`. x: (batch, n_in); digit: (batch,) int64; baseline: (n_in,) → (batch, n_in).
-    Lesson 19's `saliency` may be used.
+    lesson 20's `saliency` may be used.
     """
     raise NotImplementedError("write integrated_gradients")
