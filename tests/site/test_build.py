@@ -233,7 +233,7 @@ def is_outside(address: str) -> bool:
 
 @needs_browser
 @pytest.mark.slow
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("width", [390, 1024, 1100, 1400, 1600])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_fit_and_say_nothing_to_the_console(site: Path, browser: Any, width: int, scheme: str) -> None:
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
