@@ -732,9 +732,9 @@ def six_optimisers_read_digits() -> Figure:
 #
 # Two things to hold against the winner. Steps are not time: Muon's five rounds for 64 ×
 # 784 weights take 33 million multiplications, the forward and the backward pass of 32
-# digits 5 million. And the lead does not last: after 10 epochs at the same rates Adam
-# reads 98.2 %, momentum 97.7 % and Muon 97.3 %. This is one small network: it says
-# nothing about yours but "try both".
+# digits 5 million. And the lead does not last: after 10 epochs at the same rates Adam,
+# momentum and Muon all read 97 to 98 %, and who is ahead depends on how sums are
+# rounded. This is one small network: it says nothing about yours but "try both".
 #
 # ## They agree
 #

@@ -10,7 +10,7 @@ from lessons.exercises import exercise12c_adamw as stub
 from lessons.lesson12_optimizers import Adam
 
 ANSWER = "AdamW"
-REREAD = ("lesson12_optimizers.py", "The decay is *decoupled*")
+REREAD = ("lesson12_optimizers.py", "class AdamW")
 HINTS = (
     "Follow the weight whose gradient is always 0. What does `direction` get, and what does it return?",
     "Adam divides all that it is given by its typical size, so the decay must not pass through it. The "
