@@ -70,8 +70,8 @@ Named = dict[str, Tensor]  # parameters or gradients by name
 # ```
 #
 # Gradients that agree pile up, in the long run to $1 / (1 - 0.9) = 10$ times one of
-# them. Those that disagree cancel, in the long run to $\pm 1 / 1.9$. Many call $v$ an
-# average, but it is a *sum*: a rate of 0.01 reaches as far as 0.1 did without.
+# them. Those that disagree cancel, in the long run to $\pm 1 / 1.9$. It is a *sum*, no
+# average: a rate of 0.01 reaches as far as 0.1 did without.
 #
 # *Nesterov*'s variant (1983) looks ahead. The velocity will carry the weight on anyway,
 # so it steps by $g + \mu v$ with the new $v$: the gradient counts once more, the old
