@@ -105,8 +105,8 @@ def test_what_is_no_edit(tmp_path: Path) -> None:
 
 def test_a_lesson_becomes_a_notebook_with_a_kernel(tmp_path: Path) -> None:
     path = convert(lessons()[0], tmp_path / "new")
-    assert path == tmp_path / "new" / "lesson01_neuron.ipynb"
+    assert path == tmp_path / "new" / "lesson00_slopes.ipynb"
     notebook = json.loads(path.read_text(encoding="utf-8"))
     assert notebook["metadata"]["kernelspec"]["name"] == "python3"
-    assert "".join(notebook["cells"][0]["source"]).startswith("# Lesson 01")
+    assert "".join(notebook["cells"][0]["source"]).startswith("# Lesson 00")
     assert {cell["cell_type"] for cell in notebook["cells"]} == {"markdown", "code"}
