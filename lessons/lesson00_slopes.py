@@ -8,6 +8,7 @@
 # %%
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from matplotlib.axes import Axes
@@ -230,7 +231,7 @@ def slope(f: Callable[[float], float], x: float, nudge: float = 1e-4) -> float:
 
 
 # %% tags=["hide-input"]
-def hand(axis: Axes, centre: float, turn: float, label: str, **look: object) -> None:
+def hand(axis: Axes, centre: float, turn: float, label: str, **look: Any) -> None:
     """From the centre of a dial outwards, turned by 60 degrees a unit."""
     angle = math.radians(90 - 60 * turn)
     across = [centre, centre + math.cos(angle)]
