@@ -6,6 +6,7 @@
 # Needs: lessons 04, 05, 07, 11 · Time: 25 minutes
 
 # %%
+import math
 from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
@@ -467,18 +468,13 @@ RATES = [10 ** (k / 4) for k in range(-12, 5)]
 
 def best_of_rates(kind: Any, curvature: Tensor, start: Tensor) -> tuple[float, float]:
     """The lowest loss after 100 steps with one of 17 rates, and that rate."""
-    ends = [
-        (
-            heights(walk(partial(kind, lr=lr), curvature, start, 100), curvature)[
-                -1
-            ].item(),
-            lr,
-        )
-        for lr in RATES
-    ]
-    return min(
-        end for end in ends if end[0] == end[0]
-    )  # nan, where it flew away, is not itself
+    ends = []
+    for lr in RATES:
+        path = walk(partial(kind, lr=lr), curvature, start, 100)
+        loss = heights(path, curvature)[-1].item()
+        if not math.isnan(loss):  # it flew away
+            ends.append((loss, lr))
+    return min(ends)
 
 
 @demo
@@ -495,13 +491,8 @@ def a_turned_valley() -> Table:
     rows = []
     for name, kind in kinds.items():
         straight = best_of_rates(kind, VALLEY, START)[0]
-        rows.append(
-            (
-                name,
-                f"{straight:.1e}",
-                f"{best_of_rates(kind, turned, TURN @ START)[0]:.1e}",
-            )
-        )
+        askew = best_of_rates(kind, turned, TURN @ START)[0]
+        rows.append((name, f"{straight:.1e}", f"{askew:.1e}"))
     return Table(("optimiser", "along the weights", "turned by 45°"), rows)
 
 
@@ -550,9 +541,8 @@ def orthogonalised(
     a, b, c = coefficients
     tall = update.shape[0] > update.shape[1]
     x = update.bfloat16()
-    x = (
-        x.T if tall else x
-    )  # (rows, columns), not more rows than columns: X Xᵀ is smaller
+    if tall:
+        x = x.T  # not more rows than columns: X Xᵀ is smaller
     x = x / x.norm().clamp(min=eps)
     for _ in range(rounds):
         square = x @ x.T  # (rows, columns) @ (columns, rows) → (rows, rows)
@@ -622,10 +612,9 @@ class Muon:
     def step(self, grads: Named) -> None:
         """Shrink every matrix, then move it. grads: names and shapes of `params`."""
         for name, param in self.params.items():
-            mean = self.mean[name].lerp_(
-                grads[name], 1 - self.momentum
-            )  # 0.95 m + 0.05 g
-            update = grads[name].lerp(mean, self.momentum) if self.nesterov else mean
+            grad = grads[name]
+            mean = self.mean[name].lerp_(grad, 1 - self.momentum)  # 0.95 m + 0.05 g
+            update = grad.lerp(mean, self.momentum) if self.nesterov else mean
             update = orthogonalised(
                 update, self.ns_coefficients, self.ns_steps, self.eps
             )
@@ -677,9 +666,9 @@ def learn(make: Any, seed: int, epochs: int = 3) -> float:
     """Train with a rate that falls to 0; the share of 300 others read rightly."""
     x, target = digits("digits").train
     generator = torch.Generator().manual_seed(seed)
-    batches = [
-        index for _ in range(epochs) for index in minibatches(len(x), 32, generator)
-    ]
+    batches = []
+    for _ in range(epochs):
+        batches += minibatches(len(x), 32, generator)
     model = mlp(784, 64, 10, seed=seed)
     optimizer = make(model.params)
     first = optimizer.lr
