@@ -8,7 +8,6 @@ only, and the rest where it is needed. All packages are tried in a process of th
 
 import os
 import re
-import shlex
 import shutil
 import signal
 import subprocess
@@ -18,12 +17,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from curriculum import shell
+
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
 PROJECT = "scratch-to-mnist"
 ROOT = Path(__file__).parents[1]
-WINDOWS = os.name == "nt"
 MEMINFO = Path("/proc/meminfo")
 # PyTorch's builds for machines without GPU. PyPI's for Linux bring CUDA's libraries everywhere.
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
@@ -99,14 +99,14 @@ def _packages() -> Iterator[Finding]:
     try:
         needed = _requirements()
     except metadata.PackageNotFoundError:
-        yield Finding(PROJECT, "not installed", f"{_pip_install()} --editable {_quoted(str(ROOT))}")
+        yield Finding(PROJECT, "not installed", f"{_pip_install()} --editable {shell.quoted(ROOT)}")
         return
     except ImportError:
         yield Finding("packaging", "not installed", f"{_pip_install()} packaging")
         return
     for requirement in needed:
         version = _version(requirement.name)
-        mend = f"{_pip_install()} {_quoted(str(requirement))}"
+        mend = f"{_pip_install()} {shell.quoted(str(requirement))}"
         if version is None:
             yield Finding(requirement.name, "not installed", mend)
         elif not requirement.specifier.contains(version, prereleases=True):
@@ -195,7 +195,7 @@ def _end_of_process(code: int) -> str:
 def _mend_import(module: str, said: str) -> str:
     """What to reinstall. torch and torchvision are built for each other: always both, from one place."""
     if "pkg_resources" in said:
-        return f"{_pip_install()} {_quoted('setuptools<81')}"
+        return f"{_pip_install()} {shell.quoted('setuptools<81')}"
     if module not in ("torch", "torchvision"):
         top = module.split(".")[0]
         package_of = {name: package for package, name in MODULE_OF.items()}
@@ -211,21 +211,14 @@ def _install_cpu_builds() -> str:
 
 
 def _pip() -> str:
-    return f"{_quoted(sys.executable)} -m pip"
+    return f"{shell.quoted(sys.executable)} -m pip"
 
 
 def _pip_install() -> str:
     """pip of this environment, held to the versions that are tested."""
     tested = ROOT / "constraints.txt"
-    constraint = f" --constraint {_quoted(str(tested))}" if tested.exists() else ""
+    constraint = f" --constraint {shell.quoted(tested)}" if tested.exists() else ""
     return f"{_pip()} install{constraint}"
-
-
-def _quoted(text: str) -> str:
-    """One word for the shell. On Windows quotes are double, and a command in quotes is no command."""
-    if not WINDOWS:
-        return shlex.quote(text)
-    return text if re.fullmatch(r"[\w.:\\/-]+", text) else f'"{text}"'
 
 
 # ---------------------------------------------------------------- the machine
@@ -268,16 +261,16 @@ def _mnist(data_dir: Path | None) -> Iterator[Finding]:
         return
     damaged = [name for name in mnist_files.damaged(folder) if name not in missing]
     if damaged:
-        files = " ".join(_quoted(str(folder / name)) for name in damaged)
+        files = " ".join(shell.quoted(str(folder / name)) for name in damaged)
         if folder.is_relative_to(mnist_files.CACHE):
-            mend = f"{'del' if WINDOWS else 'rm -r'} {files}, then: curriculum mnist"
+            mend = f"{'del' if shell.WINDOWS else 'rm -r'} {files}, then: curriculum mnist"
         else:
-            mend = f"move {files} elsewhere, or use them: curriculum mnist --data {_quoted(str(folder))}"
+            mend = f"move {files} elsewhere, or use them: curriculum mnist --data {shell.quoted(folder)}"
         yield Finding("MNIST", f"damaged or not MNIST's in {folder}: {', '.join(damaged)}", mend)
     elif not missing:
         yield Finding("MNIST", f"{folder}, whole")
     elif len(missing) < len(mnist_files.SHA256):
-        mend = f"connect, then: curriculum mnist --data-dir {_quoted(str(folder.parents[1]))}"
+        mend = f"connect, then: curriculum mnist --data-dir {shell.quoted(folder.parents[1])}"
         yield Finding("MNIST", f"{folder} lacks {', '.join(missing)}", mend)
     else:
         yield Finding("MNIST", f"not on this machine; will be downloaded to {folder}, else digits are used")
@@ -299,7 +292,7 @@ def _folder(what: str, folder: Path, elsewhere: str) -> Iterator[Finding]:
     elif not os.access(existing, os.W_OK | os.X_OK):
         yield Finding(what, f"{existing} cannot be written to", elsewhere)
     elif free < LEAST_DISK:
-        look = "Settings, Storage" if WINDOWS else f"du -h {_quoted(str(existing))} | sort -h | tail"
+        look = "Settings, Storage" if shell.WINDOWS else f"du -h {shell.quoted(existing)} | sort -h | tail"
         mend = f"make room (what is large: {look}), or {elsewhere}"
         yield Finding(what, f"{found}; expected {LEAST_DISK / GB:.0f} GB", mend)
     else:

@@ -666,7 +666,7 @@ def learn(make: Any, seed: int, epochs: int = 3) -> float:
     """Train with a rate that falls to 0; the share of 300 others read rightly."""
     x, target = digits("digits").train
     generator = torch.Generator().manual_seed(seed)
-    batches = []
+    batches: list[Tensor] = []
     for _ in range(epochs):
         batches += minibatches(len(x), 32, generator)
     model = mlp(784, 64, 10, seed=seed)

@@ -12,6 +12,7 @@ from rich.console import Console
 from curriculum import UserError
 from curriculum.cli.options import RUNS, AsJson, LogDir
 from curriculum.files import write_whole
+from curriculum.shell import quoted
 
 if TYPE_CHECKING:
     from curriculum.runs.export import Exported
@@ -125,7 +126,7 @@ def tensorboard(
 
     if not any(event_files(run) for run in catalogue.find(log_dir)):
         raise UserError(
-            f"there are no logs in {log_dir}; make some first: curriculum mnist --log-dir {log_dir}"
+            f"there are no logs in {log_dir}; make some first: curriculum mnist --log-dir {quoted(log_dir)}"
         )
     from curriculum.runs.tensorboard import serve
 

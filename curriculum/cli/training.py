@@ -22,6 +22,7 @@ from curriculum.cli.options import (
     data_set,
 )
 from curriculum.data_names import OF_DIGITS, counted
+from curriculum.shell import quoted
 
 
 class Engine(StrEnum):
@@ -108,7 +109,7 @@ def mnist(
     of_what = counted(first.data, first.pictures)
     say(f"\nmeasured on: {of_what} ({first.data_source}), SHA-256 {first.data_sha256}")
     say(f"weights, results and logs: {', '.join(report.folder for report in reports)}")
-    say(f"look at the curves:        curriculum tensorboard --log-dir {log_dir}")
+    say(f"look at the curves:        curriculum tensorboard --log-dir {quoted(log_dir)}")
 
 
 def _refuse_others(context: typer.Context, allowed: tuple[str, ...]) -> None:
@@ -159,7 +160,7 @@ def parity(
     say(table(records))
     for record in records:
         say(verdict(record, BOUNDS[dtype] if bound is None else bound))
-    say(f"\nlook at the differences: curriculum tensorboard --log-dir {log_dir}")
+    say(f"\nlook at the differences: curriculum tensorboard --log-dir {quoted(log_dir)}")
     if any(record.first is not None for record in records):
         raise typer.Exit(1)
 

@@ -25,6 +25,7 @@ from curriculum.runs.facts import (
     read_manifest,
     read_results,
 )
+from curriculum.shell import quoted
 
 TRAINED = ("train_loss", "val_loss", "val_acc")  # test_acc stands at the number of steps, these at their step
 
@@ -118,7 +119,9 @@ def find_some(log_dir: Path) -> list[Path]:
 
 
 def _no_runs(log_dir: Path) -> UserError:
-    return UserError(f"there are no runs in {log_dir}; make some first: curriculum mnist --log-dir {log_dir}")
+    return UserError(
+        f"there are no runs in {log_dir}; make some first: curriculum mnist --log-dir {quoted(log_dir)}"
+    )
 
 
 def _folders(log_dir: Path) -> Iterator[Path]:

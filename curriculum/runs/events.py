@@ -123,6 +123,20 @@ def natural(path: Path) -> list[str | int]:
     return [int(part) if index % 2 else part for index, part in enumerate(parts)]
 
 
+def end_before(path: Path, step: int) -> int:
+    """Where in an event file the first event of that step, or of a later one, begins, in bytes.
+
+    Where there is none: where the last whole event ends. Raises `OSError` where the file cannot be read.
+    """
+    whole = 0
+    with path.open("rb") as file:
+        for event in _events(file):
+            if event.step >= step:
+                return whole
+            whole = file.tell()
+    return whole
+
+
 # ---------------------------------------------------------------- from events to a log
 
 

@@ -1,5 +1,7 @@
 """Lightning in the place of the plain loop, for `curriculum mnist`."""
 
+from typing import Any
+
 import torch
 from lightning.pytorch.callbacks import LearningRateMonitor
 
@@ -11,7 +13,7 @@ from models.lightning.log import LogRun, LossRecorder, logger_of_run
 from models.lightning.module import MLPModule
 from models.lightning.trainer import plain_trainer
 from models.records.checkpoint import TrainingState
-from models.records.log import truncate_log
+from models.records.resume import take_back
 
 
 def run_lightning(training: Training) -> TrainingState:
@@ -29,19 +31,22 @@ def run_lightning(training: Training) -> TrainingState:
     digits.data = training.data
 
     checkpoint = folder.lightning_checkpoint if folder.lightning_checkpoint.exists() else None
-    truncate_log(folder.path, last_step(checkpoint) if checkpoint else 0)
+    take_back(folder.path, last_step(checkpoint) if checkpoint else 0)
     recorder = LossRecorder(training.on_step)
     log = LogRun(options.log, options.hparams("lightning", training.data))
+    log.goes_on = checkpoint is not None
     keep = KeepLast(
         folder.lightning_checkpoint, training.stop, lambda steps, path: training.how_to_go_on(steps)
     )
-    trainer = plain_trainer(
+    trainer: Any = plain_trainer(
         options.epochs,
-        callbacks=[recorder, LearningRateMonitor(), log, keep],
+        callbacks=[recorder, LearningRateMonitor(), log],
         logger=logger_of_run(folder.path, options.log),
         device=options.device,
     )
+    trainer.callbacks.append(keep)
     trainer.fit(module, digits, ckpt_path=checkpoint)
+    log.finish(trainer, module)
     (tested,) = trainer.test(module, digits, verbose=False)
     return TrainingState(
         losses=torch.stack(recorder.losses),

@@ -10,13 +10,15 @@ from torch import Tensor
 
 from curriculum import UserError
 from curriculum.data import Data
+from curriculum.shell import quoted
 from lessons.lesson11_training import accuracy
 from lessons.lesson17_mnist import Step, learn
 from models.jobs.options import Options, sizes_for
 from models.networks.engine import LoopEngine, first_nonfinite_layer, make_engine
 from models.records.checkpoint import TrainingState, load_state, save_state
 from models.records.folder import RunFolder
-from models.records.log import EVERY, RunLog, event_writer, truncate_log
+from models.records.log import EVERY, RunLog, event_writer
+from models.records.resume import take_back
 from models.records.stop import Stop
 
 
@@ -50,7 +52,7 @@ class Training:
 
     def how_to_go_on(self, steps: int) -> str:
         """One line for the user of a run that was stopped after so many steps."""
-        command = f"curriculum mnist --resume --log-dir {self.options.log_dir}"
+        command = f"curriculum mnist --resume --log-dir {quoted(self.options.log_dir)}"
         if self.engine == "mine":
             unknown = "what your optimiser remembers is not known"
             return f"stopped: {unknown}, so this begins the run anew: {command}"
@@ -83,7 +85,7 @@ class Loop:
         options = self.training.options
         folder = self.training.folder.path
         self._restore_checkpoint()
-        truncate_log(folder, len(self.losses))
+        take_back(folder, len(self.losses))
         every = min(EVERY, self.training.steps_per_epoch)
         with event_writer(folder, options.log) as writer:
             self.log = RunLog(
@@ -93,7 +95,8 @@ class Loop:
                 options.hparams(self.training.engine, self.training.data),
                 every,
             )
-            self.log.start(self.engine)
+            if not self.losses:
+                self.log.start(self.engine)
             self._begin = time.perf_counter()
             for loss in self._learn(self._logged_step):
                 self._after_step(loss)

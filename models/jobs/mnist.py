@@ -20,14 +20,16 @@ from curriculum import UserError
 from curriculum.data import Data, load
 from curriculum.data_names import counted
 from curriculum.device import usable
+from curriculum.shell import quoted
 from lessons.lesson17_mnist import first_weights
 from models.jobs.loop import Training
-from models.jobs.options import Options, options_of, refuse_large_batches, sizes_for
+from models.jobs.options import ENGINES, Options, options_of, refuse_large_batches, sizes_for
 from models.jobs.report import Report, make_reports
 from models.jobs.train import train
 from models.networks.engine import LoopEngine, make_engine
 from models.records import manifest
 from models.records.folder import RunFolder
+from models.records.resume import alone, restore_surroundings
 from models.records.stop import Stop
 
 JOB = "mnist"  # its name in manifests, and its folder's
@@ -45,7 +47,9 @@ def run(
         UserError: the data, the device, a file or an option cannot be used, or a loss is not finite.
     """
     device = usable(options.device)
-    with default_dtype(options.dtype):
+    for folder in (folders or {}).values():
+        restore_surroundings(folder.manifest, say)
+    with contextlib.ExitStack() as holds, default_dtype(options.dtype):
         data = load(options.data, options.data_dir).to(device)
         say(f"data: {counted(data.name, data.pictures)} ({data.source})")
         for remark in data.remarks:
@@ -59,6 +63,8 @@ def run(
             engines = _make_engines(options, sizes, start)  # a file that cannot be used is refused here
         if folders is None:
             folders = _begin(options, data)
+        for folder in folders.values():
+            holds.enter_context(alone(folder.path))
         steps = options.epochs * options.steps_per_epoch(len(data.train.x))
         states = {}
         with _progress() as progress, device, Stop() as stop:
@@ -84,11 +90,11 @@ def unfinished(log_dir: Path) -> tuple[Options, dict[str, RunFolder]]:
     newest = RunFolder.newest_stopped(log_dir / JOB, JOB)
     if newest is None:
         raise UserError(
-            f"no run in {log_dir} was stopped; begin one with: curriculum mnist --log-dir {log_dir}"
+            f"no run in {log_dir} was stopped; begin one with: curriculum mnist --log-dir {quoted(log_dir)}"
         )
     known = newest.manifest
     engines = known["options"].get("engines")
-    if not engines:
+    if not isinstance(engines, list) or not engines or not {*engines} <= {*ENGINES, "mine"}:
         raise UserError(
             f"{newest.path / manifest.NAME} does not tell the run's engines; begin anew: curriculum mnist"
         )

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from curriculum import UserError
+from curriculum.shell import quoted
 from models.records.folder import RunFolder
 
 RECIPES = Path(__file__).parents[1] / "recipes"
@@ -43,10 +44,11 @@ def _with_run(arguments: list[str]) -> list[str]:
         log_dir = Path(others[1])
     elif others:
         raise UserError(f"--resume goes on with the options that the run began with; leave {others[0]} out")
-    run = RunFolder(Path(given[0])) if given else _newest_stopped(log_dir)
+    run = RunFolder(Path(given[0]).absolute()) if given else _newest_stopped(log_dir)
     if run.is_finished:
         raise UserError(
-            f"{run.path} was not stopped, it is finished; see it with: curriculum runs show {run.path}"
+            f"{run.path} was not stopped, it is finished; "
+            f"see it with: curriculum runs show {quoted(run.path)}"
         )
     if not run.config.is_file():
         raise UserError(f"{run.path} has no config.yaml, so it cannot go on; begin anew: curriculum fit")

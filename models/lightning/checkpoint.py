@@ -10,12 +10,14 @@ from typing import Any
 
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 
 from curriculum import UserError
 from curriculum.files import write_whole
 from models.records.folder import RunFolder
 from models.records.stop import Stop
+
+OURS = "curriculum"  # what `KeepLast` adds to a checkpoint
 
 
 class SafeCheckpoints(TorchCheckpointIO):
@@ -84,25 +86,69 @@ def last_step(path: Path) -> int:
     return int(load(path)["global_step"])
 
 
-class KeepLast(Callback):
+def kept_by_callbacks(path: Path) -> set[str]:
+    """The names of the other checkpoints that the last one's callbacks know of.
+
+    Raises:
+        UserError: as `load`.
+    """
+    names = set()
+    for state in load(path)["callbacks"].values():
+        if isinstance(state, dict) and "best_k_models" in state:
+            kept = [*state["best_k_models"], state["best_model_path"], state["last_model_path"]]
+            names |= {Path(file).name for file in kept if file}
+    return names
+
+
+class KeepLast(Checkpoint):
     """Saves a run after every epoch, and between two steps when it is asked to stop; then ends it.
+
+    It has to be the last of the trainer's callbacks, so that what it saves knows what the others have done.
+    Lightning itself forgets two things: that an early stop was decided, and what a scheduler is to look at
+    that lowers the rate when nothing gets better.
 
     Args:
         path: of the checkpoint; None: `checkpoints/last.ckpt` in the run's folder.
         stop: what has been asked for.
         how_to_go_on: makes one line for the user from the number of steps taken.
+        goes_on: the checkpoint that is read is the run's own, whose folder may have been moved.
     """
 
-    def __init__(self, path: Path | None, stop: Stop, how_to_go_on: Callable[[int, Path], str]) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        stop: Stop,
+        how_to_go_on: Callable[[int, Path], str],
+        goes_on: bool = False,
+    ) -> None:
+        self.goes_on = goes_on
         self.path = path
         self.stop = stop
         self.how_to_go_on = how_to_go_on
         self._is_saved = False
+        self._measured: dict[str, float] = {}  # at the end of an epoch
+
+    def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        checkpoint[OURS] = {"should_stop": trainer.should_stop, "measured": self._measured}
+
+    def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
+        kept = checkpoint.get(OURS, {})  # none in older ones, and in those of Lightning's own
+        trainer.should_stop = kept.get("should_stop", False)
+        self._measured = kept.get("measured", {})
+        if self.goes_on:
+            for callback in trainer.callbacks:
+                if isinstance(callback, ModelCheckpoint) and callback.state_key in checkpoint["callbacks"]:
+                    _move(checkpoint["callbacks"][callback.state_key], str(callback.dirpath))
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         self.stop.listen()  # Lightning has put its own handlers in their place
         folder = trainer.log_dir or trainer.default_root_dir  # every process must ask
         self.path = self.path or RunFolder(Path(folder)).fit_checkpoint
+        if self._measured:
+            _lower_rates(trainer, self._measured)
+
+    def on_train_epoch_start(self, *_: Any) -> None:
+        self._measured = {}
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -115,6 +161,7 @@ class KeepLast(Callback):
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         asked = self._asked(trainer)
+        self._measured = {name: float(value) for name, value in trainer.callback_metrics.items()}
         self._save(trainer)
         self._is_saved = asked
 
@@ -144,3 +191,26 @@ class KeepLast(Callback):
                 logger.experiment.flush()  # the log must not lie behind the weights
         trainer.save_checkpoint(self.path)
         self._is_saved = True
+
+
+def _lower_rates(trainer: Any, measured: dict[str, float]) -> None:
+    """The step that `ReduceLROnPlateau` takes at the end of an epoch, and that a checkpoint comes before."""
+    for config in trainer.lr_scheduler_configs:
+        is_due = config.interval == "epoch" and trainer.current_epoch % config.frequency == 0
+        if config.reduce_on_plateau and is_due and config.monitor in measured:
+            config.scheduler.step(measured[config.monitor])
+
+
+def _move(state: dict[str, Any], folder: str) -> None:
+    """What a `ModelCheckpoint` remembers, in the folder where its files lie now."""
+    before = state["dirpath"]
+    state["dirpath"] = folder
+    state["best_k_models"] = {
+        _moved(path, before, folder): score for path, score in state["best_k_models"].items()
+    }
+    for name in ("best_model_path", "kth_best_model_path", "last_model_path"):
+        state[name] = _moved(state[name], before, folder)
+
+
+def _moved(path: str, before: str, folder: str) -> str:
+    return os.path.join(folder, os.path.relpath(path, before)) if path else path

@@ -25,11 +25,12 @@ from curriculum.data import load
 from curriculum.data_names import NAMES, OF_DIGITS, counted, name_of
 from curriculum.files import sweep
 from curriculum.quiet import quiet_lightning
+from curriculum.shell import quoted
 from curriculum.table import Table
 from lessons.lesson17_mnist import SIZES
 from models.lightning import refusals
 from models.lightning.arguments import complete
-from models.lightning.checkpoint import KeepLast, SafeCheckpoints, last_step
+from models.lightning.checkpoint import KeepLast, SafeCheckpoints, kept_by_callbacks, last_step
 from models.lightning.data import MNISTDataModule
 from models.lightning.log import OF_VALIDATION, LearningRates, LogRun, logger_of_new_run, logger_of_run
 from models.lightning.module import MLPModule
@@ -37,7 +38,7 @@ from models.lightning.trainer import TRAINER_DEFAULTS, DigitsTrainer, ManifestWr
 from models.lightning.weights import fill, load_weights, sizes_of
 from models.records import manifest
 from models.records.folder import RunFolder
-from models.records.log import truncate_log
+from models.records.resume import alone, remove_unknown, restore_surroundings, take_back
 from models.records.stop import Stop
 
 
@@ -63,8 +64,8 @@ def main(arguments: list[str]) -> Path | None:
         # TF32, on GPUs only: faster products, ten bits of mantissa.
         torch.set_float32_matmul_precision("high")
     try:
-        with quiet_lightning(warnings_too=False):
-            folder = DigitsCLI(Stop()).trainer.log_dir
+        with contextlib.ExitStack() as hold, quiet_lightning(warnings_too=False):
+            folder = DigitsCLI(Stop(), hold).trainer.log_dir
     except ArgumentError as error:
         said = _shortened(error.message or str(error))
         raise UserError(f"{said} (see: curriculum {command} --help)") from error
@@ -81,12 +82,19 @@ def _loopback_interface() -> str | None:
 
 
 class DigitsCLI(LightningCLI):
-    """LightningCLI with this project's module, data, run log and defaults."""
+    """LightningCLI with this project's module, data, run log and defaults.
 
-    def __init__(self, stop: Stop) -> None:
+    Args:
+        stop: hears Ctrl-C.
+        hold: keeps the run's folder for this process, until it is closed.
+    """
+
+    def __init__(self, stop: Stop, hold: contextlib.ExitStack) -> None:
         self.stop = stop
+        self.hold = hold
         self._weights: dict[str, Tensor] | None = None
         self._is_new_run = False  # in a folder that this process has made
+        self._goes_on = False  # from a checkpoint of its own
         parser_options: dict[str, Any] = {"exit_on_error": False, "prog": "curriculum"}
         super().__init__(
             MLPModule,
@@ -137,7 +145,8 @@ class DigitsCLI(LightningCLI):
         refusals.refuse_seed(config.seed_everything)
         if config.get("resume"):
             last = RunFolder(Path(config.resume)).fit_checkpoint
-            config.ckpt_path = str(last) if last.exists() else None
+            if last.exists():  # else it goes on from what it was to begin with
+                config.ckpt_path = str(last)
         if config.ckpt_path:
             known = refusals.refuse_foreign_checkpoint(config.ckpt_path)
             refusals.refuse_another_network(config.model, known, config.ckpt_path)
@@ -150,8 +159,10 @@ class DigitsCLI(LightningCLI):
         refusals.refuse_what_cannot_work(config)
         refusals.refuse_nothing_to_look_at(self.subcommand, config)
         refusals.refuse_half_precision_on_a_cpu(config)
+        if config.resume:
+            self._take_up(RunFolder(Path(config.resume)), config)
         _keep_in(Path(config.log_dir), config.trainer.logger)
-        refusals.refuse_foreign_places(config, Path(config.resume).parents[1] if config.resume else None)
+        refusals.refuse_foreign_places(config, Path(config.log_dir) if config.resume else None)
         for options in (config.checkpoint, *_options_of_callbacks(config.trainer.callbacks)):
             _look_after_validation(options)
         self._take_weights(config)
@@ -159,13 +170,32 @@ class DigitsCLI(LightningCLI):
         self._take_own_data(config)
         if self.subcommand in ("validate", "test"):
             config.verbose = False  # the same numbers follow, with what they were measured on
-        if config.resume:
-            self.save_config_callback = None  # the run's config.yaml is that of its beginning
-            sweep(RunFolder(Path(config.resume)).fit_checkpoint.parent)
+
+    def _take_up(self, run: RunFolder, config: Any) -> None:
+        """A run goes on where its folder lies now, alone, on the same data, as it was when it was saved."""
+        if _is_first_process():
+            self.hold.enter_context(alone(run.path))
+        if (run.path / manifest.NAME).exists():
+            restore_surroundings(run.manifest, _note if _is_first_process() else _silent)
+            manifest.refuse_other_data(run.manifest, load(config.data.dataset, config.data.data_dir).sha256)
+        self._goes_on = run.fit_checkpoint.exists()
+        self.save_config_callback = None  # the run's config.yaml is that of its beginning
+        config.log_dir = str(run.path.parents[1])
+        for logger in _chosen_loggers(config.trainer.logger):
+            if logger.class_path.endswith("TensorBoardLogger"):
+                logger.init_args.save_dir = config.log_dir
+                logger.init_args.name = run.path.parent.name
+                logger.init_args.version = run.path.name
+        if _is_first_process():
+            sweep(run.fit_checkpoint.parent)
+            take_back(run.path, last_step(run.fit_checkpoint) if self._goes_on else 0)
+            remove_unknown(
+                run.fit_checkpoint.parent, kept_by_callbacks(run.fit_checkpoint) if self._goes_on else []
+            )
 
     def _take_weights(self, config: Any) -> None:
         """The network has the sizes of the weights that it starts from, unless others were chosen."""
-        if config.weights and not config.resume:
+        if config.weights and not config.ckpt_path:
             self._weights = load_weights(Path(config.weights))
             if tuple(config.model.sizes) == SIZES and not refusals.stands_on_the_command_line("model.sizes"):
                 config.model.sizes = sizes_of(self._weights) or SIZES
@@ -194,8 +224,6 @@ class DigitsCLI(LightningCLI):
         if config.data.dataset not in NAMES:
             config.data.dataset = str(Path(config.data.dataset).expanduser().resolve())
         own = load(config.data.dataset, config.data.data_dir)
-        if config.resume:
-            manifest.refuse_other_data(RunFolder(Path(config.resume)).manifest, own.sha256)
         is_default = tuple(config.model.sizes) == SIZES if self.subcommand == "fit" else False
         if is_default and not refusals.stands_on_the_command_line("model.sizes"):
             config.model.sizes = (*SIZES[:-1], len(own.classes))
@@ -241,7 +269,10 @@ class DigitsCLI(LightningCLI):
             "plugins": [*_as_list(made.trainer.plugins), SafeCheckpoints()],
         }
         options["logger"] = self._loggers(_chosen_loggers(made.trainer.logger))
-        return super().instantiate_trainer(**options)
+        trainer: Any = super().instantiate_trainer(**options)
+        if config.trainer.enable_checkpointing is not False:
+            trainer.callbacks.append(KeepLast(None, self.stop, _how_to_go_on, bool(config.resume)))
+        return trainer
 
     def _callbacks(self) -> list[Any]:
         config = self._config
@@ -253,8 +284,6 @@ class DigitsCLI(LightningCLI):
             callbacks.append(
                 EarlyStopping("val_loss", patience=config.patience, check_on_train_epoch_end=False)
             )
-        if config.trainer.enable_checkpointing is not False:
-            callbacks.append(KeepLast(None, self.stop, _how_to_go_on))
         return callbacks
 
     def _loggers(self, chosen: list[Any]) -> list[Any]:
@@ -273,12 +302,11 @@ class DigitsCLI(LightningCLI):
         if not config.resume:
             self._is_new_run = True
             return logger_of_new_run(Path(config.log_dir), config.name or self.subcommand, config.log.level)
-        run = Path(config.resume)
-        if os.environ.get("LOCAL_RANK", "0") == "0":
-            truncate_log(run, last_step(Path(config.ckpt_path)) if config.ckpt_path else 0)
-        return logger_of_run(run, config.log.level)
+        return logger_of_run(Path(config.resume), config.log.level)
 
     def before_fit(self) -> None:
+        self._hold_new_run()
+        self._log.goes_on = self._goes_on
         refusals.refuse_spawned_processes(self.trainer)
         scheduler = self._config.lr_scheduler
         monitor = scheduler.init_args.get("monitor") if scheduler else None
@@ -288,6 +316,13 @@ class DigitsCLI(LightningCLI):
             refusals.refuse_one_digit_for_batch_norm(self.trainer, self.datamodule.train_dataloader())
         if self._config.test:
             refusals.refuse_part_of_a_batch(self.trainer, len(self.datamodule.test_dataloader()))
+
+    def _hold_new_run(self) -> None:
+        trainer: Any = self.trainer
+        if _is_first_process() and self._is_new_run and not trainer.fast_dev_run:
+            folder = Path(trainer.logger.log_dir)
+            folder.mkdir(parents=True, exist_ok=True)
+            self.hold.enter_context(alone(folder))
 
     def _run_subcommand(self, subcommand: str) -> None:
         """What fails before the first step is a fault of the configuration, and leaves nothing."""
@@ -316,6 +351,7 @@ class DigitsCLI(LightningCLI):
         """
         trainer: Any = self.trainer
         log = self._log
+        log.finish(trainer, self.model)
         stands_in_curves = log.has_measured or not self._is_new_run
         if trainer.limit_val_batches and not (stands_in_curves and log.measured_at == trainer.global_step):
             self._validate_at_the_last_step()
@@ -371,7 +407,20 @@ class DigitsCLI(LightningCLI):
         of_what = counted(data.name, pictures)
         say(f"measured on:              {of_what} ({data.source}), SHA-256 {data.sha256}")
         say(f"config, weights and logs: {folder}")
-        say(f"look at the curves:       curriculum tensorboard --log-dir {self._config.log_dir}")
+        say(f"look at the curves:       curriculum tensorboard --log-dir {quoted(self._config.log_dir)}")
+
+
+def _is_first_process() -> bool:
+    """The others of DDP are started with a number of their own."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
+def _note(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def _silent(line: str) -> None:
+    """Another process says it."""
 
 
 def _readable(metrics: Any) -> dict[str, str]:
@@ -386,7 +435,7 @@ def _readable(metrics: Any) -> dict[str, str]:
 def _how_to_go_on(steps: int, last: Path) -> str:
     return (
         f"stopped after {steps:,} steps, and all is saved; "
-        f"go on with: curriculum fit --resume {last.parents[1]}"
+        f"go on with: curriculum fit --resume {quoted(last.parents[1])}"
     )
 
 

@@ -35,6 +35,7 @@ class LogRun(L.Callback):
         self.measured_at = 0  # after so many steps
         self.pictures: dict[str, int] = {}  # in an epoch, and behind the last validation and the test
         self.has_measured = False  # in this process, so that it stands in this run's curves
+        self.goes_on = False  # what is run stands in its log already
         self._steps = 0  # that the run log knows of
         self._begin = 0.0
 
@@ -69,17 +70,24 @@ class LogRun(L.Callback):
         self._steps = trainer.global_step
         epoch = trainer.datamodule.train_dataloader()
         self.pictures["train"] = epoch.pictures_in(trainer.num_training_batches)
-        if trainer.is_global_zero and isinstance(trainer.logger, TensorBoardLogger) and self.level != "off":
-            self.run_log = RunLog(
-                trainer.logger.experiment,
-                self.level,
-                trainer.datamodule.data,
-                {**pl_module.hparams, **self.hparams},
-                trainer.log_every_n_steps,
-            )
+        self.run_log = self._open(trainer, pl_module)
+        if self.run_log and not self.goes_on:
             pl_module.eval()  # for the graph one digit is enough, of which batch norm could not take a mean
             self.run_log.start(pl_module)
             pl_module.train()
+
+    def _open(self, trainer: Any, pl_module: Any) -> RunLog | None:
+        """The run log, in the one process that writes it."""
+        is_written = isinstance(trainer.logger, TensorBoardLogger) and self.level != "off"
+        if not is_written or not trainer.is_global_zero:
+            return None
+        return RunLog(
+            trainer.logger.experiment,
+            self.level,
+            trainer.datamodule.data,
+            {**pl_module.hparams, **self.hparams},
+            trainer.log_every_n_steps,
+        )
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         """A step begins with the first of its batches."""
@@ -115,6 +123,10 @@ class LogRun(L.Callback):
     def on_train_end(self, trainer: Any, pl_module: Any) -> None:
         self.train_seconds = self._seconds()
         self._begin = 0.0
+
+    def finish(self, trainer: Any, pl_module: Any) -> None:
+        """What stands at the end of a run's log; after `fit`, also where no step was left to take."""
+        self.run_log = self.run_log or self._open(trainer, pl_module)
         if self.run_log:
             pl_module.eval()
             self.run_log.finish(trainer.global_step, pl_module)

@@ -120,6 +120,8 @@ class MLPModule(L.LightningModule):
         self._saved_rng: dict[str, Tensor] = {}
 
     def setup(self, stage: str) -> None:
+        # Lightning does so later, when it has read a checkpoint: 64 bits would pass through 32.
+        self.trainer.precision_plugin.convert_module(self)
         digits = getattr(self.trainer, "datamodule", None)
         if not isinstance(digits, MNISTDataModule):
             return

@@ -49,13 +49,16 @@ class RunFolder:
 
     @classmethod
     def newest_stopped(cls, root: Path, job: str) -> "RunFolder | None":
-        """Of the runs `root/<name>/version_N` of that job that were stopped, the one that began last.
+        """Of the runs of that job anywhere below `root` that were stopped, the one that began last.
 
-        Raises:
-            UserError: a manifest cannot be read.
+        A folder whose manifest cannot be read is passed over.
         """
-        folders = [cls(path.parent) for path in root.glob(f"*/{VERSION}*/{manifest.NAME}")]
-        stopped = [folder for folder in folders if not folder.is_finished and folder.manifest["job"] == job]
+        stopped = []
+        for path in root.rglob(manifest.NAME):
+            folder = cls(path.parent)
+            with contextlib.suppress(UserError):
+                if not folder.is_finished and folder.manifest["job"] == job:
+                    stopped.append(folder)
         return max(stopped, key=cls._begun, default=None)
 
     @classmethod

@@ -19,10 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from curriculum import UserError
 from curriculum.data import Data
 from curriculum.data_names import in_words
-from curriculum.runs.events import EVENT_FILES
 from lessons.lesson11_training import accuracy
 from models.networks.engine import Engine
 from models.records.pictures import confusion, first_layer, misread
@@ -145,7 +143,7 @@ class RunLog:
         map; which digits were misread (figures take a quarter of a second each, too long for every epoch).
         """
         if self.basic:
-            _write_hparams(self.writer, self.hparams)
+            _write_hparams(self.writer, self.hparams, step)
         if self.full:
             x = self.data.val.x
             target = self.data.val.target.cpu()
@@ -205,26 +203,6 @@ def event_writer(run: Path, level: str) -> Iterator[SummaryWriter | None]:
         yield writer
 
 
-def truncate_log(run: Path, step: int) -> None:
-    """Take back what a stopped run has logged from `step` on, where its checkpoint was made.
-
-    Raises:
-        UserError: a log cannot be removed, because another program holds it open (on Windows).
-    """
-    files = list(run.glob(EVENT_FILES))
-    if step and files:
-        SummaryWriter(str(run), purge_step=step).close()
-    if step:
-        return
-    for file in files:
-        try:
-            file.unlink()
-        except OSError as error:
-            raise UserError(
-                f"{file} cannot be removed ({error.strerror}) to begin the run anew; close TensorBoard first"
-            ) from error
-
-
 class ByHand(nn.Module):
     """A forward pass by hand as the module that TensorBoard's graph writer asks for; names its box there."""
 
@@ -243,13 +221,16 @@ def _logits(engine: Engine, x: Tensor) -> Tensor:
     return logits.cpu()
 
 
-def _write_hparams(writer: SummaryWriter, hparams: Mapping[str, Any]) -> None:
-    """Into this run. `writer.add_hparams` would start a second run beside it."""
+def _write_hparams(writer: SummaryWriter, hparams: Mapping[str, Any], step: int) -> None:
+    """Into this run. `writer.add_hparams` would start a second run beside it.
+
+    step: so that a run that is stopped now takes them back with all that follows.
+    """
     from torch.utils.tensorboard.summary import hparams as summaries
 
     file_writer = writer._get_file_writer()
     for summary in summaries(dict(hparams), dict.fromkeys(METRICS, 0.0)):
-        file_writer.add_summary(summary)
+        file_writer.add_summary(summary, step)
 
 
 def _plain(value: Any) -> int | float | str:

@@ -44,10 +44,14 @@ def write(folder: Path, job: str, options: dict[str, Any], data: Data, seed: int
         "deterministic algorithms only": torch.are_deterministic_algorithms_enabled(),
         "commit": commit,
         "changed since the commit": bool(_git("status", "--porcelain")) if commit else None,
-        "machine": f"{platform.machine()}, {platform.platform()}",
-        "versions": versions(),
+        **this_machine(),
     }
     write_whole(folder / NAME, json.dumps(manifest, indent=2, default=str) + "\n")
+
+
+def this_machine() -> dict[str, Any]:
+    """What decides about the last bits, besides the number of threads."""
+    return {"machine": f"{platform.machine()}, {platform.platform()}", "versions": versions()}
 
 
 def of_data(data: Data, pictures: Mapping[str, int]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from curriculum import doctor, mnist_files
+from curriculum import doctor, mnist_files, shell
 from curriculum.doctor import Finding
 from tests.support.commands import clean_environment
 
@@ -153,11 +153,11 @@ def test_a_process_that_crashed() -> None:
 
 
 def test_words_are_quoted_as_the_shell_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert doctor._quoted("torch>=2") == "'torch>=2'"
-    monkeypatch.setattr(doctor, "WINDOWS", True)
-    assert doctor._quoted("torch>=2") == '"torch>=2"'
-    assert doctor._quoted(r"C:\Python\python.exe") == r"C:\Python\python.exe"
-    assert doctor._quoted(r"C:\Program Files\python.exe") == r'"C:\Program Files\python.exe"'
+    assert shell.quoted("torch>=2") == "'torch>=2'"
+    monkeypatch.setattr(shell, "WINDOWS", True)
+    assert shell.quoted("torch>=2") == '"torch>=2"'
+    assert shell.quoted(r"C:\Python\python.exe") == r"C:\Python\python.exe"
+    assert shell.quoted(r"C:\Program Files\python.exe") == r'"C:\Program Files\python.exe"'
 
 
 # ---------------------------------------------------------------- CUDA's libraries

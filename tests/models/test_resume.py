@@ -28,7 +28,7 @@ from models.networks.scratch import ScratchEngine
 from models.networks.torch_nn import TorchEngine
 from models.records import checkpoint
 from models.records.folder import RunFolder
-from models.records.log import truncate_log
+from models.records.resume import take_back
 from models.records.stop import Stop
 from tests.support.commands import curriculum
 from tests.support.own_data import write_idx
@@ -440,5 +440,5 @@ def test_a_log_that_is_held_open_is_one_clear_line(tmp_path: Path, monkeypatch: 
         raise PermissionError(13, "The process cannot access the file")
 
     monkeypatch.setattr(Path, "unlink", held)
-    with pytest.raises(UserError, match=r"cannot be removed \(The process.*close TensorBoard first"):
-        truncate_log(tmp_path, 0)
+    with pytest.raises(UserError, match=r"cannot be changed \(The process.*close TensorBoard first"):
+        take_back(tmp_path, 0)
