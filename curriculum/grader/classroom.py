@@ -13,7 +13,7 @@ from curriculum.files import write_whole
 from curriculum.grader.handed_in import handed_in
 from curriculum.grader.limits import SECONDS
 from curriculum.grader.process import Children
-from curriculum.grader.verdict import Grade, Verdict
+from curriculum.grader.verdict import Grade, Verdict, as_text
 from curriculum.table import TerminalTable
 
 PASSED, WRONG, NOT_BEGUN, NOT_GRADED = "✓", "✗", "·", "?"
@@ -45,13 +45,13 @@ def class_table(grades: list[Grade]) -> TerminalTable:
     table = TerminalTable("learner", *ids, "passed", box=None)
     for learner, marks in _marks(grades).items():
         cells = [marks.get(exercise_id, "") for exercise_id in ids]
-        table.add_row(escape(learner), *cells, str(cells.count(PASSED)))
+        table.add_row(escape(as_text(learner)), *cells, str(cells.count(PASSED)))
     return table
 
 
 def class_remarks(grades: list[Grade]) -> list[str]:
     """What a teacher should know of a file or a folder, a line each."""
-    return [f"{grade.learner}: {remark}" for grade in grades for remark in _remarks(grade)]
+    return [as_text(f"{grade.learner}: {remark}") for grade in grades for remark in _remarks(grade)]
 
 
 def class_mistakes(grades: list[Grade]) -> list[str]:

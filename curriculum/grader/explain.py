@@ -14,7 +14,7 @@ LONGEST = 300  # characters of a message that are told
 
 def explain(error: BaseException, file: str) -> Verdict:
     """The verdict on an answer that raised `error`, with the line of `file` that it came from."""
-    said = _shortened(str(error))
+    said = _shortened(_words_of(error))
     line = _last_line_in(file, error)
     where = f" (line {line})" if line else ""
     if isinstance(error, NotImplementedError):
@@ -41,6 +41,14 @@ def explain(error: BaseException, file: str) -> Verdict:
         )
     kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
     return Verdict("error", f"it does not fit the exercise: {kind}{said}")
+
+
+def _words_of(error: BaseException) -> str:
+    """Its message, which the learner's own class may fail to give."""
+    try:
+        return str(error)
+    except BaseException as another:
+        return f"its message cannot be read, __str__ raises {type(another).__name__}"
 
 
 def _about_files_beside(error: BaseException, file: str) -> str:

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ SECONDS = 30.0  # for the learner's code; generous, because machines are slow
 SECONDS_TO_START = 300.0  # for the process to import torch
 MEMORY = 2 << 30  # bytes, on top of what torch takes
 FILE_SIZE = 64 << 20  # bytes, of each file that is written
+SECONDS_TO_END = 5.0  # for the process to say where it was when its time was over
+SECONDS_OF_A_LOOK = 0.5
+MARK = "CURRICULUM_ANSWER"  # in the environment of an answer's process
 PRINTED = 4000  # characters of the output that are kept
 
 
@@ -47,14 +51,35 @@ def apart() -> dict[str, Any]:
     return {"start_new_session": True}  # what the child starts is in it, too, and ends with it
 
 
-def end(process: "subprocess.Popen[bytes]") -> None:
-    """End a process that was started `apart`, and where the system can, what it has started."""
+def end(process: "subprocess.Popen[bytes]", mark: str) -> None:
+    """End a process that was started `apart`, and where the system can, what it has started.
+
+    mark: the value of `MARK` in its environment. On Linux it leads to those, too, that have left the
+    process's session.
+    """
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)
         else:
             process.kill()
     process.wait()
+    left = _marked(mark)
+    while left:
+        for number in left:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(number, signal.SIGKILL)
+        time.sleep(0.01)
+        left = _marked(mark)
+
+
+def _marked(mark: str) -> list[int]:
+    """The processes that have the mark in their environment; empty where the system does not show it."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"{MARK}={mark}".encode() in (folder / "environ").read_bytes():
+                found.append(int(folder.name))
+    return found
 
 
 def crash(code: int) -> str:

@@ -12,6 +12,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 from curriculum import UserError
 from curriculum.grader import limits
 from curriculum.grader.exercise import Exercise
+from curriculum.grader.package import Package
 from curriculum.grader.verdict import Verdict
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +35,7 @@ class Child:
         self.token = secrets.token_hex()  # the answer does not know it, and so writes no verdict of its own
         work = self.path / "work"
         work.mkdir()
+        self.mark = secrets.token_hex()  # in the environment of all that the answer starts
         with (self.path / "printed").open("ab") as printed:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "curriculum.grader.child", str(self.path)],
@@ -40,7 +43,7 @@ class Child:
                 stdout=printed,
                 stderr=printed,
                 cwd=work,
-                env=_environment(),
+                env=_environment() | {limits.MARK: self.mark},
                 **limits.apart(),
             )
 
@@ -53,8 +56,7 @@ class Child:
         file = file.resolve()
         job = {"file": str(file), "solution": str(exercise.solution), "seconds": seconds, "token": self.token}
         try:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.communicate(json.dumps(job).encode(), timeout=limits.SECONDS_TO_START + seconds)
+            self._wait(json.dumps(job).encode(), seconds)
             printed = self._read("printed")[-limits.PRINTED :]
             return replace(self._verdict(file, seconds), printed=printed)
         finally:
@@ -62,11 +64,26 @@ class Child:
 
     def close(self) -> None:
         """End the process, and what it has started."""
-        limits.end(self.process)
+        limits.end(self.process, self.mark)
         if self.process.stdin:
             with contextlib.suppress(OSError):
                 self.process.stdin.close()
         self.folder.cleanup()
+
+    def _wait(self, job: bytes, seconds: float) -> None:
+        """Until the process has ended, or has had its time: it may have switched off its own clock."""
+        begun_at: float | None = None
+        latest = time.monotonic() + limits.SECONDS_TO_START
+        said: bytes | None = job
+        while time.monotonic() < latest:
+            try:
+                self.process.communicate(said, timeout=limits.SECONDS_OF_A_LOOK)
+                return
+            except subprocess.TimeoutExpired:
+                said = None  # it was sent
+            if begun_at is None and (self.path / "begun").exists():
+                begun_at = time.monotonic()
+                latest = begun_at + seconds + limits.SECONDS_TO_END
 
     def _verdict(self, file: Path, seconds: float) -> Verdict:
         with contextlib.suppress(ValueError, TypeError, KeyError):  # no result, or one that the answer wrote
@@ -116,10 +133,14 @@ def _environment() -> dict[str, str]:
 
 
 class Children:
-    """Gives one child after the other; the next one gets ready while this one works."""
+    """Gives one child after the other; the next one gets ready while this one works.
+
+    What an answer has changed in this package is put back before the next one is graded.
+    """
 
     def __init__(self) -> None:
         self.spare: Child | None = None
+        self.package: Package | None = None  # not read before there is an answer
 
     def prepare(self) -> None:
         """Start a child before there is something to grade."""
@@ -141,9 +162,17 @@ class Children:
             return Verdict("missing", f"{file.name} cannot be read ({error.strerror}); make it readable")
         if not begun:
             return Verdict("not begun", f"not begun: {file} is as it was handed out")
+        self.package = self.package or Package()
         child = self.spare or Child()
         self.spare = Child() if more else None
-        return child.grade(exercise, file, seconds)
+        verdict = child.grade(exercise, file, seconds)
+        changed = self.package.restore()
+        if not changed:
+            return verdict
+        if self.spare:  # it may have imported what was changed
+            self.spare.close()
+            self.spare = Child()
+        return Verdict("replaced", f"it changes {changed[0]}, by which it is graded: leave that as it is")
 
     def __enter__(self) -> "Children":
         return self

@@ -70,13 +70,21 @@ class Grade:
         printed = self.verdict.printed.splitlines()[-LINES_SHOWN:]
         if printed:
             said.append("  it printed:")
-        return said + [f"  | {line}" for line in printed]
+        said += [f"  | {line}" for line in printed]
+        return [as_text(line) for line in said]
 
     def row(self) -> dict[str, Any]:
         """The same for `--json`."""
         about = {"learner": self.learner, "file": self.file, "note": self.note} if self.learner else {}
         about |= {"exercise": self.id, "title": self.exercise.title if self.exercise else ""}
         return {**about, "passed": self.verdict.passed, **asdict(self.verdict)}
+
+
+def as_text(said: str) -> str:
+    """What a learner's code or file name says, without codes that a terminal would obey."""
+    return "".join(
+        letter if letter.isprintable() or letter == "\t" else repr(letter)[1:-1] for letter in said
+    )
 
 
 def _wrapped(line: str) -> list[str]:

@@ -20,6 +20,7 @@ from curriculum import UserError
 from curriculum.data import Data, load
 from curriculum.data_names import counted
 from curriculum.device import usable
+from curriculum.files import sweep
 from curriculum.shell import quoted
 from lessons.lesson17_mnist import first_weights
 from models.jobs.loop import Training
@@ -65,6 +66,7 @@ def run(
             folders = _begin(options, data)
         for folder in folders.values():
             holds.enter_context(alone(folder.path))
+            sweep(folder.path)
         steps = options.epochs * options.steps_per_epoch(len(data.train.x))
         states = {}
         with _progress() as progress, device, Stop() as stop:

@@ -187,7 +187,8 @@ class DigitsCLI(LightningCLI):
                 logger.init_args.name = run.path.parent.name
                 logger.init_args.version = run.path.name
         if _is_first_process():
-            sweep(run.fit_checkpoint.parent)
+            for folder in (run.path, run.fit_checkpoint.parent):
+                sweep(folder)
             take_back(run.path, last_step(run.fit_checkpoint) if self._goes_on else 0)
             remove_unknown(
                 run.fit_checkpoint.parent, kept_by_callbacks(run.fit_checkpoint) if self._goes_on else []
@@ -484,11 +485,16 @@ def _chosen_optimizer(config: Any) -> dict[str, Any]:
 
 
 def _keep_in(log_dir: Path, chosen: Any) -> None:
-    """A logger that would write into the current folder writes into the one for runs."""
+    """A logger that would write into the current folder writes into the one for runs.
+
+    And none writes `hp_metric`, a −1 at step 0 that Lightning repeats with every command.
+    """
     for logger in _chosen_loggers(chosen):
         options = logger.get("init_args", {}) if hasattr(logger, "get") else {}
         if options.get("save_dir") == ".":
             options["save_dir"] = str(log_dir)
+        if "default_hp_metric" in options:
+            options["default_hp_metric"] = False
 
 
 def _options_of_callbacks(chosen: Any) -> list[Any]:

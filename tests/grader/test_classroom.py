@@ -119,6 +119,6 @@ def test_the_rows_are_json_and_the_junit_file_is_xml(house: Path) -> None:
     assert failure is not None
     assert failure.get("message") == "01a Double, a: <&> ? differ"
     assert failure.text is not None
-    assert failure.text.splitlines()[-1] == "  | printed ? ?[31m ü"
+    assert failure.text.splitlines()[-1] == "  | printed \\x00 \\x1b[31m ü"
     with pytest.raises(UserError, match="choose another --junit FILE"):
         write_junit([good], house / "nowhere" / "junit.xml")

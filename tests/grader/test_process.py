@@ -18,7 +18,7 @@ from types import SimpleNamespace
 import pytest
 
 from curriculum import UserError
-from curriculum.grader import limits, process
+from curriculum.grader import limits, package, process
 from curriculum.grader.exercise import select_one
 from curriculum.grader.process import Child, Children
 from curriculum.grader.verdict import Verdict
@@ -114,6 +114,32 @@ def test_memory_is_bounded(give: Callable[..., Verdict]) -> None:
     assert verdict.kind == "memory"
     assert re.fullmatch(r"it asks for more than 2 GiB of memory \(line \d+\)", verdict.message)
     assert verdict.printed == "no bytes\n"
+
+
+DAEMON = """
+import faulthandler, os, signal, subprocess, sys
+faulthandler.cancel_dump_traceback_later()
+sleeper = [sys.executable, '-S', '-c', "import time; print('alive', flush=True); time.sleep(1000)"]
+subprocess.Popen(sleeper, stdout=open({pipe!r}, 'w'), start_new_session=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows what belongs to whom")
+def test_a_stopped_clock_and_a_daemon_end_from_outside(
+    give: Callable[..., Verdict], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It switches the time limit off, starts a program in a session of its own, and stops itself."""
+    monkeypatch.setattr(limits, "SECONDS_TO_END", 0.5)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    verdict = give(
+        answer("os.kill(os.getpid(), signal.SIGSTOP)", top=DAEMON.format(pipe=str(pipe))), seconds=2
+    )
+    assert (verdict.kind, verdict.message[:33]) == ("time", "it does not end within 2 seconds;")
+    seen = [os.read(reader, 100) for _ in range(2) if select.select([reader], [], [], 60)[0]]
+    os.close(reader)
+    assert seen == [b"alive\n", b""]  # the end: the daemon has gone
 
 
 DEEP = """
@@ -242,6 +268,38 @@ def test_a_file_that_may_not_be_read_is_told(mine: Path, monkeypatch: pytest.Mon
     assert verdict.message == "exercise01a_double.py cannot be read (Permission denied); make it readable"
 
 
+def test_what_an_answer_changes_in_the_package_is_put_back(
+    mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the next one's wrong answer does not pass. Another program may have done it for the answer."""
+    root = tmp_path / "installed"
+    for name in ("curriculum/pair.py", "curriculum/grader/judge.py", "lessons/lesson01.py"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("right = True\n")
+    monkeypatch.setattr(package, "ROOT", root)
+
+    def spoil(child: Child, *_: object) -> Verdict:
+        (root / "curriculum/pair.py").write_text("right = 1e9\n")
+        (root / "lessons/lesson01.py").unlink()
+        (root / "curriculum/torch.py").write_text("")
+        return Verdict("passed", "passed")
+
+    monkeypatch.setattr(process, "Child", Counted)
+    monkeypatch.setattr(Counted, "alive", [], raising=False)
+    monkeypatch.setattr(Counted, "grade", spoil)
+    exercise = select_one("01a")
+    file = mine / exercise.path.name
+    file.write_text("other\n")
+    verdict = Children().grade(exercise, file, 60)
+    assert (verdict.kind, verdict.bug) == ("replaced", "")
+    assert verdict.message == "it changes curriculum/pair.py, by which it is graded: leave that as it is"
+    names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.py"))
+    assert names == ["curriculum/grader/judge.py", "curriculum/pair.py", "lessons/lesson01.py"]
+    assert {path.read_text() for path in root.rglob("*.py")} == {"right = True\n"}
+    monkeypatch.setattr(Counted, "grade", lambda *_: Verdict("passed", "passed"))
+    assert Children().grade(exercise, file, 60).passed
+
+
 # ---------------------------------------------------------------- what a system does not hold it to
 
 
@@ -261,9 +319,9 @@ def test_without_the_modules_of_unix_a_process_still_ends(monkeypatch: pytest.Mo
     limits.bound_this_process()
     monkeypatch.delattr(os, "killpg")
     sleeper = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(1000)"])
-    limits.end(sleeper)
+    limits.end(sleeper, "no such mark")
     assert sleeper.returncode == -signal.SIGKILL
-    limits.end(sleeper)  # it has gone
+    limits.end(sleeper, "no such mark")  # it has gone
 
 
 BOUND = """

@@ -112,6 +112,29 @@ def test_lines_are_at_most_80_wide(say: Callable[[str], Verdict]) -> None:
     assert " ".join(rows).count("word") == 40
 
 
+def test_codes_that_a_terminal_obeys_are_shown_as_text(say: Callable[[str], Verdict]) -> None:
+    verdict = replace(say(answer("raise ValueError('\\x1b[2J\\x07gone')")), printed="\x1b]0;title\x07\tä")
+    lines = "\n".join(Grade(select_one("01a"), verdict).lines())
+    assert "\\x1b[2J\\x07gone" in lines
+    assert "| \\x1b]0;title\\x07\tä" in lines
+    assert "\x1b" not in lines
+
+
+UNSPEAKABLE = """
+class Unspeakable(Exception):
+    def __str__(self): return 1 / 0
+"""
+
+
+def test_an_error_without_words_is_said_as_it_is(say: Callable[[str], Verdict]) -> None:
+    verdict = say(answer(top=UNSPEAKABLE + "raise Unspeakable"))
+    assert verdict.kind == "error"
+    assert re.fullmatch(
+        r"Unspeakable \(line \d+\): its message cannot be read, __str__ raises ZeroDivisionError",
+        verdict.message,
+    )
+
+
 def test_the_last_lines_that_were_printed_are_told(say: Callable[[str], Verdict]) -> None:
     printed = "".join(f"line {number}\n" for number in range(30))
     lines = Grade(select_one("01a"), replace(say(answer()), printed=printed)).lines()
