@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
+from lightning.pytorch.loops.loop import _Loop
 
 from curriculum import UserError
 from curriculum.files import write_whole
@@ -104,8 +105,8 @@ class KeepLast(Checkpoint):
     """Saves a run after every epoch, and between two steps when it is asked to stop; then ends it.
 
     It has to be the last of the trainer's callbacks, so that what it saves knows what the others have done.
-    Lightning itself forgets two things: that an early stop was decided, and what a scheduler is to look at
-    that lowers the rate when nothing gets better.
+    Lightning itself forgets three things: that an early stop was decided, which epoch it is where `max_steps`
+    is given, and what a scheduler is to look at that lowers the rate when nothing gets better.
 
     Args:
         path: of the checkpoint; None: `checkpoints/last.ckpt` in the run's folder.
@@ -135,6 +136,8 @@ class KeepLast(Checkpoint):
         kept = checkpoint.get(OURS, {})  # none in older ones, and in those of Lightning's own
         trainer.should_stop = kept.get("should_stop", False)
         self._measured = kept.get("measured", {})
+        if self._measured:
+            _complete_epoch(checkpoint["loops"]["fit_loop"]["epoch_progress"])
         if self.goes_on:
             for callback in trainer.callbacks:
                 if isinstance(callback, ModelCheckpoint) and callback.state_key in checkpoint["callbacks"]:
@@ -145,6 +148,9 @@ class KeepLast(Checkpoint):
         folder = trainer.log_dir or trainer.default_root_dir  # every process must ask
         self.path = self.path or RunFolder(Path(folder)).fit_checkpoint
         if self._measured:
+            _Loop.restarting.fset(
+                trainer.fit_loop, False
+            )  # a new epoch begins, also where there is `max_steps`
             _lower_rates(trainer, self._measured)
 
     def on_train_epoch_start(self, *_: Any) -> None:
@@ -191,6 +197,12 @@ class KeepLast(Checkpoint):
                 logger.experiment.flush()  # the log must not lie behind the weights
         trainer.save_checkpoint(self.path)
         self._is_saved = True
+
+
+def _complete_epoch(progress: dict[str, Any]) -> None:
+    """Of a checkpoint from the end of an epoch: where there is `max_steps`, Lightning counts that twice."""
+    for counts in progress.values():
+        counts["completed"] = counts["processed"]
 
 
 def _lower_rates(trainer: Any, measured: dict[str, float]) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 from jsonargparse import ArgumentError
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, RichProgressBar
+from jsonargparse.typing import register_type
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, ProgressBar, RichProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, ReduceLROnPlateau
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
@@ -40,6 +41,8 @@ from models.records import manifest
 from models.records.folder import RunFolder
 from models.records.resume import alone, remove_unknown, restore_surroundings, take_back
 from models.records.stop import Stop
+
+register_type(torch.device, serializer=str)  # so that a configuration that has one can be written and read
 
 
 def main(arguments: list[str]) -> Path | None:
@@ -182,10 +185,7 @@ class DigitsCLI(LightningCLI):
         self.save_config_callback = None  # the run's config.yaml is that of its beginning
         config.log_dir = str(run.path.parents[1])
         for logger in _chosen_loggers(config.trainer.logger):
-            if logger.class_path.endswith("TensorBoardLogger"):
-                logger.init_args.save_dir = config.log_dir
-                logger.init_args.name = run.path.parent.name
-                logger.init_args.version = run.path.name
+            _take_up_logger(logger, run.path)
         if _is_first_process():
             for folder in (run.path, run.fit_checkpoint.parent):
                 sweep(folder)
@@ -324,6 +324,7 @@ class DigitsCLI(LightningCLI):
             folder = Path(trainer.logger.log_dir)
             folder.mkdir(parents=True, exist_ok=True)
             self.hold.enter_context(alone(folder))
+            sweep(folder)
 
     def _run_subcommand(self, subcommand: str) -> None:
         """What fails before the first step is a fault of the configuration, and leaves nothing."""
@@ -352,6 +353,8 @@ class DigitsCLI(LightningCLI):
         """
         trainer: Any = self.trainer
         log = self._log
+        if self._goes_on and not log.has_begun:
+            self._end_training()
         log.finish(trainer, self.model)
         stands_in_curves = log.has_measured or not self._is_new_run
         if trainer.limit_val_batches and not (stands_in_curves and log.measured_at == trainer.global_step):
@@ -364,6 +367,15 @@ class DigitsCLI(LightningCLI):
             report = self._facts() | results | {"train_seconds": log.train_seconds}
             RunFolder(Path(folder)).finish(self.model.model.state_dict(), report)
         self._show({"training": f"{log.train_seconds:.1f} s", **_readable(results)}, log.pictures)
+
+    def _end_training(self) -> None:
+        """Where a run was stopped between its last step and its end, Lightning calls nothing any more."""
+        trainer: Any = self.trainer
+        progress = trainer.fit_loop.epoch_progress.current
+        progress.completed = progress.processed
+        for callback in trainer.callbacks:
+            if not isinstance(callback, ProgressBar):
+                callback.on_train_end(trainer, self.model)
 
     def _validate_at_the_last_step(self) -> None:
         """Its points stand at the last step, as those of a validation within the training do."""
@@ -495,6 +507,17 @@ def _keep_in(log_dir: Path, chosen: Any) -> None:
             options["save_dir"] = str(log_dir)
         if "default_hp_metric" in options:
             options["default_hp_metric"] = False
+
+
+def _take_up_logger(logger: Any, run: Path) -> None:
+    """TensorBoard's goes on in the run's folder, wherever that lies now."""
+    name = logger.class_path.rpartition(".")[2]
+    if name == "TensorBoardLogger":
+        logger.init_args.save_dir = str(run.parents[1])
+        logger.init_args.name = run.parent.name
+        logger.init_args.version = run.name
+    elif _is_first_process():
+        _note(f"note: {name} begins a new log beside its first one")
 
 
 def _options_of_callbacks(chosen: Any) -> list[Any]:

@@ -36,6 +36,7 @@ class LogRun(L.Callback):
         self.pictures: dict[str, int] = {}  # in an epoch, and behind the last validation and the test
         self.has_measured = False  # in this process, so that it stands in this run's curves
         self.goes_on = False  # what is run stands in its log already
+        self.has_begun = False  # to take steps, in this process
         self._steps = 0  # that the run log knows of
         self._begin = 0.0
 
@@ -67,6 +68,7 @@ class LogRun(L.Callback):
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         self._begin = time.perf_counter()
+        self.has_begun = True
         self._steps = trainer.global_step
         epoch = trainer.datamodule.train_dataloader()
         self.pictures["train"] = epoch.pictures_in(trainer.num_training_batches)

@@ -1,12 +1,17 @@
 """A run that was stopped, by whatever and whenever, ends with the bits of one that was not."""
 
+import contextlib
 import itertools
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.parse
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,18 +22,20 @@ import torch
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from curriculum import Stopped, UserError, files
+from curriculum.runs import tensorboard
 from curriculum.runs.events import EventLog
 from models.jobs import mnist
 from models.jobs.options import Options
 from models.jobs.rerun import differences
 from models.lightning import cli as fit
-from models.lightning.log import LossRecorder
+from models.lightning.checkpoint import KeepLast
+from models.lightning.log import LogRun, LossRecorder
 from models.lightning.module import MLPModule
 from models.networks.scratch import ScratchEngine
 from models.networks.torch_nn import TorchEngine
 from models.records import checkpoint
 from models.records.folder import RunFolder
-from models.records.resume import take_back
+from models.records.resume import alone, take_back
 from models.records.stop import Stop
 from tests.support.commands import curriculum
 from tests.support.own_data import write_idx
@@ -318,6 +325,255 @@ def test_two_processes_go_on_to_the_same_bits(tmp_path: Path) -> None:
     done = curriculum("fit", "--resume", cwd=tmp_path)
     assert (done.returncode, "arning" in done.stderr) == (0, False), done.stderr
     assert differences(*(tmp_path / "runs" / name / "version_0" for name in ("whole", "two"))) == []
+
+
+# ---------------------------------------------------------------- what belongs to a run
+
+
+def stopped_fit(monkeypatch: pytest.MonkeyPatch, *options: str, step: int = STEPS + 9) -> Path:
+    """The folder of a fit that was killed within that step."""
+    with monkeypatch.context() as patch:
+        at_step(step, kill, patch)
+        with pytest.raises(Killed):
+            fit.main(["fit", *FIT, *options])
+    (manifest,) = Path("runs").rglob("manifest.json")
+    return manifest.parent
+
+
+def assert_as_in_peace(run: Path, *options: str) -> None:
+    """Bits, curves and the names of the checkpoints are those of the same fit, which nobody stopped."""
+    fit.main(["fit", *FIT, *options, "--name=whole"])
+    whole = Path("runs/whole/version_0")
+    assert differences(whole, run) == []
+    names = [sorted(path.name for path in (of / "checkpoints").iterdir()) for of in (whole, run)]
+    assert names[0] == names[1]
+
+
+@pytest.mark.usefixtures("_here")
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--trainer.precision=64-true",),
+        ("--checkpoint.save_top_k=2", "--trainer.max_steps=50"),
+        ("--patience=1",),
+        ("--trainer.callbacks=EMAWeightAveraging",),
+        ("--trainer.callbacks=StochasticWeightAveraging", "--trainer.callbacks.swa_lrs=0.01"),
+    ],
+    ids=lambda options: options[-1].rpartition(".")[2],
+)
+def test_what_else_has_a_state_goes_on(options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    run = stopped_fit(monkeypatch, *options)
+    fit.main(["fit", "--resume"])
+    assert_as_in_peace(run, *options)
+
+
+PLATEAU = (
+    "--data.dataset=digits", "--model.sizes=[784,16,10]", "--trainer.max_epochs=4", "--log.level=basic",
+    "--optimizer=SGD", "--optimizer.lr=0.1", "--lr_scheduler=ReduceLROnPlateau",
+    "--lr_scheduler.monitor=val_loss", "--lr_scheduler.patience=0", "--lr_scheduler.threshold=0.5",
+    "--trainer.enable_progress_bar=false",
+)  # fmt: skip
+
+
+@pytest.mark.usefixtures("_here")
+def test_a_rate_that_waits_for_progress_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed in the epoch after the one at whose end it was to be lowered."""
+    with monkeypatch.context() as patch:
+        at_step(2 * STEPS + 3, kill, patch)
+        with pytest.raises(Killed):
+            fit.main(["fit", *PLATEAU])
+    fit.main(["fit", "--resume"])
+    fit.main(["fit", *PLATEAU, "--name=whole"])
+    assert differences(Path("runs/whole/version_0"), Path("runs/fit/version_0")) == []
+    rates = {point.value for point in EventLog.read(Path("runs/whole/version_0")).scalars["lr"]}
+    assert len(rates) > 1
+
+
+@pytest.mark.usefixtures("_here")
+@pytest.mark.parametrize("what", ["ckpt_path", "weights"])
+def test_before_its_first_checkpoint_it_goes_on_from_what_it_was_to_begin_with(
+    what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit.main(["fit", *FIT, "--log_dir=first", "--trainer.max_epochs=1"])
+    from_first = f"--{what}=first/fit/version_0/checkpoints/last.ckpt"
+    run = stopped_fit(monkeypatch, from_first, step=3)
+    fit.main(["fit", "--resume"])
+    assert_as_in_peace(run, from_first)
+
+
+@pytest.mark.usefixtures("_here")
+@pytest.mark.parametrize("which", [1, 2])
+def test_between_the_best_checkpoint_and_the_last_nothing_is_lost_or_doubled(
+    which: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed when the best of an epoch is written, and the last one is not."""
+    save = KeepLast._save
+    count = itertools.count(1)
+
+    def killed(keep: KeepLast, trainer: Any) -> None:
+        if next(count) == which:
+            raise Killed
+        save(keep, trainer)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(KeepLast, "_save", killed)
+        with pytest.raises(Killed):
+            fit.main(["fit", *FIT])
+    fit.main(["fit", "--resume"])
+    assert_as_in_peace(Path("runs/fit/version_0"))
+
+
+@pytest.mark.usefixtures("_here")
+@pytest.mark.parametrize("moment", ["finish", "after the finish"])
+def test_the_end_of_a_log_is_made_up_for(moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed when all steps are taken, before hyperparameters and pictures are written, or after."""
+    full = [*FIT[:-2], "--log.level=full", FIT[-1]]
+    finish = LogRun.finish
+
+    def killed(log: LogRun, *arguments: Any) -> None:
+        if moment != "finish":
+            finish(log, *arguments)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LogRun, "finish", killed)
+        with pytest.raises(Killed):
+            fit.main(["fit", *full])
+    fit.main(["fit", "--resume"])
+    fit.main(["fit", *full, "--name=whole"])
+    whole, run = (EventLog.read(Path(f"runs/{name}/version_0")) for name in ("whole", "fit"))
+    assert run.hparams == whole.hparams != {}
+    counted = [{tag: len(images) for tag, images in log.images.items()} for log in (whole, run)]
+    assert counted[0] == counted[1]
+    assert differences(whole.run, run.run) == []
+    embeddings = [(log.run / "projector_config.pbtxt").read_text() for log in (whole, run)]
+    assert embeddings[0] == embeddings[1]
+
+
+@pytest.mark.usefixtures("_here")
+def test_tensorboards_own_server_shows_no_step_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = stopped_fit(monkeypatch, step=3 * STEPS - 2)
+    fit.main(["fit", "--resume"])
+    url = tensorboard.start(Path("runs"))
+    steps = over_http(url, run.relative_to("runs").as_posix(), "train_loss", expected=5)
+    assert steps == [9, 19, 29, 39, 49]
+
+
+def over_http(url: str, run: str, tag: str, expected: int) -> list[int]:
+    """The steps of a curve as a browser gets them, when there are as many as expected."""
+    query = urllib.parse.urlencode({"run": run, "tag": tag})
+    steps: list[int] = []
+    for _ in range(60):
+        with contextlib.suppress(urllib.error.HTTPError):  # not read yet
+            with urllib.request.urlopen(f"{url}data/plugin/scalars/scalars?{query}") as answer:
+                steps = [point[1] for point in json.load(answer)]
+            if len(steps) >= expected:
+                break
+        time.sleep(0.25)
+    return steps
+
+
+def resume_mnist() -> None:
+    options, folders = mnist.unfinished(Path("runs"))
+    mnist.run(options, quiet, folders)
+
+
+BEGIN: dict[str, Callable[[], Any]] = {
+    "fit": lambda: fit.main(["fit", *FIT]),
+    "mnist": lambda: mnist.run(replace(OPTIONS, engine="torch"), quiet),
+}
+GO_ON: dict[str, Callable[[], Any]] = {"fit": lambda: fit.main(["fit", "--resume"]), "mnist": resume_mnist}
+
+
+@pytest.mark.usefixtures("_here")
+@pytest.mark.parametrize("job", ["fit", "mnist"])
+def test_a_run_is_not_taken_up_while_somebody_is_at_work_on_it(
+    job: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        at_step(STEPS + 1, kill, patch)
+        with pytest.raises(Killed):
+            BEGIN[job]()
+    run = next(Path("runs").rglob("manifest.json")).parent
+    before = sorted(path.name for path in run.rglob("*"))
+    with alone(run), pytest.raises(UserError, match=r"another process is at work on .*version_0; wait until"):
+        GO_ON[job]()
+    assert sorted(path.name for path in run.rglob("*")) == before
+
+
+@pytest.mark.usefixtures("_here")
+def test_it_goes_on_with_the_threads_and_the_data_that_it_began_with(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = stopped_fit(monkeypatch)
+    known = json.loads((run / "manifest.json").read_text())
+    (run / "manifest.json").write_text(json.dumps(known | {"threads": 2, "machine": "a Cray"}))
+    asked: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    fit.main(["fit", "--resume"])
+    assert asked[0] == 2
+    assert "note: the last bits may differ: the run began with machine a Cray, now" in capfd.readouterr().err
+
+
+@pytest.mark.usefixtures("_here")
+def test_it_does_not_go_on_with_the_data_that_is_there_by_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begun on MNIST, and now it is not to be found."""
+    run = stopped_fit(monkeypatch, "--data.dataset=auto")
+    known = json.loads((run / "manifest.json").read_text())
+    (run / "manifest.json").write_text(json.dumps(known | {"data": "MNIST", "data_sha256": "0" * 64}))
+    with pytest.raises(UserError, match=r"learned from MNIST with the SHA-256 000.* bring the same"):
+        fit.main(["fit", "--resume"])
+
+
+@pytest.mark.usefixtures("_here")
+@pytest.mark.parametrize(
+    "logger",
+    [(), ("TensorBoardLogger", "save_dir=runs", "name=mine", "version=second try")],
+    ids=["own", "chosen"],
+)
+def test_a_folder_that_was_moved_goes_on_where_it_lies(
+    logger: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = [f"--trainer.logger={logger[0]}"] if logger else []
+    chosen += [f"--trainer.logger.{part}" for part in logger[1:]]
+    run = stopped_fit(monkeypatch, *chosen)
+    Path("runs").rename("my runs")
+    fit.main(["fit", "--log_dir", "my runs", "--resume"])
+    assert not Path("runs").exists()
+    Path("my runs").rename("runs")
+    assert (run / "report.json").exists()
+    assert_as_in_peace(run)
+
+
+@pytest.mark.usefixtures("_here")
+@pytest.mark.parametrize("name", ["my run", "exp/a", "it's; mine"])
+def test_the_command_that_it_names_can_be_pasted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        at_step(3, terminate, patch)
+        with pytest.raises(Stopped) as told:
+            fit.main(["fit", *FIT, f"--name={name}"])
+    pasted = str(told.value).partition("go on with: curriculum ")[2]
+    fit.main(shlex.split(pasted))
+    assert Path(f"runs/{name}/version_0/report.json").exists()
+
+
+@pytest.mark.usefixtures("_here")
+def test_a_run_is_named_from_within_its_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = stopped_fit(monkeypatch).absolute()
+    monkeypatch.chdir(run.parent)
+    fit.main(["fit", "--resume", "version_0"])
+    assert (run / "report.json").exists()
+
+
+def test_engines_of_a_manifest_are_names_of_engines(tmp_path: Path) -> None:
+    """It may be somebody else's: no engine leads out of the folder."""
+    run = tmp_path / "mnist/scratch/version_0"
+    run.mkdir(parents=True)
+    for engines in (["../../../escape"], "scratch", [], None):
+        known = {"job": "mnist", "options": {"engines": engines}, "threads": 1}
+        (run / "manifest.json").write_text(json.dumps(known))
+        with pytest.raises(UserError, match="does not tell the run's engines; begin anew: curriculum mnist"):
+            mnist.unfinished(tmp_path)
 
 
 # ---------------------------------------------------------------- files

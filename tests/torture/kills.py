@@ -17,6 +17,7 @@ import os
 import random
 import re
 import shlex
+import shutil
 import signal
 import sys
 import tempfile
@@ -171,7 +172,8 @@ def harm(
             counts[moment] += 1
             times, resume = times + 1, True
         elif resume and "was stopped; begin one with" in said.splitlines()[-1]:
-            resume = False  # it was killed before there was anything to go on with
+            shutil.rmtree(harmed / logs)  # it was killed before there was anything to go on with
+            resume, logs = False, "runs"
         else:
             return [f"ended with {code}: {said[-600:]}"]
         if resume and logs == "runs" and "runs/" not in " ".join(line) and draw.random() < 0.1:
@@ -261,8 +263,9 @@ def runs_in(logs: Path) -> dict[str, Path]:
 
 
 def kept(logs: Path) -> set[str]:
-    """The names of all files, event files by their kind: their names hold times."""
-    names = (path.relative_to(logs).as_posix() for path in logs.rglob("*") if path.is_file())
+    """The names of all files of runs, event files by their kind: their names hold times."""
+    files_of_runs = (path for run in runs_in(logs).values() for path in run.rglob("*") if path.is_file())
+    names = (path.relative_to(logs).as_posix() for path in files_of_runs)
     return {re.sub(r"events\.out\..*", "events", name) for name in names if not name.endswith(TEMPORARY)}
 
 
