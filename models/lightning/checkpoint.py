@@ -148,9 +148,8 @@ class KeepLast(Checkpoint):
         folder = trainer.log_dir or trainer.default_root_dir  # every process must ask
         self.path = self.path or RunFolder(Path(folder)).fit_checkpoint
         if self._measured:
-            _Loop.restarting.fset(
-                trainer.fit_loop, False
-            )  # a new epoch begins, also where there is `max_steps`
+            # A new epoch begins, also where there is `max_steps`.
+            _Loop.restarting.fset(trainer.fit_loop, False)  # type: ignore[attr-defined]
             _lower_rates(trainer, self._measured)
 
     def on_train_epoch_start(self, *_: Any) -> None:

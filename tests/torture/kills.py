@@ -94,7 +94,7 @@ FIT = {
     ),
     "patience": ("", "--patience=1"),
     "trainer, callbacks": (
-        "", "callbacks=LearningRateMonitor", "callbacks=DeviceStatsMonitor",
+        "", "callbacks=LearningRateMonitor", "callbacks=ModelSummary",
         "callbacks=StochasticWeightAveraging callbacks.swa_lrs=0.01", "callbacks=EMAWeightAveraging",
         "callbacks=EarlyStopping callbacks.monitor=val_acc callbacks.mode=max",
         "callbacks=ModelCheckpoint callbacks.monitor=val_loss callbacks.filename=low",
@@ -172,11 +172,13 @@ def harm(
             counts[moment] += 1
             times, resume = times + 1, True
         elif resume and "was stopped; begin one with" in said.splitlines()[-1]:
-            shutil.rmtree(harmed / logs)  # it was killed before there was anything to go on with
+            # It was killed before there was anything to go on with.
+            shutil.rmtree(harmed / logs, ignore_errors=True)
             resume, logs = False, "runs"
         else:
             return [f"ended with {code}: {said[-600:]}"]
-        if resume and logs == "runs" and "runs/" not in " ".join(line) and draw.random() < 0.1:
+        is_movable = resume and (harmed / "runs").is_dir() and "=runs" not in " ".join(line)
+        if is_movable and draw.random() < 0.1:
             (harmed / "runs").rename(harmed / "moved")
             logs = "moved"
     return ["it does not come to an end"]
