@@ -10,6 +10,7 @@ from string import Template
 
 from curriculum import UserError
 from curriculum.discover import FOLDER
+from curriculum.files import write_whole
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -23,6 +24,8 @@ def start(which: str, root: Path = FOLDER.parent) -> list[Path]:
         UserError: `which` is not a lesson's name, or the number is taken.
     """
     number, name = _parse(which)
+    if not (root / "pyproject.toml").exists():
+        raise UserError(f"{root} is an installed package; a lesson is begun in a clone of the repository")
     files = _files(number, name, root)
     others = [path for path in (root / "lessons").glob(f"lesson{number}_*.py") if path not in files]
     if others:
@@ -31,7 +34,7 @@ def start(which: str, root: Path = FOLDER.parent) -> list[Path]:
     for path in fresh:
         template = Template((TEMPLATES / files[path]).read_text(encoding="utf-8"))
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(template.substitute(number=number, name=name), encoding="utf-8")
+        write_whole(path, template.substitute(number=number, name=name))
     return fresh
 
 

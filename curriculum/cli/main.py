@@ -4,11 +4,13 @@ The commands import torch, lessons and models inside of their functions: `--help
 """
 
 import codecs
+import contextlib
 import errno
 import io
 import logging
 import os
 import sys
+import threading
 from typing import Any, NoReturn
 
 import typer
@@ -25,6 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, the user's share of it, a file
 # Lightning's own command line parses what follows these commands, `--help` too.
 PASSED_ON: dict[str, Any] = {
     "add_help_option": False,
@@ -82,6 +85,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     # Said where the home folder cannot be written to; it makes do without.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    threading.excepthook = _say_in_main_thread
     _print_in_any_encoding()
     _refuse_names_that_are_no_text(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -99,6 +103,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             # Python flushes once more at the end: that, too, must find something to write to.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
+        if _is_a_full_disk(error):
+            _fail_at_once(f"{error}; make room. What was saved is whole, and a run goes on with --resume")
         # Typer's own complaints about arguments know how to print themselves as one line.
         if not hasattr(error, "format_message"):
             raise
@@ -114,6 +120,23 @@ def _is_a_closed_pipe(error: Exception) -> bool:
         return True
     # Windows' word for it.
     return os.name == "nt" and isinstance(error, OSError) and error.errno == errno.EINVAL
+
+
+def _say_in_main_thread(told: threading.ExceptHookArgs) -> None:
+    """TensorBoard writes in a thread of its own; that a disk is full is raised again where the run waits."""
+    if not _is_a_full_disk(told.exc_value):
+        threading.__excepthook__(told)
+
+
+def _is_a_full_disk(error: BaseException | None) -> bool:
+    return isinstance(error, OSError) and error.errno in FULL
+
+
+def _fail_at_once(message: str) -> NoReturn:
+    """As `_fail`, without what else would be written at the end, and fail again."""
+    with contextlib.suppress(OSError):
+        print(f"curriculum: {message}", file=sys.stderr, flush=True)
+    os._exit(2)
 
 
 # What a terminal that knows ASCII alone gets instead.

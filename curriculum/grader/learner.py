@@ -1,9 +1,9 @@
 """The learner's own folder: its start, hints, solutions, and a stub put back. Nothing here imports torch."""
 
-import shutil
 from pathlib import Path
 
 from curriculum import UserError, discover
+from curriculum.files import write_whole
 from curriculum.grader.exercise import Exercise, constant, exercises, stubs
 from curriculum.grader.progress import Progress, unused_name
 from curriculum.grader.solution import for_learners
@@ -25,11 +25,11 @@ def start(folder: Path = LEARNER_FOLDER) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         ignore = folder / ".gitignore"
         if not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
+            write_whole(ignore, "*\n")
         for stub in sorted(stubs().glob("[!_]*.py")):
             copy = folder / stub.name
             if not copy.exists():
-                shutil.copyfile(stub, copy)
+                write_whole(copy, stub.read_bytes())
                 fresh.append(copy)
     except OSError as error:
         raise UserError(f"cannot write to {folder} ({error.strerror}); choose another folder") from error
@@ -61,7 +61,7 @@ def reset(exercise: Exercise, folder: Path = LEARNER_FOLDER) -> Path | None:
         if path.exists():
             kept = unused_name(path.with_name(f"{path.name}.bak"))
             path.rename(kept)
-        shutil.copyfile(exercise.path, path)
+        write_whole(path, exercise.path.read_bytes())
     except OSError as error:
         raise UserError(f"cannot write {path} ({error.strerror}); free the folder") from error
     Progress.read(folder).change(exercise, passed=False)

@@ -7,13 +7,13 @@ from lightning.pytorch.callbacks import LearningRateMonitor
 
 from models.jobs.loop import Training
 from models.jobs.options import sizes_for
-from models.lightning.checkpoint import KeepLast, last_step
+from models.lightning.checkpoint import KeepLast, mark_of
 from models.lightning.data import MNISTDataModule
 from models.lightning.log import LogRun, LossRecorder, logger_of_run
 from models.lightning.module import MLPModule
 from models.lightning.trainer import plain_trainer
 from models.records.checkpoint import TrainingState
-from models.records.resume import take_back
+from models.records.resume import BEGINNING, take_back
 
 
 def run_lightning(training: Training) -> TrainingState:
@@ -31,7 +31,7 @@ def run_lightning(training: Training) -> TrainingState:
     digits.data = training.data
 
     checkpoint = folder.lightning_checkpoint if folder.lightning_checkpoint.exists() else None
-    take_back(folder.path, last_step(checkpoint) if checkpoint else 0)
+    take_back(folder.path, mark_of(checkpoint) if checkpoint else BEGINNING)
     recorder = LossRecorder(training.on_step)
     log = LogRun(options.log, options.hparams("lightning", training.data))
     log.goes_on = checkpoint is not None

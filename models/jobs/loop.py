@@ -18,7 +18,7 @@ from models.networks.engine import LoopEngine, first_nonfinite_layer, make_engin
 from models.records.checkpoint import TrainingState, load_state, save_state
 from models.records.folder import RunFolder
 from models.records.log import EVERY, RunLog, event_writer
-from models.records.resume import take_back
+from models.records.resume import BEGINNING, Mark, log_sizes, take_back
 from models.records.stop import Stop
 
 
@@ -73,6 +73,7 @@ class Loop:
         self.losses: list[Tensor] = []
         self.val_acc = 0.0
         self._seconds_before = 0.0  # of training, until it was stopped
+        self._mark = BEGINNING  # where it was stopped
         self._begin = 0.0
 
     def run(self) -> TrainingState:
@@ -85,7 +86,7 @@ class Loop:
         options = self.training.options
         folder = self.training.folder.path
         self._restore_checkpoint()
-        take_back(folder, len(self.losses))
+        take_back(folder, self._mark)
         every = min(EVERY, self.training.steps_per_epoch)
         with event_writer(folder, options.log) as writer:
             self.log = RunLog(
@@ -170,7 +171,8 @@ class Loop:
         self.log.flush()
         if self.training.engine == "mine":
             return  # what a learner's optimiser remembers is not known: such a run begins anew
-        save_state(self.training.folder.checkpoint, self._state())
+        folder = self.training.folder
+        save_state(folder.checkpoint, replace(self._state(), log=log_sizes(folder.path)))
 
     def _restore_checkpoint(self) -> None:
         """Bring the engine to where it was stopped, if it was."""
@@ -182,6 +184,7 @@ class Loop:
         self.losses = list(saved.losses.to(device))
         self.val_acc = saved.val_acc
         self._seconds_before = saved.seconds
+        self._mark = Mark(len(self.losses), saved.log)
 
     # ------------------------------------------------------------ a loss that is not finite
 

@@ -16,6 +16,7 @@ from lightning.pytorch.loops.loop import _Loop
 from curriculum import UserError
 from curriculum.files import write_whole
 from models.records.folder import RunFolder
+from models.records.resume import Mark, log_sizes
 from models.records.stop import Stop
 
 OURS = "curriculum"  # what `KeepLast` adds to a checkpoint
@@ -78,13 +79,14 @@ def read(path: Path, map_location: Any = "cpu") -> Any:
     return found
 
 
-def last_step(path: Path) -> int:
-    """How many steps were taken when the checkpoint was made.
+def mark_of(path: Path) -> Mark:
+    """How far the run was when the checkpoint was made.
 
     Raises:
         UserError: as `load`.
     """
-    return int(load(path)["global_step"])
+    found = load(path)
+    return Mark(int(found["global_step"]), found.get(OURS, {}).get("log"))
 
 
 def kept_by_callbacks(path: Path) -> set[str]:
@@ -126,11 +128,20 @@ class KeepLast(Checkpoint):
         self.path = path
         self.stop = stop
         self.how_to_go_on = how_to_go_on
+        self._is_saving = False  # and not one of Lightning's own callbacks
         self._is_saved = False
         self._measured: dict[str, float] = {}  # at the end of an epoch
 
     def on_save_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
-        checkpoint[OURS] = {"should_stop": trainer.should_stop, "measured": self._measured}
+        checkpoint[OURS] = {
+            "should_stop": trainer.should_stop,
+            "measured": self._measured,
+            # Within an epoch the steps tell what is to be kept: the rate of the next step is written already.
+            "log": log_sizes(Path(trainer.log_dir)) if trainer.log_dir and self._measured else None,
+        }
+
+        if self._is_saving and not self._measured:
+            _finish_batch(checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"])
 
     def on_load_checkpoint(self, trainer: Any, pl_module: Any, checkpoint: dict[str, Any]) -> None:
         kept = checkpoint.get(OURS, {})  # none in older ones, and in those of Lightning's own
@@ -152,31 +163,27 @@ class KeepLast(Checkpoint):
             _Loop.restarting.fset(trainer.fit_loop, False)  # type: ignore[attr-defined]
             _lower_rates(trainer, self._measured)
 
-    def on_train_epoch_start(self, *_: Any) -> None:
+    def on_train_batch_end(self, *_: Any) -> None:
         self._measured = {}
-
-    def on_train_batch_end(
-        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """A checkpoint holds no gradients, so a step over accumulated batches is finished first."""
-        if (batch_idx + 1) % trainer.accumulate_grad_batches:
-            return
-        if self._asked(trainer) and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
-            self._save(trainer)
+        self._is_saved = False
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        asked = self._asked(trainer)
         self._measured = {name: float(value) for name, value in trainer.callback_metrics.items()}
         self._save(trainer)
-        self._is_saved = asked
 
-    def on_train_batch_start(self, trainer: Any, *_: Any) -> None:
-        """The end comes here, when Lightning has written down what belongs to the step before."""
-        if self._is_saved:
-            # The first process speaks; Lightning kills it where another one ends with an error.
-            if not trainer.is_global_zero:
-                os._exit(0)
-            raise self.stop.stopped(self.how_to_go_on(trainer.global_step, self.path or Path()))
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        """The end comes here, when all that belongs to the step before is done and written.
+
+        A checkpoint holds no gradients, so a step over accumulated batches is finished first.
+        """
+        if batch_idx % trainer.accumulate_grad_batches or not self._asked(trainer):
+            return
+        if not self._is_saved:
+            self._save(trainer)
+        # The first process speaks; Lightning kills it where another one ends with an error.
+        if not trainer.is_global_zero:
+            os._exit(0)
+        raise self.stop.stopped(self.how_to_go_on(trainer.global_step, self.path or Path()))
 
     def on_train_end(self, *_: Any) -> None:
         self.stop.restore()  # what follows is short, and Ctrl-C may end it
@@ -194,8 +201,16 @@ class KeepLast(Checkpoint):
         for logger in trainer.loggers:
             if hasattr(logger.experiment, "flush"):
                 logger.experiment.flush()  # the log must not lie behind the weights
+        self._is_saving = True
         trainer.save_checkpoint(self.path)
+        self._is_saving = False
         self._is_saved = True
+
+
+def _finish_batch(progress: dict[str, Any]) -> None:
+    """Of a checkpoint from before a batch: Lightning has counted that already, and would log a step late."""
+    for counts in (progress["total"], progress["current"]):
+        counts["ready"] = counts["completed"]
 
 
 def _complete_epoch(progress: dict[str, Any]) -> None:

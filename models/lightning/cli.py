@@ -31,7 +31,7 @@ from curriculum.table import Table
 from lessons.lesson17_mnist import SIZES
 from models.lightning import refusals
 from models.lightning.arguments import complete
-from models.lightning.checkpoint import KeepLast, SafeCheckpoints, kept_by_callbacks, last_step
+from models.lightning.checkpoint import KeepLast, SafeCheckpoints, kept_by_callbacks, mark_of
 from models.lightning.data import MNISTDataModule
 from models.lightning.log import OF_VALIDATION, LearningRates, LogRun, logger_of_new_run, logger_of_run
 from models.lightning.module import MLPModule
@@ -39,7 +39,7 @@ from models.lightning.trainer import TRAINER_DEFAULTS, DigitsTrainer, ManifestWr
 from models.lightning.weights import fill, load_weights, sizes_of
 from models.records import manifest
 from models.records.folder import RunFolder
-from models.records.resume import alone, remove_unknown, restore_surroundings, take_back
+from models.records.resume import BEGINNING, alone, remove_unknown, restore_surroundings, take_back
 from models.records.stop import Stop
 
 register_type(torch.device, serializer=str)  # so that a configuration that has one can be written and read
@@ -162,12 +162,15 @@ class DigitsCLI(LightningCLI):
         refusals.refuse_what_cannot_work(config)
         refusals.refuse_nothing_to_look_at(self.subcommand, config)
         refusals.refuse_half_precision_on_a_cpu(config)
+        if self.subcommand == "fit":
+            refusals.refuse_averages_that_batch_norm_follows(config)
         if config.resume:
             self._take_up(RunFolder(Path(config.resume)), config)
         _keep_in(Path(config.log_dir), config.trainer.logger)
         refusals.refuse_foreign_places(config, Path(config.log_dir) if config.resume else None)
         for options in (config.checkpoint, *_options_of_callbacks(config.trainer.callbacks)):
             _look_after_validation(options)
+            _leave_last_to_us(options)
         self._take_weights(config)
         self._take_data_of_the_run(config)
         self._take_own_data(config)
@@ -189,7 +192,7 @@ class DigitsCLI(LightningCLI):
         if _is_first_process():
             for folder in (run.path, run.fit_checkpoint.parent):
                 sweep(folder)
-            take_back(run.path, last_step(run.fit_checkpoint) if self._goes_on else 0)
+            take_back(run.path, mark_of(run.fit_checkpoint) if self._goes_on else BEGINNING)
             remove_unknown(
                 run.fit_checkpoint.parent, kept_by_callbacks(run.fit_checkpoint) if self._goes_on else []
             )
@@ -536,6 +539,12 @@ def _look_after_validation(options: Any) -> None:
     for option in ("check_on_train_epoch_end", "save_on_train_epoch_end"):
         if option in options and options[option] is None:
             options[option] = False
+
+
+def _leave_last_to_us(options: Any) -> None:
+    """`checkpoints/last.ckpt` is written in any case, at the end of an epoch. Lightning's comes before."""
+    if options.get("save_last") and options.get("dirpath") is None:
+        options["save_last"] = None
 
 
 def _chosen_loggers(chosen: Any) -> list[Any]:

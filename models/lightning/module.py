@@ -122,6 +122,7 @@ class MLPModule(L.LightningModule):
     def setup(self, stage: str) -> None:
         # Lightning does so later, when it has read a checkpoint: 64 bits would pass through 32.
         self.trainer.precision_plugin.convert_module(self)
+        self.example_input_array = torch.zeros(1, self.hparams["sizes"][0]).to(next(self.model.parameters()))
         digits = getattr(self.trainer, "datamodule", None)
         if not isinstance(digits, MNISTDataModule):
             return

@@ -225,6 +225,21 @@ def refuse_what_cannot_work(config: Any) -> None:
         )
 
 
+def refuse_averages_that_batch_norm_follows(config: Any) -> None:
+    """Lightning adds an epoch then, of which a run that is stopped in it knows nothing.
+
+    Raises:
+        UserError: StochasticWeightAveraging and batch norm were both chosen.
+    """
+    callbacks = config.trainer.callbacks or []
+    chosen = callbacks if isinstance(callbacks, list) else [callbacks]
+    if config.model.batch_norm and any("StochasticWeight" in callback.class_path for callback in chosen):
+        raise UserError(
+            "StochasticWeightAveraging takes one more epoch for batch norm, and a run that is stopped there "
+            "could not go on with the same bits; expected EMAWeightAveraging, or --model.batch_norm false"
+        )
+
+
 def refuse_half_precision_on_a_cpu(config: Any) -> None:
     """Lightning would take bfloat16 instead.
 

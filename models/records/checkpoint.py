@@ -28,6 +28,7 @@ class TrainingState:
     val_acc: the share of validation digits that were right at the end of the last whole epoch.
     seconds: of training, with validation and logging.
     test_acc: the same share of the test digits; None until the engine is through.
+    log: sizes of its event files, in bytes; None where a checkpoint does not tell.
     """
 
     losses: Tensor
@@ -35,6 +36,7 @@ class TrainingState:
     val_acc: float
     seconds: float
     test_acc: float | None = None
+    log: dict[str, int] | None = None
 
 
 def save_state(path: Path, state: TrainingState) -> None:
@@ -46,9 +48,11 @@ def save_state(path: Path, state: TrainingState) -> None:
     tensors = {"losses": state.losses}
     for name, value in state.weights.items():
         tensors[WEIGHT + name] = value
-    facts = {"val_acc": state.val_acc, "seconds": state.seconds}
+    facts: dict[str, Any] = {"val_acc": state.val_acc, "seconds": state.seconds}
     if state.test_acc is not None:
         facts["test_acc"] = state.test_acc
+    if state.log is not None:
+        facts["log"] = state.log
     save(path, tensors, facts)
 
 
@@ -69,6 +73,7 @@ def load_state(path: Path) -> TrainingState | None:
         val_acc=saved.facts["val_acc"],
         seconds=saved.facts["seconds"],
         test_acc=saved.facts.get("test_acc"),
+        log=saved.facts.get("log"),
     )
 
 

@@ -31,7 +31,7 @@ def write(folder: Path, job: str, options: dict[str, Any], data: Data, seed: int
         seed: of the first weights and of the order of the digits.
         device: "cpu", "cuda:0" and so on.
     """
-    commit = _git("rev-parse", "HEAD")
+    commit = _git("rev-parse", "HEAD") if _is_checkout() else None
     manifest = {
         "job": job,
         "options": options,
@@ -43,7 +43,7 @@ def write(folder: Path, job: str, options: dict[str, Any], data: Data, seed: int
         "threads": torch.get_num_threads(),
         "deterministic algorithms only": torch.are_deterministic_algorithms_enabled(),
         "commit": commit,
-        "changed since the commit": bool(_git("status", "--porcelain")) if commit else None,
+        "changed since the commit": _is_changed() if commit else None,
         **this_machine(),
     }
     write_whole(folder / NAME, json.dumps(manifest, indent=2, default=str) + "\n")
@@ -111,6 +111,18 @@ def refuse_other_data(known: dict[str, Any], sha256: str) -> None:
             f"the run learned from {known.get('data')} with the SHA-256 {before}, "
             f"and what lies there now has {sha256}; bring the same data back, or begin a new run"
         )
+
+
+def _is_changed() -> bool | None:
+    """Whether files differ from the commit; None where git cannot say."""
+    said = _git("status", "--porcelain")
+    return None if said is None else bool(said)
+
+
+def _is_checkout() -> bool:
+    """Whether git knows this package as a clone, and not as a file of somebody else's repository."""
+    top = _git("rev-parse", "--show-toplevel")
+    return bool(top) and Path(str(top)).resolve() == Path(__file__).resolve().parents[2]
 
 
 def _git(*arguments: str) -> str | None:

@@ -4,7 +4,8 @@ checkpoint."""
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,28 @@ def restore_surroundings(known: dict[str, Any], say: Callable[[str], None]) -> N
             say(f"note: the last bits may differ: the run began with {name} {before}, now it is {now[name]}")
 
 
-def take_back(run: Path, step: int) -> None:
-    """Take back what a stopped run has logged from `step` on, where its checkpoint was made.
+@dataclass(frozen=True)
+class Mark:
+    """How far a run was when its checkpoint was written.
+
+    step: how many steps it had taken.
+    sizes: of its event files by name, in bytes; None in checkpoints that do not tell.
+    """
+
+    step: int
+    sizes: Mapping[str, int] | None
+
+
+BEGINNING = Mark(0, {})
+
+
+def log_sizes(run: Path) -> dict[str, int]:
+    """What a `Mark` keeps of a log that was brought to the disk."""
+    return {file.name: file.stat().st_size for file in run.glob(EVENT_FILES)}
+
+
+def take_back(run: Path, mark: Mark) -> None:
+    """Take back what a stopped run has logged since its checkpoint was written.
 
     The event files are cut, so that every reader sees the same. A TensorBoard that is open forgets what it
     has read only where a second mark of a new session follows a first; so two are written.
@@ -77,17 +98,18 @@ def take_back(run: Path, step: int) -> None:
     files = list(run.glob(EVENT_FILES))
     for file in files:
         try:
-            if step:
-                os.truncate(file, end_before(file, step))
+            keep = end_before(file, mark.step) if mark.sizes is None else mark.sizes.get(file.name, 0)
+            if keep:
+                os.truncate(file, keep)
             else:
                 file.unlink()
         except OSError as error:
             raise UserError(
                 f"{file} cannot be changed ({error.strerror}) to go on with the run; close TensorBoard first"
             ) from error
-    if step and files:
+    if mark.step and files:
         for _ in range(2):
-            SummaryWriter(str(run), purge_step=step).close()
+            SummaryWriter(str(run), purge_step=mark.step).close()
     _take_back_projector(run)
 
 

@@ -19,7 +19,7 @@ def house(tmp_path: Path) -> Path:
     """A copy of the two pages and nothing else."""
     (tmp_path / "lessons").mkdir()
     (tmp_path / "tests").mkdir()
-    for page in ("README.md", "lessons/README.md"):
+    for page in ("README.md", "lessons/README.md", "pyproject.toml"):
         shutil.copyfile(discover.FOLDER.parent / page, tmp_path / page)
     return tmp_path
 
@@ -31,6 +31,14 @@ def load(path: Path):  # type: ignore[no-untyped-def]
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_an_installed_package_gets_no_lesson(house: Path) -> None:
+    (house / "pyproject.toml").unlink()
+    before = sorted(house.rglob("*"))
+    with pytest.raises(UserError, match="is an installed package; a lesson is begun in a clone"):
+        new.start("30_convolution", house)
+    assert sorted(house.rglob("*")) == before
 
 
 def test_the_skeleton_is_a_lesson_that_agrees(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:

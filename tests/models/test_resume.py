@@ -35,7 +35,7 @@ from models.networks.scratch import ScratchEngine
 from models.networks.torch_nn import TorchEngine
 from models.records import checkpoint
 from models.records.folder import RunFolder
-from models.records.resume import alone, take_back
+from models.records.resume import BEGINNING, alone, take_back
 from models.records.stop import Stop
 from tests.support.commands import curriculum
 from tests.support.own_data import write_idx
@@ -349,6 +349,9 @@ def assert_as_in_peace(run: Path, *options: str) -> None:
     assert names[0] == names[1]
 
 
+AVERAGES = ("--trainer.callbacks=StochasticWeightAveraging", "--trainer.callbacks.swa_lrs=0.01")
+
+
 @pytest.mark.usefixtures("_here")
 @pytest.mark.parametrize(
     "options",
@@ -357,7 +360,7 @@ def assert_as_in_peace(run: Path, *options: str) -> None:
         ("--checkpoint.save_top_k=2", "--trainer.max_steps=50"),
         ("--patience=1",),
         ("--trainer.callbacks=EMAWeightAveraging",),
-        ("--trainer.callbacks=StochasticWeightAveraging", "--trainer.callbacks.swa_lrs=0.01"),
+        ("--model.batch_norm=false", *AVERAGES),
     ],
     ids=lambda options: options[-1].rpartition(".")[2],
 )
@@ -697,4 +700,4 @@ def test_a_log_that_is_held_open_is_one_clear_line(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(Path, "unlink", held)
     with pytest.raises(UserError, match=r"cannot be changed \(The process.*close TensorBoard first"):
-        take_back(tmp_path, 0)
+        take_back(tmp_path, BEGINNING)
