@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -66,6 +67,29 @@ def test_mnist_runs_offline_and_says_on_what(tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------- lessons
+
+
+FULL_DISK = """
+import resource
+from curriculum.cli.main import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows bounds no files")
+def test_a_log_that_finds_no_room_is_one_clear_line(tmp_path: Path) -> None:
+    """A bound on the size of files stands in for a full disk. Only the log is larger."""
+    options = ["--data.dataset=digits", "--model.sizes=[784,16,10]", "--trainer.max_epochs=10"]
+    options += ["--trainer.enable_checkpointing=false", "--trainer.enable_progress_bar=false"]
+    command = [sys.executable, "-c", FULL_DISK, "fit", *options]
+    done = subprocess.run([*command, "--log.level=full"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert re.search(r"curriculum: .*File too large.*; make room\. What was saved is whole", done.stderr)
+    done = subprocess.run([*command, "--log.level=off"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, "without a log there is room"
 
 
 def test_list_shows_every_lesson(here: Path) -> None:

@@ -43,6 +43,19 @@ def test_a_manifest_says_what_the_run_was_made_of(run: Path) -> None:
     assert known["options"]["epochs"] == 1
 
 
+@pytest.mark.parametrize(("top", "commit"), [("", "cafe"), ("..", None)])
+def test_only_this_packages_own_commit_is_told(
+    top: str, commit: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An environment may lie in the user's own repository. What git cannot say is not known."""
+    package = Path(manifest.__file__).parents[2]
+    answers = {"--show-toplevel": str((package / top).resolve()), "HEAD": "cafe", "--porcelain": None}
+    monkeypatch.setattr(manifest, "_git", lambda *arguments: answers[arguments[-1]])
+    manifest.write(tmp_path, "fit", {}, load("digits"), 0, "cpu")
+    known = manifest.read(tmp_path)
+    assert (known["commit"], known["changed since the commit"]) == (commit, None)
+
+
 def test_a_manifest_tells_how_many_threads_the_run_had(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -577,6 +578,24 @@ def test_engines_of_a_manifest_are_names_of_engines(tmp_path: Path) -> None:
         (run / "manifest.json").write_text(json.dumps(known))
         with pytest.raises(UserError, match="does not tell the run's engines; begin anew: curriculum mnist"):
             mnist.unfinished(tmp_path)
+
+
+@pytest.mark.slow
+def test_drawn_configurations_are_killed_and_end_as_in_peace() -> None:
+    """A short form of `make torture`: curves by TensorBoard's own server, files, bits."""
+    command = [sys.executable, "-m", "tests.torture.kills", "--configurations=10", "--kills=4", "--seed=11"]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+    assert (
+        sum(
+            map(
+                int,
+                re.findall(r"'(?:random|terminated|half written|not yet named|named)': (\d+)", done.stdout),
+            )
+        )
+        > 8
+    )
 
 
 # ---------------------------------------------------------------- files
