@@ -146,8 +146,10 @@ def campaign(configurations: int, kills: int, seed: int, folder: Path) -> tuple[
             print(f"{number}: {said_in(place / 'whole')[-300:]}", flush=True)
             continue
         found = harm(line, place, time.monotonic() - begin, own, kills, counts)
-        wrong += [f"{number}: {shlex.join(['curriculum', *line])}\n    {difference}" for difference in found]
-        print(f"{number}: {sum(counts[m] for m in MOMENTS)} kills, {len(wrong)} differences", flush=True)
+        if found:
+            wrong.append("\n    ".join((f"{number}: {shlex.join(['curriculum', *line])}", *found)))
+            print(wrong[-1], flush=True)
+        print(f"{number}: {sum(counts[m] for m in MOMENTS)} kills, {len(wrong)} runs are wrong", flush=True)
     return counts, wrong
 
 
@@ -339,5 +341,5 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as temporary:
         survived, different = campaign(options.configurations, options.kills, options.seed, Path(temporary))
     print(f"kills, by moment: {dict(survived)}")
-    print(f"{len(different)} differences", *different, sep="\n")
+    print(f"{len(different)} runs are wrong", *different, sep="\n")
     sys.exit(bool(different))
