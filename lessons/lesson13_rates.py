@@ -3,7 +3,7 @@
 #
 # *How far should each step go, and how does one find out?*
 #
-# Needs: lessons 04, 05, 07, 11, 12 · Time: 20 minutes
+# Needs: lessons 03, 04, 05, 06, 07, 11, 12 · Time: 20 minutes
 
 # %%
 import math
@@ -251,11 +251,12 @@ def what_a_schedule_brings() -> Figure:
 
 
 # %% [markdown]
-# A ring is a start, the dot their mean, the bar the 95 % interval of the mean. The four
-# smooth schedules gain 5 points on average, and they gain from every start. Without a
-# schedule the eight networks read 82 to 93 %, with a falling rate 94 to 96 %: the
-# largest gain is that none has bad luck with its last steps. Which of the four is best,
-# eight starts cannot tell. The rate that falls in steps gains less, 3 points.
+# A ring is a start, the dot their mean. The bar is the 95 % interval of the mean: there
+# the mean of very many starts would lie, most probably. The four smooth schedules gain
+# 5 points on average, and they gain from every start. Without a schedule the eight
+# networks read 82 to 93 %, with a falling rate 94 to 96 %: the largest gain is that
+# none has bad luck with its last steps. Which of the four is best, eight starts cannot
+# tell. The rate that falls in steps gains less, 3 points.
 #
 # It depends on how long one trains. After ten epochs the best constant rate (0.1) reads
 # 96 to 97 % and so does the best linear one: nothing is left of the gain on these
@@ -264,10 +265,11 @@ def what_a_schedule_brings() -> Figure:
 # ## See it: what a warm-up is for
 #
 # Adam's first step moves *every* weight by the rate, however small its gradient is
-# (lesson 12). Take a hidden neuron with 784 inputs. The absolute values of a digit's
-# standardised pixels add up to 616 on average. If all weights move by 0.03, the
-# neuron's sum can move by $0.03 \cdot 616 = 18$. Before the step its sums are 0.5 to
-# 0.7 in size. One step has drowned what was there, and only 32 digits made that step.
+# (lesson 12). Take a hidden neuron with 784 inputs. `load` has *standardised* the
+# pixels: their mean is 0, and they are about 1 in size. Without their signs those of a
+# digit add up to 616 on average. If all weights move by 0.03, the neuron's sum can move
+# by $0.03 \cdot 616 = 18$. Before the step its sums are 0.5 to 0.7 in size. One step
+# has drowned what was there, and only 32 digits made that step.
 #
 # Many neurons land where their sum is negative for all digits. ReLU makes 0 of that,
 # the slope is 0 as well, and hardly one comes back. They are called *dead*. Below: how

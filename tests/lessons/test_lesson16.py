@@ -97,8 +97,8 @@ def gains(defence: str, **change: Any) -> list[float]:
 
 # Means of 24 seeds, on MNIST and on the scans.
 GAINS = {
-    "wrong labels removed": (12, 15),
-    "wrong labels corrected": (15, 16),
+    "control: wrong labels removed": (12, 15),
+    "control: wrong labels corrected": (15, 16),
     "1,000 digits": (19, 16),
     "weight decay 0.1": (3, 2),
     "dropout 0.8": (5, 8),
@@ -116,7 +116,7 @@ def test_each_defence_gains_what_the_lesson_says(defence: str) -> None:
 
 @pytest.mark.idea("E11")
 def test_better_data_helps_most() -> None:
-    for data in ("wrong labels removed", "wrong labels corrected", "1,000 digits"):
+    for data in ("control: wrong labels removed", "control: wrong labels corrected", "1,000 digits"):
         assert min(gains(data)) > 0, "with every seed"
         for other in ("weight decay 0.1", "dropout 0.8", "augmentation", "early stopping"):
             assert mean(gains(data)) > mean(gains(other)) + 4
@@ -125,7 +125,7 @@ def test_better_data_helps_most() -> None:
 @pytest.mark.idea("E11")
 def test_wrong_labels_teach_something_wrong() -> None:
     """120 digits with right labels teach more than the same and 30 with wrong ones."""
-    removed, corrected = gains("wrong labels removed"), gains("wrong labels corrected")
+    removed, corrected = gains("control: wrong labels removed"), gains("control: wrong labels corrected")
     assert min(removed) > 5
     assert 0.3 < mean(corrected) - mean(removed) < 4
 
@@ -145,6 +145,15 @@ def test_a_weak_dropout_gains_little_and_gains_do_not_add_up() -> None:
 def test_weight_decay_harms_some_of_the_scans() -> None:
     harmed = sum(gain < 0 for gain in gains("weight decay 0.1")) / len(MANY)
     assert harmed < 0.1 if on_mnist() else 0.1 < harmed < 0.45
+
+
+@pytest.mark.idea("E11")
+@pytest.mark.parametrize("change", [{"steps": 100}, {"steps": 1000}, {"steps": 1000, "patience": 4}])
+def test_the_smaller_model_reads_fewer_however_long_it_trains(change: dict[str, int]) -> None:
+    options: dict[str, Any] = {"every": change["steps"]} | change
+    small = right("small", lesson.SEEDS, hidden=16, **options)
+    large = right("large", lesson.SEEDS, hidden=128, **options)
+    assert mean(large) - mean(small) > 1
 
 
 @pytest.mark.idea("E11")
