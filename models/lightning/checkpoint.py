@@ -158,6 +158,11 @@ class KeepLast(Checkpoint):
         self.stop.listen()  # Lightning has put its own handlers in their place
         folder = trainer.log_dir or trainer.default_root_dir  # every process must ask
         self.path = self.path or RunFolder(Path(folder)).fit_checkpoint
+        loop = trainer.fit_loop.epoch_loop
+        if loop.restarting and loop._should_check_val_fx(trainer.fit_loop._data_fetcher):
+            loop._batches_that_stepped -= (
+                1  # Lightning passes by a validation that was made, and counts a step
+            )
         if self._measured:
             # A new epoch begins, also where there is `max_steps`.
             _Loop.restarting.fset(trainer.fit_loop, False)  # type: ignore[attr-defined]

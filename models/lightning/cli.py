@@ -17,11 +17,12 @@ from jsonargparse.typing import register_type
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, ProgressBar, RichProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, ReduceLROnPlateau
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from rich.console import Console
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
-from curriculum import UserError
+from curriculum import Stopped, UserError
 from curriculum.data import load
 from curriculum.data_names import NAMES, OF_DIGITS, counted, name_of
 from curriculum.files import sweep
@@ -69,6 +70,8 @@ def main(arguments: list[str]) -> Path | None:
     try:
         with contextlib.ExitStack() as hold, quiet_lightning(warnings_too=False):
             folder = DigitsCLI(Stop(), hold).trainer.log_dir
+    except SIGTERMException as error:  # Lightning's, between its start and the first step
+        raise Stopped("stopped before a step was taken; begin again with the same command", 143) from error
     except ArgumentError as error:
         said = _shortened(error.message or str(error))
         raise UserError(f"{said} (see: curriculum {command} --help)") from error

@@ -258,6 +258,31 @@ def test_a_fit_goes_on_to_the_same_bits(
             fit.main(["fit", *resumed])
 
 
+@pytest.mark.usefixtures("_here")
+@pytest.mark.parametrize("act", [kill, terminate])
+def test_a_stop_beside_a_validation_within_an_epoch_is_counted_once(
+    act: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stop comes in the step that a validation follows; so it is saved right behind that."""
+    by_fives = (*FIT, "--trainer.val_check_interval=5", "--name=fives")
+    fit.main(["fit", *by_fives])
+    with monkeypatch.context() as patch:
+        at_step(STEPS + 4, act, patch)
+        with pytest.raises((Killed, Stopped)):
+            fit.main(["fit", *by_fives])
+    fit.main(["fit", "--resume"])
+    assert differences(Path("runs/fives/version_0"), Path("runs/fives/version_1")) == []
+
+
+@pytest.mark.usefixtures("_here")
+def test_a_stop_before_the_first_step_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lightning listens there, and would end with exit code 0."""
+    monkeypatch.setattr(KeepLast, "on_train_start", lambda *_: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(Stopped, match="stopped before a step was taken; begin again") as told:
+        fit.main(["fit", *FIT])
+    assert told.value.code == 128 + signal.SIGTERM
+
+
 BY_THREES = (*FIT, "--trainer.accumulate_grad_batches=3", "--name=threes")
 
 
