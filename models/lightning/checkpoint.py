@@ -160,9 +160,8 @@ class KeepLast(Checkpoint):
         self.path = self.path or RunFolder(Path(folder)).fit_checkpoint
         loop = trainer.fit_loop.epoch_loop
         if loop.restarting and loop._should_check_val_fx(trainer.fit_loop._data_fetcher):
-            loop._batches_that_stepped -= (
-                1  # Lightning passes by a validation that was made, and counts a step
-            )
+            # Lightning passes by a validation that was made, and counts a step for it.
+            loop._batches_that_stepped -= 1
         if self._measured:
             # A new epoch begins, also where there is `max_steps`.
             _Loop.restarting.fset(trainer.fit_loop, False)  # type: ignore[attr-defined]
