@@ -159,13 +159,13 @@ class KeepLast(Checkpoint):
         folder = trainer.log_dir or trainer.default_root_dir  # every process must ask
         self.path = self.path or RunFolder(Path(folder)).fit_checkpoint
         loop = trainer.fit_loop.epoch_loop
-        if loop.restarting and loop._should_check_val_fx(trainer.fit_loop._data_fetcher):
-            # Lightning passes by a validation that was made, and counts a step for it.
-            loop._batches_that_stepped -= 1
         if self._measured:
             # A new epoch begins, also where there is `max_steps`.
             _Loop.restarting.fset(trainer.fit_loop, False)  # type: ignore[attr-defined]
             _lower_rates(trainer, self._measured)
+        elif loop.restarting and loop._should_check_val_fx(trainer.fit_loop._data_fetcher):
+            # Lightning passes by a validation that was made, and counts a step for it.
+            loop._batches_that_stepped -= 1
 
     def on_train_batch_end(self, *_: Any) -> None:
         self._measured = {}
@@ -212,9 +212,13 @@ class KeepLast(Checkpoint):
 
 
 def _finish_batch(progress: dict[str, Any]) -> None:
-    """Of a checkpoint from before a batch: Lightning has counted that already, and would log a step late."""
+    """Of a checkpoint from before a batch: Lightning has counted that already.
+
+    It would log a step late, and leave out the last batch of an epoch.
+    """
     for counts in (progress["total"], progress["current"]):
         counts["ready"] = counts["completed"]
+    progress["is_last_batch"] = False
 
 
 def _complete_epoch(progress: dict[str, Any]) -> None:

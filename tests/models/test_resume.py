@@ -124,7 +124,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(
 
 
 @pytest.mark.parametrize("engine", ["scratch", "torch", "lightning"])
-@pytest.mark.parametrize("step", [9, STEPS - 1])
+@pytest.mark.parametrize("step", [9, STEPS - 2, STEPS - 1])
 def test_a_stopped_run_loses_no_step(
     engine: str, step: int, whole: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,7 +240,8 @@ def whole_fit(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.usefixtures("_here")
 @pytest.mark.parametrize(
-    ("step", "act"), [(0, kill), (STEPS + 9, kill), (STEPS - 1, terminate), (STEPS + 9, terminate)]
+    ("step", "act"),
+    [(0, kill), (STEPS + 9, kill), (STEPS - 2, terminate), (STEPS - 1, terminate), (STEPS + 9, terminate)],
 )
 def test_a_fit_goes_on_to_the_same_bits(
     act: Callable[[], None], step: int, whole_fit: Path, monkeypatch: pytest.MonkeyPatch
@@ -384,6 +385,7 @@ AVERAGES = ("--trainer.callbacks=StochasticWeightAveraging", "--trainer.callback
     [
         ("--trainer.precision=64-true",),
         ("--checkpoint.save_top_k=2", "--trainer.max_steps=50"),
+        ("--trainer.check_val_every_n_epoch=2", "--trainer.max_steps=50"),
         ("--patience=1",),
         ("--trainer.callbacks=EMAWeightAveraging",),
         ("--model.batch_norm=false", *AVERAGES),
