@@ -339,7 +339,8 @@ def test_looking_changes_nothing(level: str) -> None:
 
 
 def test_a_single_callback_needs_no_list() -> None:
-    fit.main(["fit", *SMALL, "--trainer.callbacks=ModelSummary"])
+    fit.main(["fit", *SMALL, "--trainer.callbacks=ModelSummary", "--data.augment=affine"])
+    fit.main(["fit", *SMALL, "--trainer.callbacks=ModelSummary", "--trainer.precision=64-true"])
     assert len(find(Path("runs"))) == 1
 
 
