@@ -178,7 +178,7 @@ def one_film_one_step() -> Figure:
 #
 # $$\sigma(z) = \frac{1}{1 + e^{-z}}$$
 #
-# Large sums come out near 1, very negative ones near 0, and 0 as ½. From our 0.62
+# Large sums come out near 1, very negative ones near 0, and 0 as ½. Our 0.62
 # becomes 0.65. Its slope, with $u = 1 + e^{-z}$, so $\sigma = 1/u$:
 #
 # $$\sigma'(z) = \frac{\partial \sigma}{\partial u} \cdot

@@ -111,15 +111,16 @@ def search_one_neuron() -> Table:
     """4,913 single neurons: how many are right at 0, 1, 2, 3 or all 4 mouths?"""
     steps = torch.arange(-2, 2.1, 0.25).tolist()
     grid = torch.tensor(list(product(steps, repeat=3)))  # (4913, 3): w₁, w₂, b
-    # (4913, 2) @ (2, 4) → (4913, 4)
-    y = Step().forward(grid[:, :2] @ smirks()[0].T + grid[:, 2:])
+    mouths = 1.0 * torch.tensor(CORNERS)  # (4, 2)
+    # (4913, 2) @ (2, 4) + (4913, 1) → (4913, 4)
+    fires = grid[:, :2] @ mouths.T + grid[:, 2:] > 0
     rows = []
     for name, wanted in (
         ("both", [0, 0, 0, 1]),
         ("at least one", [0, 1, 1, 1]),
         ("exactly one", [0, 1, 1, 0]),
     ):
-        right = (y == torch.tensor(wanted)).sum(1)
+        right = (fires == torch.tensor(wanted)).sum(1)
         rows.append((name, *torch.bincount(right, minlength=5).tolist()))
     return Table(("wanted", "0 right", "1", "2", "3", "all 4"), rows)
 
