@@ -12,7 +12,7 @@ from lessons.exercises import exercise02a_adder as stub
 from lessons.lesson02_circuits import Wiring
 
 ANSWER = "adder"
-REREAD = ("lesson02_circuits.py", "N4 is harder.")
+REREAD = ("lesson02_circuits.py", "## Two more neurons")
 HINTS = (
     "For which counts of ones does the carry fire, and for which the sum? Can one threshold do each?",
     "The carry fires above 1.5. The sum has to fire at 1, be silent at 2 and fire at 3: from 2 on the carry "

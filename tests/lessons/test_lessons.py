@@ -28,8 +28,6 @@ LONGEST = 25  # minutes
 WORDS_A_MINUTE, LINES_A_MINUTE = 130, 5  # of prose, and of code that is read, not skimmed
 # Not yet rewritten for the second edition: wider, and longer than they say.
 FIRST_EDITION = {
-    1,
-    2,
     3,
     4,
     5,
