@@ -162,7 +162,7 @@ class MNISTDataModule(L.LightningDataModule):
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         if self.augment is None or self.trainer is None or not self.trainer.training:
             return batch
-        if isinstance(batch, Tensor):  # the digit that a summary of the layers is made with
+        if isinstance(batch, torch.Tensor):  # the digit that a summary of the layers is made with
             return batch
         x, target = batch
         # Drawn by the batch's number, so that a stopped run goes on as it would have. As text, since torch

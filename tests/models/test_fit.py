@@ -341,7 +341,7 @@ def test_looking_changes_nothing(level: str) -> None:
 def test_a_single_callback_needs_no_list() -> None:
     fit.main(["fit", *SMALL, "--trainer.callbacks=ModelSummary", "--data.augment=affine"])
     fit.main(["fit", *SMALL, "--trainer.callbacks=ModelSummary", "--trainer.precision=64-true"])
-    assert len(find(Path("runs"))) == 1
+    assert len(find(Path("runs"))) == 2
 
 
 def test_drop_last_takes_whole_batches_only() -> None:
