@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from curriculum.demo import demo
 from curriculum.draw import DATA, NEGATIVE, POSITIVE, new_figure
-from curriculum.pair import Case, compare, function_pair, layer_pair, training_pair
+from curriculum.pair import compare, function_pair, layer_pair, training_pair
 from curriculum.table import Table
 from lessons.lesson01_neuron import Identity, Neuron, Sigmoid, TorchNeuron
 
@@ -307,7 +307,7 @@ def draw_plane(axis: Axes, spots: Tensor, above: Callable[..., Tensor]) -> None:
     axis.contourf(ticks, ticks, z, [0, 1e9], colors=[POSITIVE], alpha=0.25)
     names: dict[tuple[float, float], list[str]] = {}
     for spot, title in zip(spots.tolist(), MOUTHS, strict=True):
-        at = next((near for near in names if close(near, spot)), tuple(spot))
+        at = next((near for near in names if same_spot(near, spot)), tuple(spot))
         names.setdefault(at, []).append(title)
     for (x, y), own in names.items():
         wanted = {name in ("left up", "right up") for name in own}
@@ -321,7 +321,7 @@ def draw_plane(axis: Axes, spots: Tensor, above: Callable[..., Tensor]) -> None:
     axis.set(xticks=(0, 1), yticks=(0, 1))
 
 
-def close(one: Any, other: Any) -> bool:
+def same_spot(one: Any, other: Any) -> bool:
     """Whether two places would be drawn on top of each other."""
     return max(abs(a - b) for a, b in zip(one, other, strict=True)) < 0.12
 
@@ -371,6 +371,7 @@ FACE: Wiring = {
     "N4": ({"N1": 1.0, "N2": 1.0, "N3": -2.0}, 0.5),
     "N5": ({"N3": 1.0, "N4": -1.0}, 0.5),
 }
+happy_face = Circuit(FACE, Step)
 
 
 # %% tags=["hide-input"]
@@ -380,7 +381,7 @@ def the_circuit() -> Figure:
     figure, axis = new_figure(width=6.0, height=4.2)
     spots = ((0.0, 3.0), (0.0, 0.0), (2.6, 3.0), (3.6, 0.0), (5.6, 1.7))
     places = dict(zip(("N1", "N2", *FACE), spots, strict=True))
-    said = Circuit(FACE, Step).forward(torch.ones(1, 2))[0].bool().tolist()
+    said = happy_face.forward(torch.ones(1, 2))[0].bool().tolist()
     fires = dict(zip(places, (True, True, *said), strict=True))
     draw_circuit(axis, FACE, places, fires)
     draw_mouth(axis, -1.4, 1.5, (1, 1))
@@ -410,7 +411,7 @@ def the_circuit() -> Figure:
 def who_fires() -> Table:
     """All four mouths, all five neurons: 1 fires"""
     mouths, _ = smirks()
-    fires = torch.cat((mouths, Circuit(FACE, Step).forward(mouths)), 1).int().tolist()
+    fires = torch.cat((mouths, happy_face.forward(mouths)), 1).int().tolist()
     rows = [(name, *row) for name, row in zip(MOUTHS, fires, strict=True)]
     return Table(("mouth", "N1", "N2", *FACE), rows)
 
@@ -646,7 +647,7 @@ def count_connections() -> Table:
 
 
 # %% tags=["hide-input"]
-def learn_torch(case: Case) -> tuple[list[float], dict[str, Tensor]]:
+def learn_torch() -> tuple[list[float], dict[str, Tensor]]:
     """The first 100 steps by `mse_loss` and `torch.optim.SGD`, from the same start."""
     circuit = TorchCircuit(learner(TWO_LAYERS, seed=17), nn.Sigmoid)
     optimizer = torch.optim.SGD(circuit.parameters(), lr=10)
@@ -683,7 +684,7 @@ PAIRS = [
     training_pair(
         "exactly one",
         lambda case: learn(learner(TWO_LAYERS, seed=17), 100),
-        learn_torch,
+        lambda case: learn_torch(),
     ),
 ]
 
