@@ -75,11 +75,11 @@ MUTATIONS = (
     ),
     Mutation(
         name="log_taken_back_too_little",
-        breaks="A run that goes on has the first step after its checkpoint twice in its curves.",
-        file="models/records/log.py",
-        find="purge_step=step)",
-        put="purge_step=step + 1)",
-        tests="tests/models/test_resume.py -k 'killed or stopped'",
+        breaks="A run that goes on has the steps after its checkpoint twice in TensorBoard's curves.",
+        file="models/records/resume.py",
+        find="os.truncate(file, keep)",
+        put="pass",
+        tests="tests/models/test_resume.py -k 'server_shows'",
     ),
     Mutation(
         name="events_unproven",
