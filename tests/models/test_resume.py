@@ -20,11 +20,13 @@ from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch.callbacks import EMAWeightAveraging
 from tensorboard.summary.writer.record_writer import RecordWriter
+from torch.utils.tensorboard import SummaryWriter
 
 from curriculum import Stopped, UserError, files
 from curriculum.runs import tensorboard
-from curriculum.runs.events import EventLog
+from curriculum.runs.events import EventLog, event_files
 from models.jobs import mnist
 from models.jobs.options import Options
 from models.jobs.rerun import differences
@@ -36,7 +38,7 @@ from models.networks.scratch import ScratchEngine
 from models.networks.torch_nn import TorchEngine
 from models.records import checkpoint
 from models.records.folder import RunFolder
-from models.records.resume import BEGINNING, alone, take_back
+from models.records.resume import BEGINNING, Mark, alone, log_sizes, take_back
 from models.records.stop import Stop
 from tests.support.commands import curriculum
 from tests.support.own_data import write_idx
@@ -260,19 +262,21 @@ def test_a_fit_goes_on_to_the_same_bits(
 
 
 @pytest.mark.usefixtures("_here")
-@pytest.mark.parametrize("act", [kill, terminate])
+@pytest.mark.parametrize(
+    ("step", "act"), [(STEPS + 5, kill), (STEPS + 5, terminate), (2 * STEPS - 2, terminate)]
+)
 def test_a_stop_beside_a_validation_within_an_epoch_is_counted_once(
-    act: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    step: int, act: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The stop comes in the step that a validation follows; so it is saved right behind that."""
-    by_fives = (*FIT, "--trainer.val_check_interval=5", "--name=fives")
-    fit.main(["fit", *by_fives])
+    """The stop comes in a step that a validation follows, the last time before the last batch of an epoch."""
+    by_sixes = (*FIT, "--trainer.val_check_interval=6", "--name=sixes")
+    fit.main(["fit", *by_sixes])
     with monkeypatch.context() as patch:
-        at_step(STEPS + 4, act, patch)
+        at_step(step, act, patch)
         with pytest.raises((Killed, Stopped)):
-            fit.main(["fit", *by_fives])
+            fit.main(["fit", *by_sixes])
     fit.main(["fit", "--resume"])
-    assert differences(Path("runs/fives/version_0"), Path("runs/fives/version_1")) == []
+    assert differences(Path("runs/sixes/version_0"), Path("runs/sixes/version_1")) == []
 
 
 @pytest.mark.usefixtures("_here")
@@ -479,6 +483,32 @@ def test_the_end_of_a_log_is_made_up_for(moment: str, monkeypatch: pytest.Monkey
     assert differences(whole.run, run.run) == []
     embeddings = [(log.run / "projector_config.pbtxt").read_text() for log in (whole, run)]
     assert embeddings[0] == embeddings[1]
+
+
+@pytest.mark.usefixtures("_here")
+def test_averages_are_taken_at_an_end_that_is_made_up_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    averages = "--trainer.callbacks=EMAWeightAveraging"
+    with monkeypatch.context() as patch:
+        patch.setattr(EMAWeightAveraging, "on_train_end", lambda *_: kill())
+        with pytest.raises(Killed):
+            fit.main(["fit", *FIT, averages])
+    fit.main(["fit", "--resume"])
+    assert_as_in_peace(Path("runs/fit/version_0"), averages)
+
+
+@pytest.mark.parametrize("tells", [True, False])
+def test_a_log_is_cut_where_the_checkpoint_found_it(tells: bool, tmp_path: Path) -> None:
+    """Whoever reads the file sees no later event. Older checkpoints tell only the step."""
+    with SummaryWriter(str(tmp_path)) as writer:
+        for step in range(10):
+            if step == 6:
+                writer.flush()
+                sizes = log_sizes(tmp_path)
+            writer.add_scalar("loss", step, step)
+    (file,) = event_files(tmp_path)
+    take_back(tmp_path, Mark(6, sizes if tells else None))
+    assert file.stat().st_size == sizes[file.name]
+    assert [point.step for point in EventLog.read(tmp_path).scalars["loss"]] == [0, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.usefixtures("_here")

@@ -264,7 +264,7 @@ MUTATIONS = (
         file="models/lightning/checkpoint.py",
         find='progress["is_last_batch"] = False',
         put="pass",
-        tests="tests/models/test_resume.py -k goes_on_to_the_same_bits",
+        tests="tests/models/test_resume.py -k beside_a_validation",
     ),
     Mutation(
         name="fit_plateau_forgotten",
@@ -304,7 +304,7 @@ MUTATIONS = (
         file="models/lightning/cli.py",
         find="if self._goes_on and not log.has_begun:",
         put="if False:",
-        tests="tests/models/test_resume.py -k end_of_a_log",
+        tests="tests/models/test_resume.py -k averages_are_taken",
     ),
     Mutation(
         name="fit_graph_drawn_in_training",

@@ -79,7 +79,7 @@ MUTATIONS = (
         file="models/records/resume.py",
         find="os.truncate(file, keep)",
         put="pass",
-        tests="tests/models/test_resume.py -k 'server_shows'",
+        tests="tests/models/test_resume.py -k is_cut_where",
     ),
     Mutation(
         name="events_unproven",
