@@ -13,7 +13,7 @@ WINGS = ("curriculum", "lessons", "models", "tests")
 # Rooms by floor. A room uses its own floor's files and the floors below it, never a neighbour on its floor.
 FLOORS = (
     {"curriculum"},  # the kit: files directly in curriculum/
-    {"curriculum.authoring", "curriculum.grader", "curriculum.runs"},
+    {"curriculum.authoring", "curriculum.grader", "curriculum.playground", "curriculum.runs"},
     {"lessons"},
     {"lessons.exercises"},
     {"lessons.solutions"},
