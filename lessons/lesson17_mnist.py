@@ -1,15 +1,15 @@
 # %% [markdown]
 # # Lesson 17 · An MLP that reads digits
 #
-# *Do the pieces of the earlier lessons, put together, read handwriting, and exactly as well as PyTorch?*
+# *Do the pieces, put together, read handwriting, and exactly as well as PyTorch?*
 #
-# Needs: lessons 03, 04, 05, 07, 11 · Time: 20 minutes
+# Needs: lessons 03, 04, 06, 07, 11, 13 · Time: 25 minutes
 
 # %%
 import functools
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from matplotlib.figure import Figure
@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from curriculum.contracts import copy_into
 from curriculum.data import Data, Split, load
 from curriculum.demo import demo
-from curriculum.draw import SCRATCH, TORCH, new_figure
-from curriculum.pair import Case, layer_pair, training_pair
+from curriculum.draw import DATA, SCRATCH, TORCH, new_figure
+from curriculum.drawings import curves, sheet
+from curriculum.pair import Case, compare, layer_pair, training_pair
 from curriculum.table import Table
 from lessons.lesson03_activations import ReLU
 from lessons.lesson04_layers import Linear, Sequential
@@ -29,42 +30,119 @@ from lessons.lesson11_training import accuracy, minibatches, train_step
 from lessons.lesson13_rates import linear_decay
 
 # %% [markdown]
-# ## The idea
+# ## The task
 #
-# MNIST is a set of 70,000 handwritten digits, each a grey picture of 28×28 pixels with the right answer
-# beside it. The network gets the 784 pixels as one row and gives ten numbers, one per digit. The largest
-# is its answer.
+# MNIST is a set of 70,000 handwritten digits (LeCun, Bottou, Bengio & Haffner 1998,
+# *Proceedings of the IEEE* 86). Each is a grey picture of 28 × 28 pixels with the right
+# answer beside it.
+#
+# The set is cut in three parts:
+#
+# - 50,000 digits are for **training**.
+# - 10,000 are for **validation**. We look at them as often as we like, to choose a
+#   learning rate or to see mistakes.
+# - 10,000 are for the **test**. They are used once, at the end of this page. Nothing
+#   was chosen by looking at them, so they tell how well the network reads digits that
+#   nobody tuned it for. They were also written by other people than the other 60,000.
+#
+# MNIST is not bundled. Without it this lesson runs on 1,797 smaller scans that come
+# with scikit-learn, enlarged to 28 × 28. Numbers in the text are MNIST's.
+#
+# ## On paper: the nearest picture
+#
+# Before any network: what does the simplest thing reach? Keep all training pictures.
+# To read a new one, find the stored picture that is most like it, and give its answer.
+# This is the *nearest neighbour* method. It learns nothing.
+#
+# "Most like it" means: subtract pixel from pixel, square, add up. Take pictures of
+# 2 × 2 pixels, written as (upper left, upper right, lower left, lower right). We have
+# stored a 1, which is a vertical stroke, and a 7, here only a horizontal one:
+#
+# ```python
+# >>> one, seven = torch.tensor([9, 0, 9, 0]), torch.tensor([9, 9, 0, 0])
+# >>> new = torch.tensor([8, 1, 7, 1])
+# >>> [((new - stored) ** 2).sum().item() for stored in (one, seven)]
+# [7, 115]
+#
+# ```
+#
+# The 1 is nearer, which is right. Now the same 1, one pixel further to the right:
+#
+# ```python
+# >>> moved = torch.tensor([0, 9, 0, 9])
+# >>> [((moved - stored) ** 2).sum().item() for stored in (one, seven)]
+# [324, 162]
+#
+# ```
+#
+# It shares no dark pixel with the stored 1, so the 7 wins. Pixels are compared at their
+# places, and nothing knows what a stroke is. Still, with 50,000 stored pictures there
+# is nearly always one that lies right:
+
+# %% tags=["hide-input"]
+data_set = functools.cache(load)  # read once
+
+
+def nearest(x: Tensor, stored: Tensor) -> Tensor:
+    """The row of `stored` (many, pixels) nearest to each row of x (batch, pixels)."""
+    # |x − s|² = |x|² − 2 x·s + |s|², and |x|² is the same for all s.
+    own = stored.square().sum(1)
+    found = [(own - 2 * part @ stored.T).argmin(1) for part in x.split(250)]
+    return torch.cat(found)
+
+
+@demo
+def the_nearest_picture() -> Figure:
+    """Above: validation digits. Below: the nearest training digit, and its answer"""
+    data = data_set()
+    x, target = data.val
+    rows = nearest(x[:250], data.train.x)
+    answer = data.train.target[rows]
+    agree = answer == target[:250]
+    right = agree.nonzero().flatten().tolist()[:6]
+    wrong = (~agree).nonzero().flatten().tolist()[:6]
+    chosen = right + wrong
+    figure, axis = new_figure(width=8.5, height=2.1)
+    images = torch.cat(
+        [data.images(x[chosen]), data.images(data.train.x[rows[chosen]])]
+    )
+    titles = [f"a {target[index]}" for index in chosen]
+    titles += [f"a {answer[index]}" for index in chosen]
+    sheet(axis, images, len(chosen), titles)
+    figure.suptitle(
+        f"the first {len(right)} read rightly · the first {len(wrong)} misread",
+        fontsize=10,
+    )
+    return figure
+
+
+# %% [markdown]
+# Of the 10,000 validation digits it misreads 288. That is the number to beat. A second
+# rival is a *linear* network, one layer and no bend: 784 pixels in, ten numbers out.
+#
+# ## The network
 #
 # $$784 \to 128 \to 64 \to 10$$
 #
-# Between the layers stands a ReLU. After the last one stands nothing: the ten numbers are logits, and
-# `CrossEntropyLoss` expects them raw. (A ReLU there is a common mistake. It turns every negative logit
-# into 0, and a network that cannot say "surely not" learns worse.)
-#
-# Such a stack of linear layers and activations is called a *multilayer perceptron*, MLP for short.
-#
-# The 70,000 digits are split in three. 50,000 are for training. 10,000 are for looking at while we choose
-# learning rate and epochs; they are called the validation set. The last 10,000, the test set, are used
-# once, at the very end. Nothing was chosen by looking at them, so they tell how well the network reads
-# digits that nobody tuned it for.
-#
-# MNIST is not bundled. Without it this lesson runs on 1,797 smaller scans that come with scikit-learn,
-# enlarged to 28×28.
+# The 784 pixels go in as one row. Ten numbers come out, the *logits* (lesson 06), one
+# for each digit. The largest is the answer. Between the layers stands a ReLU. After the
+# last one stands nothing: `CrossEntropyLoss` takes logits as they are. Such a stack of
+# linear layers with bends between them is a *multilayer perceptron*, MLP for short.
 #
 # ## From scratch
 #
-# Everything is here already. We stack the layers, and leave one thing out: the gradient of the pixels.
-# Nobody is going to change the pixels, and that product, (batch, 128) @ (128, 784), costs as much as the
-# first layer's whole forward pass.
+# Every piece is here already. We stack the layers, and leave one thing out: the
+# gradient of the pixels. Nobody is going to change the pixels, and that product,
+# (batch, 128) @ (128, 784), costs as much as the first layer's whole forward pass.
 
 # %%
 SIZES = (784, 128, 64, 10)
 
 
 class MLP(Sequential):
-    """Linear, ReLU, Linear, ReLU, …, Linear. x: (batch, sizes[0]) → logits: (batch, sizes[-1]).
+    """Linear, ReLU, Linear, ReLU, …, Linear. x: (batch, sizes[0]) → (batch, sizes[-1]).
 
-    Parameters are called as in `TorchMLP`: "0.weight" (128, 784), "0.bias" (128,), "2.weight", …
+    Parameters are called as in `TorchMLP`: "0.weight" (128, 784), "0.bias" (128,), …
     `input_grad`: also compute ∂L/∂x. Training does not need it.
 
     >>> sum(param.numel() for param in MLP(SIZES).params.values())
@@ -79,9 +157,9 @@ class MLP(Sequential):
         self.input_grad = input_grad
 
     def backward(self, grad_logits: Tensor) -> Tensor:
-        """The chain rule from the last layer to the first, which then needs only its own gradients.
+        """The chain rule from the last layer to the first.
 
-        Returns ∂L/∂x where it was asked for, else the gradient of the first layer's output.
+        Returns ∂L/∂x if asked for, else the gradient of the first layer's output.
         """
         if self.input_grad:
             return super().backward(grad_logits)
@@ -92,22 +170,23 @@ class MLP(Sequential):
         return grad_logits
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """Copy parameters from a dictionary with the same names and shapes, this side's or PyTorch's."""
+        """Copy parameters from a dictionary with the same names and shapes."""
         copy_into(self.params, state)
 
     def share(self, params: Mapping[str, Tensor]) -> None:
-        """Use these tensors from now on, without a copy: what changes them changes this model."""
+        """Use these tensors from now on, without a copy (lesson 18 needs it)."""
         for index, layer in enumerate(self.layers):
             layer.params = {name: params[f"{index}.{name}"] for name in layer.params}
 
 
-# A step of training: it takes x, target and the learning rate, and returns the loss.
+# A step of training: x, target and the learning rate go in, the loss comes out.
 Step = Callable[[Tensor, Tensor, float], Tensor]
 
 
 def scratch_step(model: MLP) -> Step:
-    """Lesson 11's `train_step` with the learning rate of the moment."""
-    criterion, optimizer = CrossEntropyLoss(), SGD(model.params, lr=0.0)
+    """Lesson 11's `train_step`, with the learning rate of the moment."""
+    criterion = CrossEntropyLoss()
+    optimizer = SGD(model.params, lr=0.0)
 
     def step(x: Tensor, target: Tensor, lr: float) -> Tensor:
         optimizer.lr = lr
@@ -133,10 +212,8 @@ class TorchMLP(nn.Sequential):
 
 def torch_step(model: nn.Module) -> Step:
     """The same step with autograd."""
-    criterion, optimizer = (
-        nn.CrossEntropyLoss(),
-        torch.optim.SGD(model.parameters(), lr=0.0),
-    )
+    criterion = nn.CrossEntropyLoss()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
 
     def step(x: Tensor, target: Tensor, lr: float) -> Tensor:
         optimizer.param_groups[0]["lr"] = lr
@@ -152,8 +229,9 @@ def torch_step(model: nn.Module) -> Step:
 # %% [markdown]
 # ## One loop for both
 #
-# The loop does not know which side it trains. Same first weights, same batches, same learning rates: then
-# the losses must be the same too. The learning rate falls in a straight line to 0, as in lesson 11.
+# The loop does not know which side it trains. Same first weights, same mini-batches,
+# same learning rates: then the losses must be the same too. The learning rate falls in
+# a straight line to 0 (lesson 13).
 
 
 # %%
@@ -168,38 +246,44 @@ def learn(
 ) -> Iterator[Tensor]:
     """Train; gives the loss of every step as it happens.
 
-    `done`: how many steps a run had taken when it was stopped. Their batches are drawn and passed over.
+    `done`: the steps of a run that was stopped. Their batches are drawn and skipped.
     """
-    steps = epochs * -(-len(examples.x) // batch_size)
+    per_epoch = -(-len(examples.x) // batch_size)  # rounded up
     count = 0
     for _ in range(epochs):
         for rows in minibatches(len(examples.x), batch_size, generator):
             if count >= done:
-                yield step(
-                    examples.x[rows],
-                    examples.target[rows],
-                    linear_decay(lr, count, steps),
-                )
+                rate = linear_decay(lr, count, epochs * per_epoch)
+                yield step(examples.x[rows], examples.target[rows], rate)
             count += 1
 
 
 def first_weights(sizes: tuple[int, ...], seed: int) -> dict[str, Tensor]:
-    """The weights that every run with this seed starts from. They leave PyTorch's global generator alone."""
-    with torch.random.fork_rng(devices=[]):
+    """The weights that every run with this seed starts from."""
+    with torch.random.fork_rng(devices=[]):  # others' random numbers stay as they are
         torch.manual_seed(seed)
         return MLP(sizes).params
 
 
 # %% [markdown]
-# ## See it
+# ## See it: two curves that cover each other
 #
-# We train both sides for 3 epochs, so that the lesson stays short. `curriculum mnist` runs 15 and adds
-# Lightning; its results stand in the README.
+# We train both sides for three epochs, so that the lesson stays short: 2,346 steps with
+# 64 digits each, from a learning rate of 0.2. `curriculum mnist` runs 15 epochs and
+# adds Lightning; its results stand in the README.
+#
+# <details><summary>What do you expect? How many of the 10,000 validation digits will be
+# misread after three epochs?</summary>
+#
+# From 224 to 240, with five starts, by hand and with PyTorch, on three settings of the
+# CPU. Before training it is about 9,000.
+#
+# </details>
 
 
-# %%
+# %% tags=["hide-input"]
 class Trained(NamedTuple):
-    """A model's answers for any x, the loss of every step, and the accuracy before and after each epoch."""
+    """Answers for any x, every loss, and the accuracy before and after each epoch."""
 
     logits: Callable[[Tensor], Tensor]
     params: dict[str, Tensor]
@@ -207,10 +291,10 @@ class Trained(NamedTuple):
     val_acc: list[float]
 
 
-EPOCHS, BATCH_SIZE, LR, SEED = 3, 64, 0.2, 0
-
-
-data_set = functools.cache(load)  # read once
+EPOCHS = 3
+BATCH_SIZE = 64
+LR = 0.2
+SEED = 0
 
 
 def run(
@@ -218,10 +302,11 @@ def run(
     logits: Callable[[Tensor], Tensor],
     params: dict[str, Tensor],
     epochs: int,
+    seed: int = SEED,
 ) -> Trained:
-    """Train one side and look at the validation set before the first epoch and after each."""
+    """Train one side; look at the validation set before and after each epoch."""
     data = data_set()
-    generator = torch.Generator().manual_seed(SEED)
+    generator = torch.Generator().manual_seed(seed)
     per_epoch = -(-len(data.train.x) // BATCH_SIZE)
     losses: list[Tensor] = []
     val_acc = [accuracy(logits(data.val.x), data.val.target)]
@@ -232,20 +317,31 @@ def run(
     return Trained(logits, params, torch.stack(losses), val_acc)
 
 
-@functools.cache
-def trained_by_hand(epochs: int = EPOCHS) -> Trained:
-    """The scratch run, trained once for all demos. Later lessons look at its network."""
-    model = MLP(SIZES)
-    model.load_state_dict(first_weights(SIZES, SEED))
-    return run(scratch_step(model), model.forward, model.params, epochs)
+def trained_by_hand(
+    epochs: int = EPOCHS, seed: int = SEED, sizes: tuple[int, ...] = SIZES
+) -> Trained:
+    """A scratch run, trained once for all demos. Later lessons look at its network."""
+    return _by_hand(epochs, seed, sizes)
 
 
 @functools.cache
-def trained_by_torch() -> Trained:
-    """The PyTorch run, trained once for all demos."""
+def _by_hand(epochs: int, seed: int, sizes: tuple[int, ...]) -> Trained:
+    model = MLP(sizes)
+    model.load_state_dict(first_weights(sizes, seed))
+    return run(scratch_step(model), model.forward, model.params, epochs, seed)
+
+
+def trained_by_torch(seed: int = SEED) -> Trained:
+    """The PyTorch run from the same weights on the same batches."""
+    return _by_torch(seed)
+
+
+@functools.cache
+def _by_torch(seed: int) -> Trained:
     model = TorchMLP(SIZES)
-    model.load_state_dict(first_weights(SIZES, SEED))
-    return run(torch_step(model), model, dict(model.named_parameters()), EPOCHS)
+    model.load_state_dict(first_weights(SIZES, seed))
+    params = dict(model.named_parameters())
+    return run(torch_step(model), model, params, EPOCHS, seed)
 
 
 def trained_both() -> tuple[Data, Trained, Trained]:
@@ -255,106 +351,195 @@ def trained_both() -> tuple[Data, Trained, Trained]:
 
 @demo
 def the_first_losses() -> Table:
-    """The first five losses: both sides see the same digits and make the same mistakes"""
-    _, scratch, reference = trained_both()
-    rows = [
-        (step, f"{ours:.7f}", f"{theirs:.7f}", abs(ours - theirs))
-        for step, (ours, theirs) in enumerate(
-            zip(scratch.losses[:5].tolist(), reference.losses[:5].tolist(), strict=True)
-        )
-    ]
-    return Table(
-        ("step", "scratch", "torch", "difference"), rows, trained_both()[0].name
-    )
+    """The first five losses: both sides see the same digits, make the same mistakes"""
+    data, scratch, reference = trained_both()
+    rows = []
+    for step in range(5):
+        ours = scratch.losses[step].item()
+        theirs = reference.losses[step].item()
+        rows.append((step, f"{ours:.7f}", f"{theirs:.7f}", abs(ours - theirs)))
+    return Table(("step", "scratch", "torch", "difference"), rows, data.name)
 
 
 @demo
 def learning_curves() -> Figure:
     """Two curves that lie on top of each other"""
     data, scratch, reference = trained_both()
-    figure, (left, right) = new_figure(1, 2)
+    figure, (left, right) = new_figure(1, 2, width=4.4)
     window = max(1, len(scratch.losses) // 60)
     for run, colour, width, name in (
-        (reference, TORCH, 5, "torch"),
+        (reference, TORCH, 6, "torch"),
         (scratch, SCRATCH, 1.5, "scratch"),
     ):
-        smooth = (
-            run.losses[: len(run.losses) // window * window].view(-1, window).mean(1)
-        )
+        whole = len(run.losses) // window * window
+        smooth = run.losses[:whole].view(-1, window).mean(1)
         steps = torch.arange(len(smooth)) * window
         left.plot(steps, smooth, color=colour, linewidth=width, label=name)
-        right.plot(
-            [100 * value for value in run.val_acc],
-            color=colour,
-            linewidth=width,
-            label=name,
-        )
-    left.set(
-        title=f"training loss (mean of {window} steps)", xlabel="step", ylim=(0, None)
-    )
-    right.set(
-        title="validation accuracy",
-        xlabel="epoch",
-        ylabel="%",
-        xticks=range(EPOCHS + 1),
-    )
+        shares = [100 * value for value in run.val_acc]
+        right.plot(shares, color=colour, linewidth=width, label=name)
+    left.set(xlabel="step", ylabel=f"training loss, mean of {window}", ylim=(0, None))
+    right.set(xlabel="epoch", ylabel="validation digits read rightly, %")
+    right.set(xticks=range(EPOCHS + 1), ylim=(0, 100))
     left.legend(frameon=False)
     figure.suptitle(f"784–128–64–10 on {data.name}", fontsize=10)
     return figure
 
 
+# %% [markdown]
+# ## See it: errors beside baselines
+#
+# "97.6 % right" and "97.1 % right" look alike. "237 wrong" and "288 wrong" do not. So
+# count errors, beside what simpler methods reach on the same digits. A ring is one
+# start. Equal steps on the scale are equal factors.
+
+
+# %% tags=["hide-input"]
+NEAREST_ON_MNIST = 288  # of all 10,000; counting takes 13 s, and a slow test does it
+
+
+def misread(logits: Tensor, split: Split) -> int:
+    """How many answers are wrong."""
+    return int((logits.argmax(1) != split.target).sum())
+
+
+def misread_by_nearest(data: Data) -> int:
+    """The nearest neighbour's errors on the validation digits."""
+    answer = data.train.target[nearest(data.val.x, data.train.x)]
+    return int((answer != data.val.target).sum())
+
+
 @demo
-def final_exam() -> Table:
-    """The test set, looked at once"""
-    data, scratch, reference = trained_both()
-    rows = [
-        (
-            name,
-            EPOCHS,
-            f"{side.val_acc[-1]:.2%}",
-            f"{accuracy(side.logits(data.test.x), data.test.target):.2%}",
+def errors_beside_baselines() -> Figure:
+    """Misread validation digits: no idea, two baselines, the MLP from both engines"""
+    data = data_set()
+    x, target = data.val
+    commonest = int(data.train.target.bincount().argmax())
+    near = NEAREST_ON_MNIST if data.name == "MNIST" else misread_by_nearest(data)
+    sides: dict[str, tuple[list[int], str]] = {
+        f"always says {commonest}": ([int((target != commonest).sum())], DATA),
+        "linear, 784–10": (
+            [misread(trained_by_hand(EPOCHS, SEED, (784, 10)).logits(x), data.val)],
+            DATA,
+        ),
+        "nearest neighbour": ([near], DATA),
+        "MLP, by hand": (
+            [misread(trained_by_hand(EPOCHS, s).logits(x), data.val) for s in (0, 1)],
+            SCRATCH,
+        ),
+        "MLP, PyTorch": (
+            [misread(trained_by_torch(seed).logits(x), data.val) for seed in (0, 1)],
+            TORCH,
+        ),
+    }
+    figure, axis = new_figure(width=7, height=2.9)
+    for row, (found, colour) in enumerate(sides.values()):
+        shares = [100 * count / len(x) for count in found]
+        axis.plot(
+            shares,
+            [row] * len(shares),
+            "o",
+            color=colour,
+            markersize=9,
+            fillstyle="none",
         )
-        for name, side in (("scratch", scratch), ("torch", reference))
-    ]
-    return Table(
-        ("side", "epochs", "validation accuracy", "test accuracy"), rows, data.name
+        counts = " and ".join(str(count) for count in found)
+        axis.text(max(shares) * 1.12, row, counts, va="center", color=colour)
+    axis.set(
+        xscale="log", yticks=range(len(sides)), yticklabels=sides, ylim=(4.6, -0.6)
     )
-
-
-@demo
-def what_it_reads() -> Figure:
-    """Twelve test digits, and twelve that it misreads"""
-    data, scratch, _ = trained_both()
-    answer = scratch.logits(data.test.x).argmax(1)
-    wrong = (answer != data.test.target).nonzero().flatten().tolist()
-    figure, axes = new_figure(2, 12, 0.8, 1.05)
-    for axis in axes.flat:
-        axis.axis("off")
-    for row, chosen in enumerate((range(12), wrong[:12])):
-        for axis, index in zip(axes[row], chosen, strict=False):
-            axis.imshow(data.images(data.test.x[index])[0].numpy(), cmap="gray_r")
-            truth = data.test.target[index].item()
-            title = (
-                f"{answer[index].item()}"
-                if row == 0
-                else f"{answer[index].item()}, is {truth}"
-            )
-            axis.set_title(title, fontsize=9, color="black" if row == 0 else SCRATCH)
+    ticks = (1, 2, 5, 10, 20, 50, 100)
+    axis.set(xlim=(1, 200), xticks=ticks, xticklabels=ticks)
+    axis.minorticks_off()
+    axis.grid(axis="x", color="0.9")
+    axis.set_axisbelow(True)
+    axis.set_xlabel(
+        f"misread, % (beside the ring: of {len(x):,} digits of {data.name})"
+    )
     return figure
 
 
 # %% [markdown]
+# With five starts the linear network misreads 705 to 722, and the MLP 224 to 240. (0.2
+# is the linear network's best rate, too, of five from 0.05 to 1.) Three epochs of an
+# MLP beat 50,000 stored pictures, with a fraction of the work for each digit: some
+# 109,000 multiplications, where the nearest neighbour needs 39 million.
+#
+# How exact are such counts? A count of rare errors moves by about its square root from
+# one set of digits to another: $\sqrt{237} \approx 15$. So 237 against 288 is more than
+# chance, and 237 against 230 is nothing.
+#
+# Ranks depend on the data. On the 1,797 small scans, with 1,197 to learn from, the
+# nearest neighbour misreads 5 of 300. Three epochs, 57 steps there, leave the MLP at 17
+# to 26; after 39 epochs it has 4 to 8 (eight starts).
+#
+# ## See it: which ones
+#
+# The first 24 misread *validation* digits, in the order in which they come.
+
+
+# %% tags=["hide-input"]
+@demo
+def the_misread_ones() -> Figure:
+    """Misread validation digits: the network's answer, and what it is"""
+    data, scratch, _ = trained_both()
+    answer = scratch.logits(data.val.x).argmax(1)
+    wrong = (answer != data.val.target).nonzero().flatten().tolist()[:24]
+    titles = [f"{answer[index]}, is {data.val.target[index]}" for index in wrong]
+    figure, axis = new_figure(width=8.5, height=2.6)
+    sheet(axis, data.images(data.val.x[wrong]), 12, titles)
+    return figure
+
+
+# %% [markdown]
+# Some of them nobody could read. Most you can. The network has seen no stroke, only
+# which pixels are dark together, and lesson 21 shows how little it takes to mislead it.
+#
+# ## See it: do both engines give the same answers?
+#
+# <details><summary>What do you expect? Both start from equal weights and see the same
+# batches, in float32. On how many of 10,000 digits will their answers differ?</summary>
+#
+# On 0 to 37 with five starts, by hand and with PyTorch, on three settings of the CPU.
+# The errors stay level.
+#
+# </details>
+
+
+# %% tags=["hide-input"]
+@demo
+def the_engines_drift_apart() -> Figure:
+    """Float32: how far the engines' losses are apart, and how many answers differ"""
+    x = data_set().val.x
+    series: dict[str, Any] = {}
+    for seed in (0, 1):
+        ours = trained_by_hand(EPOCHS, seed)
+        theirs = trained_by_torch(seed)
+        apart = (ours.losses - theirs.losses).abs().cummax(0).values
+        count = int((ours.logits(x).argmax(1) != theirs.logits(x).argmax(1)).sum())
+        series[f"start {seed}: {count} of {len(x):,} answers differ"] = apart
+    figure, axis = new_figure(width=6.5)
+    curves(axis, series, "step", "largest difference of a loss so far")
+    axis.set(yscale="log", ylim=(1e-8, 1))
+    return figure
+
+
+# %% [markdown]
+# Float32 keeps seven digits, and the two sides add up in different orders. So the last
+# digit of a loss may differ in the first step. For a long time that is all. A jump
+# comes when a sum near 0 falls on different sides of a ReLU's bend: then one side has a
+# gradient where the other has none. From there the networks are different ones, and
+# equally good. In float64, with 16 digits, sums that close to 0 are so rare that three
+# epochs meet none: no answer differs. There we demand equality.
+#
 # ## They agree
 #
-# In float64 the two sides stay equal through a whole run: every loss and every weight at the end, to one
-# part in a billion. The pair below trains on the offline digits for two epochs, so that it runs anywhere.
-# `curriculum mnist --dtype float64 --epochs 1` does the same on all of MNIST.
-#
-# In float32 numbers have seven digits, and the two sides add them up in different orders. They start equal
-# and drift apart, at first in the last digits. At the end a few answers may differ: see the table.
+# In float64 both sides stay equal through a whole run: every loss and every weight at
+# the end, to one part in a billion. The second pair trains on the offline digits for
+# two epochs, so that it runs anywhere. `curriculum mnist --dtype float64 --epochs 1`
+# does the same on all of MNIST.
 
 
-# %%
+# %% tags=["hide-input"]
 def digits_run_scratch(case: Case) -> tuple[list[float], dict[str, Tensor]]:
     """Two epochs on the offline digits by hand; losses and parameters."""
     model = MLP(SIZES)
@@ -372,14 +557,11 @@ def digits_run_torch(case: Case) -> tuple[list[float], dict[str, Tensor]]:
 def short_run(step: Step) -> list[float]:
     """Two epochs on the offline digits; the losses."""
     digits = load("digits").train
-    on_device = Split(
-        digits.x.to(torch.get_default_device()),
-        digits.target.to(torch.get_default_device()),
-    )
+    device = torch.get_default_device()
+    on_device = Split(digits.x.to(device), digits.target.to(device))
     generator = torch.Generator().manual_seed(0)
-    return [
-        loss.item() for loss in learn(step, on_device, 2, BATCH_SIZE, LR, generator)
-    ]
+    losses = learn(step, on_device, 2, BATCH_SIZE, LR, generator)
+    return [loss.item() for loss in losses]
 
 
 PAIRS = [
@@ -392,16 +574,133 @@ PAIRS = [
 ]
 
 # %% [markdown]
+# ## Show it failing once: a ReLU too many
+#
+# A common mistake is a ReLU after *every* layer, the last one too. Then no logit is
+# below 0, and one whose sum is negative for every digit gets no gradient any more: its
+# digit is never answered again. The small scans show it. Three epochs, five starts:
+
+
+# %%
+class ReLUOnTheLogits(MLP):
+    """Wrong on purpose."""
+
+    def __init__(self, sizes: tuple[int, ...], input_grad: bool = False) -> None:
+        super().__init__(sizes, input_grad)
+        self.layers = (*self.layers, ReLU())
+
+
+# %% tags=["hide-input"]
+def after_three_epochs(
+    model: MLP, data: Data, seed: int, epochs: int = EPOCHS
+) -> tuple[int, int]:
+    """Misread validation digits, and how many of the ten are never answered."""
+    model.load_state_dict(first_weights(SIZES, seed))
+    generator = torch.Generator().manual_seed(seed)
+    step = scratch_step(model)
+    for _ in learn(step, data.train, epochs, BATCH_SIZE, LR, generator):
+        pass
+    logits = model.forward(data.val.x)
+    never = 10 - len(logits.argmax(1).unique())
+    return misread(logits, data.val), never
+
+
+@demo
+def a_relu_too_many() -> Table:
+    """The small scans: misread of 300 from five starts, and what `compare` says"""
+    data = load("digits")
+    rows = []
+    kinds: tuple[tuple[str, Any], ...] = (
+        ("right", MLP),
+        ("ReLU on the logits", ReLUOnTheLogits),
+    )
+    for name, kind in kinds:
+        found = [after_three_epochs(kind(SIZES), data, seed) for seed in range(5)]
+        counts = sorted(count for count, _ in found)
+        never = sorted(digits for _, digits in found)
+        pair = layer_pair(
+            name,
+            lambda case, kind=kind: kind((case.n_in, 7, 6, case.n_out), True),
+            lambda case: TorchMLP((case.n_in, 7, 6, case.n_out)),
+        )
+        wrong = [result.name for result in compare(pair) if result.problem]
+        rows.append(
+            (
+                name,
+                f"{counts[0]} to {counts[-1]}",
+                f"{never[0]} to {never[-1]}",
+                f"{len(wrong)} results differ",
+            )
+        )
+    return Table(("network", "misread", "digits never answered", "compare"), rows)
+
+
+# %% [markdown]
+# Here one sees it at once. On MNIST, with 40 times as many steps, one does not: four of
+# five starts misread 219 to 237 digits, as few as the right network. The fifth misreads
+# 1,220, for it never answers 3. Who tried one start and looked at the accuracy would
+# have found nothing wrong. `compare` finds it before any training.
+#
+# ## The test, once
+#
+# Rates, epochs and sizes are chosen. Now, and only now, the test digits:
+
+
+# %% tags=["hide-input"]
+@demo
+def final_exam() -> Table:
+    """The test set, looked at once"""
+    data, scratch, reference = trained_both()
+    rows = []
+    for name, side in (("scratch", scratch), ("torch", reference)):
+        wrong = misread(side.logits(data.test.x), data.test)
+        right = 1 - wrong / len(data.test.x)
+        give = 200 * wrong**0.5 / len(data.test.x)
+        rows.append(
+            (
+                name,
+                EPOCHS,
+                f"{side.val_acc[-1]:.2%}",
+                f"{right:.2%} ± {give:.2f}",
+                wrong,
+            )
+        )
+    names = ("side", "epochs", "validation", "test (± 2 roots)", "test digits misread")
+    return Table(names, rows, data.name)
+
+
+# %% [markdown]
+# The ± is twice the root of the errors. A test result that lies inside it is no news.
+# And should you now change the rate because of this table, the test is spent: it has
+# become a second validation set.
+#
 # ## Where PyTorch differs
 #
-# - PyTorch, too, leaves out the gradient of the pixels: `x.requires_grad` is false, and nobody asks.
-# - `nn.Sequential` and our `Sequential` number their layers alike, so a checkpoint of one loads into the
-#   other: the same names, shapes and order of rows and columns.
+# - PyTorch, too, leaves out the gradient of the pixels: `x.requires_grad` is false.
+# - `nn.Sequential` and our `Sequential` number their layers alike, so a checkpoint of
+#   one loads into the other: the same names, shapes and order of rows and columns.
 # - PyTorch's loop must call `zero_grad()`. Ours replaces the gradients at every step.
 #
-# What does a published accuracy mean? Little, without the model, the split, the seeds and the way the best
-# epoch was chosen. Ours are: 50,000 training digits, last epoch, test set once.
+# <details><summary>More: what does a published accuracy mean?</summary>
 #
-# To have your own handwriting read, photograph it and type `curriculum read PHOTO`.
+# Little, without the model, the split, the seeds and the way the best epoch was chosen.
+# Ours: 784–128–64–10, 50,000 training digits, the last epoch, test set once. Fifteen
+# epochs of it read 98.1 % of the validation digits (README, over ten seeds).
+# Convolutional networks, which look at neighbouring pixels together, get beyond 99.5 %.
+#
+# </details>
+#
+# ## You can now
+#
+# - build and train a network that reads digits, in numbers that equal PyTorch's,
+# - judge an accuracy: in errors, beside baselines, with the width of chance,
+# - say why two correct programs may give different answers in float32, and where to
+#   demand equality,
+# - keep a test set a test set.
+#
+# Exercises: `curriculum start 17a` (is the right digit among the first k answers?) and
+# `curriculum start 17b` (find the bug: the first layer learns something else);
+# `curriculum check 17a` says how far you are. To have your own handwriting read,
+# photograph it and type `curriculum read PHOTO`.
 #
 # Next: lesson 18 lets Lightning run the loop, and looks at the runs in TensorBoard.
