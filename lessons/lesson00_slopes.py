@@ -305,18 +305,6 @@ def chain(x: Tensor) -> Results:
     return {"y": u**2 + v, "slope_u": slope_u, "slope_v": slope_v, "slope_x": slope_x}
 
 
-@demo
-def slopes_three_ways() -> Table:
-    """y = (3x + 1)² + x²: by the two rules, by a nudge, and by PyTorch"""
-    rows = []
-    for x in (-1.0, 0.0, 1.0, 2.0):
-        rule = chain(torch.tensor(x))["slope_x"].item()
-        nudged = slope(lambda x: (3 * x + 1) ** 2 + x**2, x)
-        torch_says = torch_chain(torch.tensor(x))["slope_x"].item()
-        rows.append((x, rule, nudged, torch_says))
-    return Table(("x", "two rules", "nudge", "torch"), rows)
-
-
 # %% [markdown]
 # ## The same with PyTorch
 #
@@ -334,6 +322,18 @@ def torch_chain(x: Tensor) -> Results:
     y = u**2 + v
     slope_u, slope_v, slope_x = torch.autograd.grad(y.sum(), (u, v, x))
     return {"y": y, "slope_u": slope_u, "slope_v": slope_v, "slope_x": slope_x}
+
+
+@demo
+def slopes_three_ways() -> Table:
+    """y = (3x + 1)² + x²: by the two rules, by a nudge, and by PyTorch"""
+    rows = []
+    for x in (-1.0, 0.0, 1.0, 2.0):
+        rule = chain(torch.tensor(x))["slope_x"].item()
+        nudged = slope(lambda x: (3 * x + 1) ** 2 + x**2, x)
+        torch_says = torch_chain(torch.tensor(x))["slope_x"].item()
+        rows.append((x, rule, nudged, torch_says))
+    return Table(("x", "two rules", "nudge", "torch"), rows)
 
 
 # %% [markdown]

@@ -203,7 +203,7 @@ def test_new_words_run_no_cell_again(site: Path, monkeypatch: pytest.MonkeyPatch
     said = source.read_text(encoding="utf-8")
 
     def copy(folder: Path, chosen: Any) -> None:
-        source.write_text(said.replace("# ## The idea", "# ## The very idea", 1), encoding="utf-8")
+        source.write_text(said.replace("# ## From scratch", "# ## From scratch, in new words", 1), encoding="utf-8")
 
     def no_cells(*_: object, **__: object) -> None:
         raise AssertionError("a cell ran")
@@ -212,7 +212,7 @@ def test_new_words_run_no_cell_again(site: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("nbclient.NotebookClient.execute", no_cells)
     chosen = [lesson for which in SHOWN for lesson in select(which)]
     building.build(chosen, tmp_path / "again", run=True, cache=cache)
-    assert "The very idea" in (tmp_path / "again" / "lesson01_neuron.html").read_text(encoding="utf-8")
+    assert "in new words" in (tmp_path / "again" / "lesson01_neuron.html").read_text(encoding="utf-8")
 
 
 # ---------------------------------------------------------------- in a browser
