@@ -203,7 +203,8 @@ def test_new_words_run_no_cell_again(site: Path, monkeypatch: pytest.MonkeyPatch
     said = source.read_text(encoding="utf-8")
 
     def copy(folder: Path, chosen: Any) -> None:
-        source.write_text(said.replace("# ## From scratch", "# ## From scratch, in new words", 1), encoding="utf-8")
+        new = said.replace("# ## From scratch", "# ## From scratch, in new words", 1)
+        source.write_text(new, encoding="utf-8")
 
     def no_cells(*_: object, **__: object) -> None:
         raise AssertionError("a cell ran")
