@@ -340,7 +340,7 @@ def trained_by_torch(seed: int = SEED) -> Trained:
 def _by_torch(seed: int) -> Trained:
     model = TorchMLP(SIZES)
     model.load_state_dict(first_weights(SIZES, seed))
-    params = dict(model.named_parameters())
+    params: dict[str, Tensor] = dict(model.named_parameters())
     return run(torch_step(model), model, params, EPOCHS, seed)
 
 
@@ -615,12 +615,16 @@ def a_relu_too_many() -> Table:
         ("ReLU on the logits", ReLUOnTheLogits),
     )
     for name, kind in kinds:
+
+        def ours(case: Case, kind: Any = kind) -> Any:
+            return kind((case.n_in, 7, 6, case.n_out), True)
+
         found = [after_three_epochs(kind(SIZES), data, seed) for seed in range(5)]
         counts = sorted(count for count, _ in found)
         never = sorted(digits for _, digits in found)
         pair = layer_pair(
             name,
-            lambda case, kind=kind: kind((case.n_in, 7, 6, case.n_out), True),
+            ours,
             lambda case: TorchMLP((case.n_in, 7, 6, case.n_out)),
         )
         wrong = [result.name for result in compare(pair) if result.problem]
