@@ -10,7 +10,7 @@ from curriculum.pair import Case, Pair, Results
 from lessons.exercises import exercise07b_half_the_slope as stub
 
 ANSWER = "gradient_by_trying"
-REREAD = ("lesson07_descent.py", "up, down = x.clone(), x.clone()")
+REREAD = ("lesson07_descent.py", "up = x.clone()")
 HINTS = (
     "Print `before` at the start of the loop, and again after the upward nudge.",
     "`flat[i]` of a tensor is not a copy but a view: it shows what stands in x now. So `before - eps` "

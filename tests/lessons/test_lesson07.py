@@ -1,11 +1,13 @@
 """The numbers that lesson 07 states."""
 
 import inspect
+import math
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -50,6 +52,14 @@ def test_steps_do_not_shrink_where_the_slope_does_not() -> None:
 
 
 @pytest.mark.idea("C4")
+def test_only_a_parabola_has_a_constant_share() -> None:
+    path = lesson.descend(torch.ones(1, dtype=torch.float64), lambda w: 4 * w**3, lr=0.1, steps=23)
+    lengths = path.diff(dim=0).abs()[:, 0]
+    shares = (lengths[1:] / lengths[:-1]).tolist()
+    assert [f"{shares[k]:.2f}" for k in (0, 1, 19)] == ["0.22", "0.63", "0.94"]
+
+
+@pytest.mark.idea("C4")
 def test_the_figure_shows_twelve_shrinking_steps() -> None:
     heights = [bar.get_height() for bar in bars(shown(lesson.steps_shrink).axes[1])]
     assert len(heights) == 12
@@ -77,12 +87,22 @@ def test_at_the_edge_of_a_bowl_it_hops_for_ever_and_in_the_middle_it_arrives_at_
 
 
 @pytest.mark.idea("B4")
-def test_three_runs_in_the_figure() -> None:
-    paths = [ys(axis.lines[1]) for axis in shown(lesson.three_learning_rates).axes]
-    crawls, arrives, climbs = ([float(loss) for loss in path] for path in paths)
-    assert crawls[0] == arrives[0] == climbs[0] == 4.0
-    assert 0.5 * crawls[0] < crawls[-1] < crawls[0]
+def test_four_runs_in_the_figure() -> None:
+    """Below 1, between 1 and 2, and above 2: ηc stands over each panel."""
+    axes = shown(lesson.four_learning_rates).axes
+    assert [axis.get_title().split("\n")[0] for axis in axes] == [
+        "η = 0.05, ηc = 0.1",
+        "η = 0.4, ηc = 0.8",
+        "η = 0.9, ηc = 1.8",
+        "η = 1.05, ηc = 2.1",
+    ]
+    crawls, arrives, overshoots, climbs = ([float(loss) for loss in ys(axis.lines[1])] for axis in axes)
+    assert crawls[0] == arrives[0] == overshoots[0] == climbs[0] == 4.0
+    assert 0.1 * crawls[0] < crawls[-1] < crawls[0]
     assert arrives[-1] < 1e-6
+    assert overshoots == sorted(overshoots, reverse=True)
+    sides = np.sign(xs(axes[2].lines[1])).ravel().tolist()
+    assert sides == [1, -1] * 4 + [1], "from side to side"
     assert climbs == sorted(climbs)
     assert climbs[-1] > 4 * climbs[0]
 
@@ -104,6 +124,52 @@ def test_the_figure_of_two_curvatures_shows_both_sides_of_the_edge() -> None:
     assert float(ends[1][-1]) < float(ends[1][0]) < float(ends[2][0]) * 1.001 < float(ends[2][-1])
 
 
+def line_curvature(angle: float) -> float:
+    """Of the line's loss, from its lowest place in one direction."""
+    d1, d2 = math.cos(angle), math.sin(angle)
+    ahead, back = (lesson.line_loss(1 + s * d1, 1 + s * d2) for s in (1, -1))
+    return ahead + back - 2 * lesson.line_loss(1, 1)
+
+
+@pytest.mark.idea("B4")
+def test_the_curvatures_of_the_line() -> None:
+    angles = [math.pi * i / 10_000 for i in range(10_000)]
+    found = [line_curvature(angle) for angle in angles]
+    told = [3 * math.cos(a) ** 2 + 2 * math.cos(a) * math.sin(a) + 2 * math.sin(a) ** 2 for a in angles]
+    assert found == pytest.approx(told, abs=1e-12)
+    assert (found[0], found[5000]) == (pytest.approx(3), pytest.approx(2))
+    assert (f"{max(found):.3f}", f"{min(found):.3f}") == ("3.618", "1.382")
+    assert f"{2 / max(found):.4f}" == "0.5528"
+
+
+@pytest.mark.idea("B4")
+def test_the_edge_of_the_line_is_found_by_trying() -> None:
+    """Halve the interval between a rate that arrives and one that diverges: 0.5528 comes out."""
+    arrives, diverges = 0.3, 0.9
+    with Case().defaults():
+        for _ in range(14):
+            middle = (arrives + diverges) / 2
+            if lesson.fit_line(middle, 3001)[0][-1] < 4.5:
+                arrives = middle
+            else:
+                diverges = middle
+    assert (f"{arrives:.4f}", f"{diverges:.4f}") == ("0.5528", "0.5528")
+
+
+@pytest.mark.idea("B4")
+def test_the_curves_of_the_figure_cross_at_the_edge() -> None:
+    axis = shown(lesson.the_edge_measured).axes[0]
+    ten, forty, many = (ys(line) for line in axis.lines[:3])
+    below = xs(axis.lines[0]) < 2 / 3.618
+    assert 15 < below.sum() < 30
+    assert (ten > forty)[below].all()
+    assert (forty > many)[below].all()
+    assert (ten < forty)[~below].all()
+    assert (forty < many)[~below].all()
+    assert xs(axis.lines[3])[0] == 2 / 3.618
+    assert f"{0.98**500:.0e} {1.02**500:.0f}" == "4e-05 19957"
+
+
 @pytest.mark.idea("B4")
 def test_the_edge_of_a_real_layer() -> None:
     """Linear with MSELoss is a bowl too: its largest curvature is an eigenvalue of 2 XᵀX / batch."""
@@ -123,6 +189,87 @@ def test_the_edge_of_a_real_layer() -> None:
                 optimizer.step(grads)
             assert (loss.item() - lowest < 1e-6) == arrives
             assert arrives or loss.item() > 1e6
+
+
+# ---------------------------------------------------------------- many weights
+
+
+def line_gradient(w: float, b: float) -> tuple[float, float]:
+    errors = [(w * x + b - target, x) for x, target in lesson.POINTS]
+    return sum(2 * e * x for e, x in errors) / 4, sum(2 * e for e, _ in errors) / 4
+
+
+@pytest.mark.idea("C4")
+def test_the_gradient_on_paper() -> None:
+    assert (lesson.line_loss(0, 0), line_gradient(0, 0)) == (4.5, (-4, -3))
+    assert (lesson.line_loss(1, 1), line_gradient(1, 1)) == (1, (0, 0))
+
+
+@pytest.mark.idea("C4")
+def test_predicted_and_measured_change_of_the_loss() -> None:
+    """The table in the text, and the exact rule under "More"."""
+    told = {0.001: -0.024955, 0.01: -0.2455, 0.1: -2.05, 1: 20}
+    for lr, measured in told.items():
+        change = lesson.line_loss(4 * lr, 3 * lr) - 4.5
+        assert change == pytest.approx(measured, abs=1e-12)
+        assert change == pytest.approx(-25 * lr + 45 * lr**2, abs=1e-12)
+    with Case().defaults():
+        path = lesson.fit_line(0.1, 2)[1]
+    assert path.flatten().tolist() == pytest.approx([0, 0, 0.4, 0.3], abs=1e-15)
+    assert f"{25 / 45:.3f}" == "0.556"
+
+
+@pytest.mark.idea("C4")
+def test_against_the_gradient_is_the_steepest_of_the_directions_in_the_figure() -> None:
+    contours, change = shown(lesson.which_way_is_steepest).axes
+    predicted, measured = (ys(line) for line in change.lines[:2])
+    angles = xs(change.lines[0])
+    assert angles[predicted.argmin()] == angles[measured.argmin()] == 0
+    assert (predicted.min(), predicted.max()) == (pytest.approx(-0.5), pytest.approx(0.5))
+    assert abs(predicted - measured).max() < 0.02
+    assert abs(measured[abs(angles) == 90]).max() < 0.02
+    assert [text.get_text() for text in contours.texts if text.get_text()] == [
+        "−g",
+        "g",
+        "0",
+        "0",
+        "lowest: 1",
+    ]
+
+
+@pytest.mark.idea("C4")
+@pytest.mark.parametrize("count", [2, 5, 1000])
+def test_no_direction_beats_minus_the_gradient(count: int) -> None:
+    """The proof in the text, tried: a thousand directions of length 1, in any number of weights."""
+    generator = torch.Generator().manual_seed(0)
+    g = torch.randn(count, generator=generator, dtype=torch.float64)
+    directions = torch.randn(1000, count, generator=generator, dtype=torch.float64)
+    directions /= directions.norm(dim=1, keepdim=True)
+    best = -g / g.norm()
+    assert (directions @ g).min() > (best @ g).item() == pytest.approx(-g.norm().item())
+    told = [(1, 0), (0, 1), (0.5**0.5, 0.5**0.5), (0.8, 0.6)]
+    assert [f"{-4 * a - 3 * b:.3g}" for a, b in told] == ["-4", "-3", "-4.95", "-5"]
+
+
+@pytest.mark.idea("C4")
+def test_the_line_finds_its_points() -> None:
+    left, right = shown(lesson.a_line_finds_its_points).axes
+    legend = left.get_legend()
+    assert legend is not None
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names[:4] == [
+        "after 0 steps: loss 4.50",
+        "after 1 step: loss 2.45",
+        "after 3 steps: loss 1.26",
+        "after 50 steps: loss 1.00",
+    ]
+    path = np.stack([xs(right.lines[0]), ys(right.lines[0])], 1)
+    assert len(path) == 51
+    assert path[-1].tolist() == pytest.approx([1, 1], abs=1e-3)
+    steps = np.linalg.norm(np.diff(path, axis=0), axis=1)
+    assert steps.argmax() == 0, "the first step is the longest"
+    turned = np.arctan2(*(np.diff(path, axis=0)[[0, 20]]).T[::-1])
+    assert abs(turned[0] - turned[1]) > 0.5, "the way bends"
 
 
 # ---------------------------------------------------------------- A9
@@ -288,11 +435,30 @@ def test_the_error_is_a_v_with_its_bottom_where_theory_says() -> None:
     assert at[1] > 50 * at[2] > 2500 * at[3], "right arm: a tenth of the nudge, a hundredth of the error"
     assert at[12] > 100 * at[9] > 10_000 * at[6], "left arm: a tenth of the nudge, ten times the error"
     assert min(at, key=lambda k: at[k]) in (4, 5), "near 7e-6"
-    assert at[6] < 1e-9, "our default"
+    assert at[6] < 1e-8, "our default"
     single = {k: lesson.error_of_trying(10.0**-k, torch.float32) for k in range(7)}
     assert min(single, key=lambda k: single[k]) in (2, 3), "near 6e-3"
     assert single[6] > 1e-3, "our default is not for float32"
     assert [f"{(3 * u) ** (1 / 3):.0e}" for u in (2**-53, 2**-24)] == ["7e-06", "6e-03"]
+
+
+@pytest.mark.idea("D10")
+def test_central_differences_of_a_cube() -> None:
+    for nudge, told in ((0.1, 3.01), (0.01, 3.0001)):
+        tried = lesson.numerical_gradient(
+            lambda w: (w**3).sum(), torch.ones(1, dtype=torch.float64), nudge
+        ).item()
+        assert tried == pytest.approx(told, abs=1e-10)
+    tiny = lesson.numerical_gradient(lambda w: (w**3).sum(), torch.ones(1, dtype=torch.float64), 1e-12)
+    assert 1e-5 < abs(tiny.item() - 3) < 1e-3, "good to about four digits"
+
+
+@pytest.mark.idea("D10")
+def test_a_forgotten_two_is_seen_by_trying_and_by_torch_but_not_in_the_curve() -> None:
+    right, wrong = shown(lesson.a_forgotten_two).rows
+    assert (right[1], wrong[1]) == (4.5, 4.5)
+    assert (f"{right[2]:.2f}", f"{wrong[2]:.2f}") == ("1.00", "1.00")
+    assert (right[3:], wrong[3:]) == (("1.0000", "none"), ("2.0000", "loss_1"))
 
 
 # ---------------------------------------------------------------- the rest
