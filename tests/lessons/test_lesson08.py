@@ -163,16 +163,35 @@ def test_the_six_steps_learn_exclusive_or(dtype: torch.dtype) -> None:
 
 @pytest.mark.idea("C5")
 def test_the_figure_shows_every_value_and_every_gradient() -> None:
-    texts = shown_texts(shown(lesson.forward_and_backward))
-    found, given = lesson.by_hand(lesson.example()), lesson.example()
-    grads = [number for name in found if name[:5] == "grad_" for number in found[name].flatten().tolist()]
-    weights = [*given["weight1"].flatten().tolist(), *given["weight2"].flatten().tolist()]
-    expected = [
-        f"{number:g}".replace("-", "−") for number in [*grads, *weights, 1.0]
-    ]  # 1: the loss to itself
-    expected += ["x₁ = 2", "x₂ = 1", "h_sum₁ = 3", "h_sum₂ = 1.5", "h₁ = 3", "h₂ = 1.5", "y = −0.5"]
-    expected += ["loss = 2.25", "bias = 0.5", "bias = 0.5", "bias = 1", "ReLU", "ReLU", "target = 1"]
-    assert sorted(texts) == sorted(expected)
+    forward, backward = shown(lesson.forward_and_backward).axes
+    values = {text.get_text() for text in forward.texts}
+    nodes = {"x₁\n2", "x₂\n1", "s₁\n3", "s₂\n1.5", "h₁\n3", "h₂\n1.5", "y\n−0.5", "loss\n2.25"}
+    assert nodes | {"· 1", "· −1", "· 0.5", "· 3", "· −2", "ReLU", "(y − 1)²"} <= values
+    assert {"bias + 0.5", "bias + 1"} <= values
+    grads = {text.get_text() for text in backward.texts}
+    nodes = {"x₁\n−7.5", "x₂\n17.25", "s₁\n−1.5", "s₂\n6", "h₁\n−1.5", "h₂\n6", "y\n−3", "loss\n1"}
+    slopes = {"· 1 = −1.5", "· (−1) = −6", "· 0.5 = −0.75", "· 3 = 18", "· 0.5 = −1.5", "· (−2) = 6"}
+    assert nodes | slopes | {"· 1 = 6", "· (−3) = −3"} <= grads
+    assert {"sum of −1.5 and −6", "sum of −0.75 and 18"} <= grads
+
+
+@pytest.mark.idea("C5")
+def test_the_lines_of_the_figure_are_the_local_slopes() -> None:
+    """Each node's gradient is the sum, over its lines, of slope times gradient behind."""
+    grads = lesson.node_numbers("grad_")
+    for node, grad in grads.items():
+        sent = [slope * grads[end] for start, end, slope in lesson.LINES if start == node]
+        assert not sent or sum(sent) == grad
+
+
+@pytest.mark.idea("C5")
+def test_the_second_figure_has_every_weight_and_its_gradient() -> None:
+    texts = shown_texts(shown(lesson.gradients_of_the_weights))
+    found = lesson.by_hand(lesson.example())
+    for name in ("weight1", "weight2"):
+        for number in found[f"grad_{name}"].flatten().tolist():
+            assert lesson.signed(number) in texts
+    assert "17.25" in texts
 
 
 @pytest.mark.idea("C5")
@@ -193,6 +212,73 @@ def test_one_call_gives_the_same_gradients() -> None:
     for name, hand, layers, autograd in rows:
         assert hand == autograd == str(ON_PAPER[name])
         assert layers == ("" if name in ("grad_h", "grad_h_sum") else hand)
+
+
+# ---------------------------------------------------------------- not shares, the step, the paths
+
+
+@pytest.mark.idea("B5", "D11")
+def test_gradients_are_not_shares() -> None:
+    given, found = lesson.example(), lesson.by_hand(lesson.example())
+    sums = {name: (given[name] * found[f"grad_{name}"]).sum().item() for name in lesson.PARAMS}
+    assert sums == {"weight1": 2.25, "bias1": 2.25, "weight2": 4.5, "bias2": -3}
+    assert (sum(sums.values()), found["loss"].item()) == (6, 2.25)
+
+
+@pytest.mark.idea("B5", "D11")
+def test_the_step_on_paper() -> None:
+    squares = [lesson.by_hand(lesson.example())[f"grad_{name}"].square().sum() for name in lesson.PARAMS]
+    assert sum(square.item() for square in squares) == 339.75
+    rows = {row[0]: row[1:] for row in shown(lesson.one_step_at_four_rates).rows}
+    assert [f"{-rows[lr][0]:.2g}" for lr in (0.001, 0.01, 0.1)] == ["0.34", "3.4", "34"]
+    assert rows[0.001][1] == pytest.approx(-0.3267, abs=1e-3)
+    assert (f"{rows[0.01][2]:.2f}", f"{rows[0.01][3]:.2f}") == ("0.62", "0.14")
+    assert f"{rows[0.1][3]:.1f}" == "33.2"
+    after = lesson.by_hand(lesson.take_step(lesson.example(), 0.1))
+    assert after["h_sum"][0].tolist() == pytest.approx([3.9, -2.1])
+    before = lesson.example()
+    assert torch.equal(before["weight1"], torch.tensor([[1.0, 0.5], [-1.0, 3.0]])), "the example stays"
+
+
+@pytest.mark.idea("B5", "D11")
+def test_paths_are_counted() -> None:
+    """By formula, and by walking each of them; their sum is the gradient that the walk back finds."""
+    assert lesson.count_paths(784, 128, 64, 10) == 81_920
+    assert 784 * 81_920 == 64_225_280
+    rows = {row[0]: row[1:] for row in shown(lesson.paths_and_products).rows}
+    assert rows["784–128–64–10"] == ("81,920", "64,225,280", "109,184")
+    with Case().defaults():
+        x = torch.ones(1, 3)
+        weights = [torch.rand(4, 3), torch.rand(5, 4), torch.rand(2, 5)]
+        back = torch.ones(1, 2)
+        for weight in reversed(weights):
+            back = back @ weight
+        for node in range(x.shape[1]):
+            slope, paths = lesson.slope_by_paths([weight.tolist() for weight in weights], node)
+            assert paths == lesson.count_paths(3, 4, 5, 2) == 40
+            assert slope == pytest.approx(back[0, node].item())
+
+
+@pytest.mark.idea("B5", "D11")
+def test_a_forgotten_slope_is_seen_only_where_a_neuron_is_off() -> None:
+    right, wrong = shown(lesson.a_forgotten_slope).rows
+    assert right[1:] == ("none", "none")
+    assert wrong[1] == "none"
+    assert set(wrong[2].split(", ")) == {"grad_h_sum", "grad_weight1", "grad_bias1", "grad_x"}
+
+
+@pytest.mark.idea("D12")
+def test_nineteen_of_twenty_starts_learn_exclusive_or() -> None:
+    x, target = lesson.take_batch(0, 4)
+    ends = []
+    for seed in range(20):
+        model = mlp(2, 8, 1, seed=seed)
+        lesson.repeat(model)
+        ends.append(((model.forward(x) - target) ** 2).mean().item())
+        if ends[-1] > 0.1:
+            assert (model.layers[0].forward(x[2:]) < 0).all(), "all off where x₁ is 1"
+    assert sum(end < 1e-3 for end in ends) == 19
+    assert max(ends) == pytest.approx(0.125, abs=1e-3)
 
 
 # ---------------------------------------------------------------- the cost of the way back
