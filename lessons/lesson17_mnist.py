@@ -340,7 +340,7 @@ def trained_by_torch(seed: int = SEED) -> Trained:
 def _by_torch(seed: int) -> Trained:
     model = TorchMLP(SIZES)
     model.load_state_dict(first_weights(SIZES, seed))
-    params = dict(model.named_parameters())
+    params: dict[str, Tensor] = dict(model.named_parameters())
     return run(torch_step(model), model, params, EPOCHS, seed)
 
 
@@ -618,10 +618,12 @@ def a_relu_too_many() -> Table:
         found = [after_three_epochs(kind(SIZES), data, seed) for seed in range(5)]
         counts = sorted(count for count, _ in found)
         never = sorted(digits for _, digits in found)
+
+        def scratch(case: Case, kind: Any = kind) -> MLP:
+            return kind((case.n_in, 7, 6, case.n_out), True)
+
         pair = layer_pair(
-            name,
-            lambda case, kind=kind: kind((case.n_in, 7, 6, case.n_out), True),
-            lambda case: TorchMLP((case.n_in, 7, 6, case.n_out)),
+            name, scratch, lambda case: TorchMLP((case.n_in, 7, 6, case.n_out))
         )
         wrong = [result.name for result in compare(pair) if result.problem]
         rows.append(
