@@ -7,7 +7,7 @@
 function startLearner() {
   const parts = [Generator, rand, uniform, uniformFloats, randperm, linearStart];
   parts.push(multiplyAdd, exactSum, exactProduct, halves, roundedToOdd);
-  parts.push(Tensor, Linear, litInputs, addScaled, addLit, Activation, ReLU, Sigmoid, Tanh, GELU, erf);
+  parts.push(Tensor, Linear, litInputs, addScaled, dot, addLit, addAll, Activation, ReLU, Sigmoid, Tanh, GELU, erf);
   parts.push(Softmax, shares, Sequential, mlp, activations);
   parts.push(CrossEntropyLoss, SGD, zerosLike, decayed, trainStep, minibatches, argmax, accuracy);
   parts.push(bundledDigits, enlarged, scaledToBox, betweenPixels, weighedPixel, margin, Learner, learnOnRequest);
