@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import typer
 
 from curriculum import Stopped, UserError
-from curriculum.cli import data, exercises, lessons, read, runs, site, training
+from curriculum.cli import data, exercises, lessons, play, read, runs, site, training
 from curriculum.cli.options import RUNS, DataDir, LogDir
 
 app = typer.Typer(
@@ -58,6 +58,7 @@ app.command("read")(read.read)
 app.command("data")(data.data)
 app.command("notebooks")(lessons.notebooks)
 app.command("site")(site.site)
+app.command("play")(play.play)
 app.command("start")(exercises.start)
 app.command("exercises")(exercises.list_exercises)
 app.command("check")(exercises.check)

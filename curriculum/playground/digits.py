@@ -15,8 +15,8 @@ FILE = Path(__file__).parent / "digits_data.js"
 LEVELS = "0123456789abcdefg"  # a scan's pixel is 0 to 16
 HEAD = """"use strict";
 
-// Made by `python -m curriculum.playground.digits`. A row is a scan, 8×8 pixels from 0 to g (16), its digit.
-// In the order of `curriculum.data`: those to train, to validate, to test.
+// Made by `python -m curriculum.playground.digits`. A row is a scan of 8×8 pixels, 0 to g (16),
+// and what it is. In the order of `curriculum.data`: those to train, to validate, to test.
 // "Optical Recognition of Handwritten Digits", E. Alpaydin and C. Kaynak (1998), UCI Machine Learning
 // Repository, https://doi.org/10.24432/C50P49, CC BY 4.0; the 1,797 scans that scikit-learn bundles.
 // Changed: the order, and the page scales them to 28×28 pixels.

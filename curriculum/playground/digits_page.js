@@ -1,0 +1,237 @@
+"use strict";
+
+// What digits.html shows. The network learns in a worker (learner.js); here is a copy that reads.
+
+const SIZES = [784, 128, 64, 10];
+const digits = bundledDigits(DIGITS_DATA);
+const state = { model: mlp(SIZES, "ReLU", 0), losses: [], accuracies: [], shown: null, running: false };
+const worker = startLearner();
+const element = (id) => document.getElementById(id);
+
+// ---------------------------------------------------------------- learning
+
+function startAnew(event) {
+  event.preventDefault();
+  state.losses = [];
+  state.accuracies = [];
+  const batchSize = element("batch").valueAsNumber;
+  const limit = element("epochs").valueAsNumber * Math.ceil(digits.sizes[0] / batchSize);
+  const settings = { lr: element("lr").valueAsNumber, batchSize, seed: element("seed").valueAsNumber, limit };
+  worker.postMessage({ type: "start", data: DIGITS_DATA, sizes: SIZES, ...settings });
+  setRunning(true);
+}
+
+function pauseOrGoOn() {
+  worker.postMessage({ type: state.running ? "pause" : "go on" });
+  setRunning(!state.running);
+}
+
+function setRunning(running) {
+  state.running = running;
+  element("pause").disabled = false;
+  element("pause").textContent = running ? "Pause" : "Go on";
+}
+
+function takeReport({ data: report }) {
+  state.losses.push(...report.losses);
+  state.accuracies.push(report.valAcc);
+  for (const [name, shape, data] of report.params) {
+    state.model.params[name].data.set(data);
+  }
+  if (!report.running) {
+    setRunning(false);
+    element("pause").disabled = true;
+  }
+  showReport(report);
+}
+
+function showReport(report) {
+  const loss = state.losses[state.losses.length - 1];
+  const finite = Number.isFinite(loss) ? "" : " The learning rate is too large: start anew with a smaller one.";
+  const read = `${(100 * report.valAcc).toFixed(1)} % of 300 unseen digits read right`;
+  element("status").textContent = `Epoch ${report.epoch}, loss ${loss.toFixed(4)}, ${read}.${finite}`;
+  drawCurve(element("losses"), state.losses, Math.max(...state.losses.slice(0, 50)));
+  drawCurve(element("accuracies"), state.accuracies, 1);
+  drawWeights(element("weights"), state.model.params["0.weight"].data);
+  const p = shares(new Tensor([digits.sizes[1], 10], report.logits)).p;
+  showConfusion(p);
+  showMistakes(p);
+  readShown();
+}
+
+// ---------------------------------------------------------------- drawing on canvases
+
+/** values (count,), from 0 to `top`; one point a pixel at most. */
+function drawCurve(canvas, values, top) {
+  const pen = canvas.getContext("2d");
+  pen.clearRect(0, 0, canvas.width, canvas.height);
+  pen.strokeStyle = getComputedStyle(document.body).getPropertyValue("--bar");
+  pen.lineWidth = 2;
+  pen.beginPath();
+  const every = Math.max(1, Math.floor(values.length / canvas.width));
+  for (let i = 0; i < values.length; i += every) {
+    const x = (i / Math.max(values.length - 1, 1)) * canvas.width;
+    pen.lineTo(x, canvas.height - 2 - (values[i] / top) * (canvas.height - 4));
+  }
+  pen.stroke();
+}
+
+/** numbers (height · width,) as grey pixels: `black` and below are black, `white` is white. */
+function drawGrey(canvas, numbers, black, white) {
+  const pen = canvas.getContext("2d");
+  const image = pen.createImageData(canvas.width, canvas.height);
+  numbers.forEach((number, i) => {
+    const grey = (255 * (number - black)) / (white - black || 1);
+    image.data.set([grey, grey, grey, 255], 4 * i);
+  });
+  pen.putImageData(image, 0, 0);
+}
+
+/** weight (128, 784): the first 32 neurons in four rows of eight, a pixel of black between them. */
+function drawWeights(canvas, weight) {
+  const all = new Float64Array(canvas.width * canvas.height).fill(-1);
+  const largest = weight.subarray(0, 32 * 784).reduce((most, w) => Math.max(most, Math.abs(w)), 0);
+  for (let i = 0; i < 32 * 784; i += 1) {
+    const neuron = Math.floor(i / 784);
+    const row = Math.floor(neuron / 8) * 29 + Math.floor((i % 784) / 28);
+    const column = (neuron % 8) * 29 + (i % 28);
+    all[row * canvas.width + column] = weight[i] / largest;
+  }
+  drawGrey(canvas, all, -1, 1);
+}
+
+// ---------------------------------------------------------------- mistakes
+
+/** p (300, 10): shares of the classes for the validation digits. */
+function showConfusion(p) {
+  const counts = new Int32Array(100);
+  argmax(p).forEach((read, r) => {
+    counts[digits.target[digits.sizes[0] + r] * 10 + read] += 1;
+  });
+  const names = Array.from({ length: 10 }, (_, c) => `<th scope="col">${c}</th>`).join("");
+  const rows = Array.from({ length: 10 }, (_, is) => {
+    const cells = Array.from(counts.subarray(is * 10, is * 10 + 10), (count, read) => {
+      return `<td${read === is ? ' class="right"' : ""}>${count || ""}</td>`;
+    });
+    return `<tr><th scope="row">${is}</th>${cells.join("")}</tr>`;
+  });
+  element("confusion").tBodies[0].innerHTML = `<tr><td></td>${names}</tr>${rows.join("")}`;
+}
+
+/** The six digits whose right answer got the least. */
+function showMistakes(p) {
+  const first = digits.sizes[0];
+  const read = argmax(p);
+  const wrong = Array.from(read.keys()).filter((r) => read[r] !== digits.target[first + r]);
+  const given = (r) => p.data[r * 10 + digits.target[first + r]];
+  wrong.sort((a, b) => given(a) - given(b));
+  element("mistakes").replaceChildren(...wrong.slice(0, 6).map((r) => mistake(first + r, read[r])));
+}
+
+function mistake(index, read) {
+  const figure = document.createElement("figure");
+  const canvas = document.createElement("canvas");
+  canvas.width = 28;
+  canvas.height = 28;
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", `a ${digits.target[index]}`);
+  drawGrey(canvas, digits.pixels.subarray(index * 784, (index + 1) * 784), 0, 255);
+  const caption = document.createElement("figcaption");
+  caption.textContent = `${digits.target[index]}, read as ${read}`;
+  figure.append(canvas, caption);
+  return figure;
+}
+
+// ---------------------------------------------------------------- a digit is read
+
+/** state.shown: (784,), ink from 0 to 1, or null. */
+function readShown() {
+  if (!state.shown) {
+    return;
+  }
+  drawGrey(element("digit"), state.shown, 0, 1);
+  const x = new Tensor([1, 784], Float64Array.from(state.shown, (ink) => (ink - digits.mean) / digits.std));
+  const logits = state.model.forward(x);
+  const p = shares(logits).p.data;
+  const [best] = argmax(logits);
+  element("answer").textContent = `A ${best}, to ${(100 * p[best]).toFixed(1)} %.`;
+  showBars(p);
+  const grad = state.model.backward(new Tensor([1, 10], Float64Array.from(p, (_, c) => Number(c === best))));
+  const counts = grad.data.map((slope, i) => Math.abs(slope * state.shown[i]));
+  drawGrey(element("saliency"), counts, 0, Math.max(...counts));
+}
+
+function showBars(p) {
+  const bars = Array.from(p, (share, c) => {
+    const text = `${(100 * share).toFixed(1)} %`;
+    return `<div class="bar"><span>${c}</span><span><div style="width: ${100 * share}%"></div></span><span>${text}</span></div>`;
+  });
+  element("bars").innerHTML = bars.join("");
+}
+
+function showScan() {
+  const number = element("scan").valueAsNumber;
+  if (!element("scan").checkValidity() || Number.isNaN(number)) {
+    element("answer").textContent = "There are scans 0 to 299.";
+    return;
+  }
+  clearPad();
+  const begin = (digits.sizes[0] + number) * 784;
+  state.shown = Float64Array.from(digits.pixels.subarray(begin, begin + 784), (pixel) => pixel / 255);
+  readShown();
+}
+
+// ---------------------------------------------------------------- the pad: mouse, pen or finger
+
+function clearPad() {
+  element("pad").getContext("2d").clearRect(0, 0, 280, 280);
+  element("box").getContext("2d").clearRect(0, 0, 20, 20);
+  state.shown = null;
+}
+
+function place(event) {
+  const { left, top, width, height } = element("pad").getBoundingClientRect();
+  return [((event.clientX - left) * 280) / width, ((event.clientY - top) * 280) / height];
+}
+
+function drawTo(event) {
+  const pen = element("pad").getContext("2d", { willReadFrequently: true });
+  pen.strokeStyle = "white";
+  pen.lineWidth = 20;
+  pen.lineCap = "round";
+  pen.beginPath();
+  pen.moveTo(...(state.pen || place(event)));
+  pen.lineTo(...place(event));
+  pen.stroke();
+  state.pen = place(event);
+}
+
+function readDrawing() {
+  state.pen = null;
+  const rgba = element("pad").getContext("2d").getImageData(0, 0, 280, 280).data;
+  const ink = Float64Array.from({ length: 280 * 280 }, (_, i) => rgba[4 * i + 3] / 255);
+  const prepared = prepareDrawing(new Picture(280, 280, ink));
+  if (prepared) {
+    drawGrey(element("box"), prepared.box.data, 0, 1);
+    state.shown = prepared.digit.data;
+    readShown();
+  }
+}
+
+function listen() {
+  worker.onmessage = takeReport;
+  element("settings").addEventListener("submit", startAnew);
+  element("pause").addEventListener("click", pauseOrGoOn);
+  element("scan").addEventListener("input", showScan);
+  element("clear").addEventListener("click", clearPad);
+  const pad = element("pad");
+  pad.addEventListener("pointerdown", (event) => {
+    pad.setPointerCapture(event.pointerId);
+    drawTo(event);
+  });
+  pad.addEventListener("pointermove", (event) => state.pen && drawTo(event));
+  pad.addEventListener("pointerup", readDrawing);
+  pad.addEventListener("pointercancel", readDrawing);
+}
+
+listen();
