@@ -271,8 +271,8 @@ def fit_line(
 # tensor([[0.0000, 0.0000],
 #         [0.4000, 0.3000],
 #         [0.6500, 0.5000]])
-# >>> [round(loss, 4) for loss in losses]
-# [4.5, 2.45, 1.6087]
+# >>> [round(loss, 3) for loss in losses]
+# [4.5, 2.45, 1.609]
 #
 # ```
 #
