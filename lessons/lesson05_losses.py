@@ -513,7 +513,7 @@ def learn_to_like(criterion: Any) -> tuple[float, float, int]:
 
 @demo
 def half_a_loss() -> Table:
-    """500 steps on lesson 01's films; and beside PyTorch's loss, two kinds of targets"""
+    """500 steps on lesson 01's films; beside PyTorch's loss: two kinds of targets"""
 
     class HalfLoss(BCEWithLogitsLoss):
         """Wrong on purpose: −t ln p, and nothing for a no."""

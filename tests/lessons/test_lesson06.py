@@ -12,7 +12,8 @@ from curriculum.table import Table
 from lessons import lesson05_losses as losses
 from lessons import lesson06_cross_entropy as lesson
 from lessons.lesson03_activations import edges
-from tests.support.lessons import shown
+from lessons.lesson04_layers import mlp
+from tests.support.lessons import bars, shown, xs, ys
 
 DOG_WOLF_COYOTE = torch.tensor([math.log(17), math.log(2), math.log(1)], dtype=torch.float64)
 
@@ -58,9 +59,117 @@ def test_confidence_has_a_price() -> None:
 
 @pytest.mark.idea("B2")
 def test_an_untrained_network_starts_near_ln_10() -> None:
-    loss = float(shown(lesson.untrained_starts_at_ln_10).split()[-1])
-    assert loss == pytest.approx(math.log(10), abs=0.05)
     assert round(math.log(10), 4) == 2.3026
+    rows = shown(lesson.untrained_starts_at_ln_10).rows
+    assert [row[0] for row in rows] == [0, 1, 2, 3, 4]
+    first = [loss for row in rows for loss in row[1:3]]
+    assert first == pytest.approx([math.log(10)] * 10, abs=0.1)
+    assert (round(min(first), 2), round(max(first), 2)) == (2.22, 2.40)
+    loud = [loss for row in rows for loss in row[3:]]
+    assert (round(min(loud)), round(max(loud))) == (9, 24)
+
+
+@pytest.mark.idea("B2")
+def test_lesson_04s_three_and_seven_are_judged() -> None:
+    figure = shown(lesson.the_three_and_the_seven)
+    texts = [text.get_text() for axis in figure.axes for text in axis.texts]
+    assert texts[:4:2] == ["3: 10.6 %, price 2.245", "7: 9.5 %, price 2.349"]
+    heights = [bar.get_height() for bar in bars(figure.axes[1])]
+    assert sum(heights) == pytest.approx(0, abs=1e-6)
+    assert [k for k, height in enumerate(heights) if height < 0] == [3]
+
+
+@pytest.mark.idea("B2")
+@pytest.mark.parametrize("seed", range(5))
+def test_twenty_steps_teach_the_two(seed: int) -> None:
+    first, last, slopes = lesson.learn_two(20, seed)
+    for row, digit in enumerate((3, 7)):
+        assert first[row, digit] < 0.12
+        assert last[row, digit] > 0.97
+        right = torch.zeros(10)
+        right[digit] = 1
+        torch.testing.assert_close(slopes[row], first[row] - right)
+    x, _ = lesson.three_and_seven()
+    torch.testing.assert_close(first, torch.softmax(mlp(784, 128, 64, 10, seed=seed).forward(x), 1))
+
+
+# ---------------------------------------------------------------- shares and prices
+
+
+@pytest.mark.idea("D5")
+def test_two_classes_are_the_sigmoid() -> None:
+    z = torch.linspace(-9, 9, 19, dtype=torch.float64)
+    shares = lesson.Softmax().forward(torch.stack([z, torch.zeros_like(z)], 1))
+    assert torch.allclose(shares[:, 0], torch.sigmoid(z))
+
+
+@pytest.mark.idea("D5")
+def test_one_more_on_a_score_multiplies_its_odds_by_e() -> None:
+    for z in (DOG_WOLF_COYOTE, torch.tensor([-3.0, 0.0, 5.0], dtype=torch.float64)):
+        before = lesson.Softmax().forward(z)
+        after = lesson.Softmax().forward(z + torch.tensor([1.0, 0.0, 0.0]))
+        ratios = (after[0] / after[1:]) / (before[0] / before[1:])
+        assert ratios.tolist() == pytest.approx([math.e] * 2)
+
+
+@pytest.mark.idea("D4")
+def test_shares_are_taken_from_each_other() -> None:
+    softmax = lesson.Softmax()
+    softmax.forward(DOG_WOLF_COYOTE)
+    slopes = [softmax.backward(own)[0].item() for own in torch.eye(3, dtype=torch.float64)]
+    assert slopes == pytest.approx([0.1275, -0.085, -0.0425])
+    right = shown(lesson.share_by_its_logit).axes[1]
+    dog, wolf, coyote = (ys(line) for line in right.lines[:3])
+    assert (dog + wolf + coyote) == pytest.approx(0, abs=1e-6)
+    assert xs(right.lines[0])[dog.argmax()] == pytest.approx(math.log(3), abs=0.02), "steepest at one half"
+
+
+@pytest.mark.idea("B2")
+@pytest.mark.parametrize("truth", [0.6, 0.9, 0.99])
+def test_honesty_is_cheapest(truth: float) -> None:
+    p = torch.linspace(0.001, 0.999, 999, dtype=torch.float64)
+    price = -truth * torch.log(p) - (1 - truth) * torch.log(1 - p)
+    assert p[price.argmin()].item() == pytest.approx(truth)
+
+
+@pytest.mark.idea("B2")
+def test_the_figure_of_prices() -> None:
+    left, right = shown(lesson.price_of_confidence).axes
+    assert {text.get_text() for text in left.texts} == {
+        "sure, right: 0.1054",
+        "unsure: 1.079",
+        "sure, wrong: 3.912",
+    }
+    paid = {text.get_text(): ys(line)[0] for text, line in zip(right.texts, right.lines[1:], strict=True)}
+    assert paid == pytest.approx({"60 %": 0.5514, "90 %": 0.3251, "99 %": 0.4696, "99.9 %": 0.6917}, abs=1e-4)
+    assert 0 < math.log(2) - paid["99.9 %"] < 0.002, "nearly the price of no idea"
+    assert xs(right.lines[0])[ys(right.lines[0]).argmin()] == pytest.approx(0.9, abs=1e-3)
+
+
+# ---------------------------------------------------------------- one softmax too many
+
+
+def test_two_softmaxes_have_a_floor() -> None:
+    sure = torch.zeros(1, 10, dtype=torch.float64)
+    sure[0, 4] = 1e4
+    loss = lesson.CrossEntropyLoss().forward(lesson.Softmax().forward(sure), torch.tensor([4])).item()
+    assert loss == pytest.approx(math.log(math.e + 9) - 1) == pytest.approx(1.4612, abs=5e-5)
+    assert math.e / (math.e + 9) == pytest.approx(0.23, abs=5e-3)
+
+
+def test_accuracy_may_not_show_it_and_the_loss_does() -> None:
+    """As drawn: 500 scans, 100 steps, five seeds."""
+    for lr in lesson.DIGIT_RATES:
+        right, wrong = (
+            [lesson.learn_digits(list(layers), lr, seed) for seed in range(5)]
+            for layers in ((), (lesson.Softmax(),))
+        )
+        assert min(losses[-1] for losses, _ in wrong) > 1.461
+        gap = min(read for _, read in right) - max(read for _, read in wrong)
+        if lr == 10:
+            assert all(0.925 < read < 0.955 for _, read in right + wrong)
+        else:
+            assert gap > 0
 
 
 @pytest.mark.idea("B2")
