@@ -46,11 +46,11 @@ from lessons.lesson05_losses import Loss
 # hard one (1 for the largest, else 0) would be lesson 05's staircase again, without a
 # slope.
 #
-# Why $e^x$, and not $x^2$ or $2^x$? Because differences of scores become ratios of
-# shares. One more on a score makes its odds against each other class $e = 2.718$ times
-# as good, wherever it started. (With 2 in place of $e$ it would be twice as good: the
-# same up to a factor in the scores.) For two classes with the scores $z$ and 0 it is an
-# old friend:
+# Why $e^x$, and not $x^2$ or $2^x$? A square gives −3 the share of 3. The exponential
+# always grows, and makes ratios of shares from differences of scores: one more on a
+# score makes its odds against each other class $e = 2.718$ times as good, wherever it
+# started. (With 2 in place of $e$ it would be twice as good: the same up to a factor in
+# the scores.) For two classes with the scores $z$ and 0 it is an old friend:
 #
 # $$\frac{e^z}{e^z + e^0} = \frac{1}{1 + e^{-z}} = \sigma(z)$$
 #
@@ -68,7 +68,8 @@ from lessons.lesson05_losses import Loss
 # ## Everyone's share hangs on everyone's score
 #
 # Let $S$ be the sum of the exponentials. A score moves its own share in two ways, as
-# part of $e^{z_i}$ and as part of $S$; it moves another's share through $S$ only:
+# $e^{z_i}$ and as part of $S$. It moves another's share through $S$ only. The slope of
+# $e^z$ is $e^z$ itself, and that of $1/S$ is $-1/S^2$ (lesson 01):
 #
 # $$\frac{\partial p_i}{\partial z_i} = \frac{e^{z_i}}{S} - \frac{e^{z_i} e^{z_i}}{S^2}
 # = p_i (1 - p_i) \qquad
@@ -77,48 +78,7 @@ from lessons.lesson05_losses import Loss
 # As the dog's score grows, its own share grows by 0.85 · 0.15 = 0.1275 for each unit,
 # the wolf's shrinks by 0.085 and the coyote's by 0.0425. That adds up to 0: a share is
 # always taken from somebody.
-
-
-# %% tags=["hide-input"]
-ANIMALS = ("dog", "wolf", "coyote")
-ANIMAL_COLORS = (OTHER[1], OTHER[2], OTHER[0])
-
-
-@demo
-def share_by_its_logit() -> Figure:
-    """The three shares while only the dog's score moves; and how fast each moves"""
-    dog = torch.linspace(-4, 6, 501)
-    logits = torch.stack((dog, 0 * dog + math.log(2), 0 * dog), 1)  # (501, 3)
-    softmax = Softmax()
-    shares = softmax.forward(logits)
-    slopes = {}
-    for i, name in enumerate(ANIMALS):
-        own = torch.zeros_like(logits)
-        own[:, i] = 1.0
-        slopes[f"{name}'s share"] = (dog, softmax.backward(own)[:, 0])
-    figure, (left, right) = new_figure(1, 2, width=4.8, height=3.6)
-    left.stackplot(dog, *shares.T, colors=ANIMAL_COLORS, alpha=0.75)
-    at = math.log(17)
-    left.axvline(at, color=DATA, linewidth=1)
-    look = {"color": "black", "va": "center", "fontsize": 9}
-    left.text(at + 0.15, 0.4, "at 2.833:\ncoyote 5 %\nwolf 10 %\ndog 85 %", **look)
-    for name, place in (
-        ("dog", (4.9, 0.1)),
-        ("wolf", (-3, 0.4)),
-        ("coyote", (-3, 0.85)),
-    ):
-        left.text(*place, name, **look)
-    left.set(xlabel="the dog's score", ylabel="shares, stacked", xlim=(-4, 6))
-    left.set(ylim=(0, 1), title="one grows, the others shrink")
-    colors = dict(zip(slopes, ANIMAL_COLORS, strict=True))
-    curves(right, slopes, "the dog's score", "slope along the dog's score", colors)
-    right.axhline(0, color="0.7", linewidth=1, zorder=0)
-    right.axvline(at, color=DATA, linewidth=1)
-    right.set_title("the three slopes add up to 0")
-    return figure
-
-
-# %% [markdown]
+#
 # ## From scratch
 #
 # | symbol | in code | shape | meaning |
@@ -162,6 +122,44 @@ class Softmax(Activation):
 
 
 # %% tags=["hide-input"]
+ANIMALS = ("dog", "wolf", "coyote")
+ANIMAL_COLORS = (OTHER[1], OTHER[2], OTHER[0])
+
+
+@demo
+def share_by_its_logit() -> Figure:
+    """The three shares while only the dog's score moves; and how fast each moves"""
+    dog = torch.linspace(-4, 6, 501)
+    logits = torch.stack((dog, 0 * dog + math.log(2), 0 * dog), 1)  # (501, 3)
+    softmax = Softmax()
+    shares = softmax.forward(logits)
+    slopes = {}
+    for i, name in enumerate(ANIMALS):
+        own = torch.zeros_like(logits)
+        own[:, i] = 1.0
+        slopes[f"{name}'s share"] = (dog, softmax.backward(own)[:, 0])
+    figure, (left, right) = new_figure(1, 2, width=4.8, height=3.6)
+    left.stackplot(dog, *shares.T, colors=ANIMAL_COLORS, alpha=0.75)
+    at = math.log(17)
+    left.axvline(at, color=DATA, linewidth=1)
+    look = {"color": "black", "va": "center", "fontsize": 9}
+    left.text(at + 0.15, 0.4, "at 2.833:\ncoyote 5 %\nwolf 10 %\ndog 85 %", **look)
+    for name, place in (
+        ("dog", (4.9, 0.1)),
+        ("wolf", (-3, 0.4)),
+        ("coyote", (-3, 0.85)),
+    ):
+        left.text(*place, name, **look)
+    left.set(xlabel="the dog's score", ylabel="shares, stacked", xlim=(-4, 6))
+    left.set(ylim=(0, 1), title="one grows, the others shrink")
+    colors = dict(zip(slopes, ANIMAL_COLORS, strict=True))
+    curves(right, slopes, "the dog's score", "slope along the dog's score", colors)
+    right.axhline(0, color="0.7", linewidth=1, zorder=0)
+    right.axvline(at, color=DATA, linewidth=1)
+    right.set_title("the three slopes add up to 0")
+    return figure
+
+
 @demo
 def softmax_stays_finite() -> Table:
     """Add a number to all scores: the formula as written breaks down, ours does not"""
@@ -244,9 +242,9 @@ def price_of_confidence() -> Figure:
 
 
 # %% [markdown]
-# So cross-entropy pays for honesty: the best $p$ is the share of times that you are
-# right. A network that is told this *on its training data* may still be too sure on new
-# pictures, where it is right less often. Many are (Guo et al. 2017, arXiv 1706.04599).
+# So cross-entropy rewards honesty: best is the $p$ that is the share of times one is
+# right. But a network is paid on its *training* pictures. On new ones it is right less
+# often, and then too sure. Many networks are (Guo et al. 2017, arXiv 1706.04599).
 # Shares have the form of probabilities. Whether they are good ones has to be measured.
 #
 # ## The slope: p − q
@@ -258,9 +256,17 @@ def price_of_confidence() -> Figure:
 # \frac{\partial L}{\partial z_k} = \frac{e^{z_k}}{\sum_j e^{z_j}} - q_k = p_k - q_k$$
 #
 # The second term has the slope −1 along the right class's score and 0 along the others:
-# $-q_k$. What is said minus what is true, as for yes and no. When it is a bird, the
-# slopes are +0.90, +0.08 and −0.98: the bird's score wants up, the cat's wants down,
-# and together they are 0.
+# $-q_k$; the slope of $\ln S$ is $1/S$. What is said minus what is true, as for yes and
+# no. When it is a bird, the slopes are +0.90, +0.08 and −0.98: the bird's score wants
+# up, the cat's wants down, and together they are 0. One step of the rate 1 against
+# them, and the bird has 11 % in place of 2 %:
+#
+# ```python
+# >>> z = torch.log(torch.tensor([0.90, 0.08, 0.02]))
+# >>> Softmax().forward(z - torch.tensor([0.90, 0.08, -0.98]))
+# tensor([0.7421, 0.1498, 0.1081])
+#
+# ```
 #
 # No share appears inside a logarithm here. That matters: a right class far behind has a
 # share that a computer rounds to 0, and $\ln 0$ is minus infinity. The class below
@@ -287,8 +293,6 @@ class CrossEntropyLoss(Loss):
         self.label_smoothing = label_smoothing
         self.weight = weight
         self.ignore_index = ignore_index
-        options = label_smoothing, weight, ignore_index
-        self.plain = options == (0, None, None)
 
     def forward(self, prediction: Tensor, target: Tensor) -> Tensor:
         """L = ln Σ e^z − z_c. The largest z is taken off all: no p changes."""
@@ -302,7 +306,7 @@ class CrossEntropyLoss(Loss):
         log_p = shifted - log_sum  # (batch, classes)
         self.p = torch.exp(log_p)
         self.count: float = len(log_p)
-        if of_shares or not self.plain:
+        if of_shares or has_options(self):
             return with_options(self, log_p, target)
         right = target.long()[:, None]  # (batch, 1)
         self.q = torch.zeros_like(log_p).scatter_(1, right, 1)  # a 1 in each row
@@ -355,6 +359,13 @@ def smooth(q: Tensor, smoothing: float) -> Tensor:
     if smoothing == 0:
         return q
     return (1 - smoothing) * q + smoothing / q.shape[1]
+
+
+def has_options(criterion: CrossEntropyLoss) -> bool:
+    """Whether a target of class numbers needs more than a look at one column."""
+    if criterion.weight is not None or criterion.ignore_index is not None:
+        return True
+    return criterion.label_smoothing != 0
 
 
 def with_options(criterion: CrossEntropyLoss, log_p: Tensor, target: Tensor) -> Tensor:
@@ -574,7 +585,7 @@ def learn_digits(
 
 @demo
 def one_softmax_too_many() -> Figure:
-    """Two softmaxes: slower at most rates, and a loss with a floor at 1.46; five s"""
+    """Two softmaxes: slower at most rates, and a loss with a floor at 1.46; 5 seeds"""
     figure, (left, right) = new_figure(1, 2, width=4.8, height=3.6)
     for name, make, color, line in (
         ("right: scores", list, OTHER[2], "-"),

@@ -141,6 +141,20 @@ def test_cross_entropy_and_squared_error_are_least_at_three_quarters() -> None:
 
 
 @pytest.mark.idea("E4")
+def test_the_cat_by_cross_entropy() -> None:
+    loss = lesson.binary_cross_entropy(torch.tensor([0.33, 0.95]), torch.ones(2))
+    assert [round(value, 3) for value in loss.tolist()] == [1.109, 0.051]
+
+
+def test_the_loss_of_the_mails_is_cross_entropy() -> None:
+    marks, spam = torch.tensor(lesson.MAILS, dtype=torch.float64).T
+    weight = torch.tensor([0.3, 2.0], dtype=torch.float64)
+    criterion = lesson.BCEWithLogitsLoss()
+    losses = [criterion.forward(w * marks - 2, spam).item() for w in weight]
+    assert lesson.mail_scores(weight)[1].tolist() == pytest.approx(losses)
+
+
+@pytest.mark.idea("E4")
 def test_from_p_and_from_z_the_loss_is_the_same() -> None:
     z = torch.linspace(-8, 8, 33, dtype=torch.float64)
     for target in (torch.zeros_like(z), torch.full_like(z, 0.3), torch.ones_like(z)):

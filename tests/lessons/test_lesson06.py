@@ -157,6 +157,18 @@ def test_two_softmaxes_have_a_floor() -> None:
     assert math.e / (math.e + 9) == pytest.approx(0.23, abs=5e-3)
 
 
+def test_the_figure_of_two_softmaxes_draws_both() -> None:
+    left, right = shown(lesson.one_softmax_too_many).axes
+    curves = [ys(line) for line in left.lines[:10]]
+    assert all(curve[0] == pytest.approx(math.log(10), abs=1e-4) for curve in curves)
+    assert max(curve[-1] for curve in curves[:5]) < 0.5
+    assert min(curve[-1] for curve in curves[5:]) > 1.46
+    assert ys(left.lines[10])[0] == pytest.approx(1.4612, abs=1e-4)
+    middle = [line for line in right.lines if len(ys(line)) == len(lesson.DIGIT_RATES)]
+    assert len(middle) == 2
+    assert (ys(middle[0])[:3] > ys(middle[1])[:3]).all()
+
+
 def test_accuracy_may_not_show_it_and_the_loss_does() -> None:
     """As drawn: 500 scans, 100 steps, five seeds."""
     for lr in lesson.DIGIT_RATES:
