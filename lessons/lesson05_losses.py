@@ -410,9 +410,10 @@ def rescue_from_a_wrong_answer() -> Figure:
     """Sure and wrong: cross-entropy gets out in 9 steps, squared error in 1500"""
     figure, (left, right) = new_figure(1, 2, width=4.8, height=3.6)
     z = torch.linspace(-8, 4, 121)
-    p = rescue()
-    names = {"squared error": OTHER[1], "cross-entropy": OTHER[2]}
-    sizes = {name: (z, slopes(z)[i].abs()) for i, name in enumerate(names)}
+    p = rescue().flip(1)  # cross-entropy first, as in the figure above
+    size = slopes(z).flip(0).abs()
+    names = {"cross-entropy": OTHER[2], "squared error": OTHER[1]}
+    sizes = {name: (z, size[i]) for i, name in enumerate(names)}
     curves(left, sizes, "logit z", "size of the slope |∂L/∂z|", names)
     left.set(title="the answer is yes", yscale="log", ylim=(1e-4, 3))
     left.legend(frameon=False, loc="lower center")
@@ -422,7 +423,7 @@ def rescue_from_a_wrong_answer() -> Figure:
     right.get_legend().remove()
     right.set(title="from z = −8, step by step", xscale="log", ylim=(0, 1.02))
     for i, (color, side) in enumerate(
-        zip(names.values(), ("right", "left"), strict=True)
+        zip(names.values(), ("left", "right"), strict=True)
     ):
         out = int((p[:, i] > 0.5).nonzero()[0])
         right.plot(out, p[out, i], "o", color=color)
