@@ -44,8 +44,11 @@ class Part(StrEnum):
     epoch = "epoch"
     accuracy = "accuracy"
     start = "start"
+    ablation = "ablation"
+    ladder = "ladder"
 
 
+USUAL_PARTS = (Part.step, Part.epoch, Part.accuracy, Part.start)
 Epochs = Annotated[int, typer.Option(min=1, help="Passes over the training digits.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Digits per step.")]
 LearningRate = Annotated[float, typer.Option(help="Learning rate of the first step; it falls to 0.")]
@@ -166,7 +169,9 @@ def parity(
 
 
 def bench(
-    what: Annotated[list[Part] | None, typer.Argument(help="Which parts; all of them by default.")] = None,
+    what: Annotated[
+        list[Part] | None, typer.Argument(help="Which parts; by default all but ablation and ladder.")
+    ] = None,
     data: Data = "auto",
     data_dir: DataDir = None,
     rounds: Annotated[int, typer.Option(min=1, help="How often each contender of a step has its turn.")] = 15,
@@ -184,7 +189,7 @@ def bench(
     from models.jobs.bench_tables import tables
 
     options = BenchOptions(
-        what=tuple(part.value for part in what or Part),
+        what=tuple(part.value for part in what or USUAL_PARTS),
         data=data,
         data_dir=data_dir,
         rounds=rounds,

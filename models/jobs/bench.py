@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,10 +28,12 @@ from lessons.lesson11_training import accuracy
 from lessons.lesson17_mnist import SIZES, first_weights, learn, torch_step
 from lessons.lesson18_lightning import Batches
 from lessons.lesson24_speed import FastMLP
+from models.jobs.sprint import ABLATIONS, LADDER, SPRINTS, Race, Sprint, sprint
 from models.lightning.module import MLPModule
 from models.lightning.trainer import plain_trainer
 from models.networks import torch_nn
 from models.networks.engine import make_engine
+from models.networks.lean import LeanMLP, shares, triangle
 
 Step = Callable[[Tensor, Tensor, float], Any]
 BATCHES = (32, 128, 512)
@@ -56,6 +58,11 @@ class Recipe(NamedTuple):
     epochs: int
     lr: float
     warm: float
+
+    def __str__(self) -> str:
+        """The recipe in a few words, as the tables have it."""
+        network = "–".join(map(str, SIZES))
+        return f"{network}, plain SGD, {self.epochs} epochs, batch {self.batch_size}, lr {self.lr}"
 
 
 # ---------------------------------------------------------------- a step
@@ -86,12 +93,30 @@ def _step_contenders(
     found: dict[str, Step] = {
         "floor": floor(start, x),
         "fast": torch.inference_mode()(fast.step),
+        "lean": _lean_step(sizes, start, x, target, bfloat16=False),
+        "lean, bf16": _lean_step(sizes, start, x, target, bfloat16=True),
         "scratch": scratch.step,
         "torch": torch_step(eager),
     }
     if _compiles():
         found["torch.compile"] = torch_step(torch.compile(compiled))  # type: ignore[arg-type]
     return {name: functools.partial(step, x, target, 0.01) for name, step in found.items()}
+
+
+def _lean_step(
+    sizes: tuple[int, ...], start: dict[str, Tensor], x: Tensor, target: Tensor, bfloat16: bool
+) -> Step:
+    """A step of `LeanMLP` on x and target, which are prepared beforehand, as its recipes do."""
+    model = LeanMLP(sizes, bfloat16=bfloat16, device=x.device)
+    model.load_state_dict(start)
+    rows = x.bfloat16() if bfloat16 else x
+    wanted = shares(target, sizes[-1], 0.0, x.dtype)
+
+    @torch.inference_mode()
+    def step(x: Tensor, target: Tensor, lr: float) -> None:
+        model.step(rows, wanted, lr)
+
+    return step
 
 
 def floor(params: dict[str, Tensor], x: Tensor) -> Step:
@@ -262,15 +287,6 @@ def _scikit_learn(data: Data) -> Callable[[], None]:
 # ---------------------------------------------------------------- an accuracy
 
 
-class Race(NamedTuple):
-    """One seed on one recipe: seconds of training and a last look at the validation digits; shares right."""
-
-    seed: int
-    seconds: float
-    val_acc: float
-    test_acc: float
-
-
 # Chosen on the validation digits (seeds 0 to 3, some 70 settings): the least time at which their mean reaches
 # the target. No setting had all seeds above 98.3 %.
 RECIPES = (
@@ -279,6 +295,7 @@ RECIPES = (
     Recipe(0.983, 32, 12, lr=0.2, warm=0.3),
 )
 TUTORIAL_EPOCHS = 15
+FRESH = 100  # the first seed of a race: no setting was chosen on it
 
 
 @torch.inference_mode()
@@ -292,20 +309,23 @@ def race(data: Data, recipe: Recipe, seed: int) -> Race:
     begin = time.perf_counter()
     for _ in range(recipe.epochs):
         for x, target in Batches(data.train, recipe.batch_size, generator):
-            model.step(x, target, triangle(recipe.lr, done / total, recipe.warm))
+            model.step(x, target, recipe.lr * triangle(done / total, recipe.warm))
             done += 1
     val_acc = accuracy(model.forward(data.val.x), data.val.target)
     seconds = time.perf_counter() - begin
     return Race(seed, seconds, val_acc, accuracy(model.forward(data.test.x), data.test.target))
 
 
-def triangle(lr: float, share: float, warm: float) -> float:
-    """The learning rate after this share of the run: up to `lr` in a straight line, then down to 0.
-
-    >>> [round(triangle(1.0, share, 0.2), 3) for share in (0, 0.1, 0.2, 0.6)]
-    [0.0, 0.5, 1.0, 0.5]
-    """
-    return lr * (share / warm if share < warm else (1 - share) / (1 - warm))
+def races(data: Data, recipes: Sequence[Recipe | Sprint], seeds: int) -> list[dict[str, Any]]:
+    """Every recipe with every seed, in turn: each its target, its words and, under "runs", a race a seed."""
+    rows: list[dict[str, Any]] = [
+        {"target": recipe.target, "recipe": str(recipe), "runs": []} for recipe in recipes
+    ]
+    for seed in range(FRESH, FRESH + seeds):
+        for row, recipe in zip(rows, recipes, strict=True):
+            ran = race(data, recipe, seed) if isinstance(recipe, Recipe) else sprint(data, recipe, seed)
+            row["runs"].append(ran._asdict())
+    return rows
 
 
 def tutorial(data: Data) -> Race:
@@ -435,7 +455,7 @@ def run(options: BenchOptions, say: Callable[[str], None]) -> dict[str, Any]:
         say("steps …")
         timings = steps(BATCHES, WIDTHS, options.rounds, options.device)
         report["step"] = [timing._asdict() for timing in timings]
-    if "epoch" in options.what or "accuracy" in options.what:
+    if set(options.what) & {"epoch", "accuracy", "ablation", "ladder"}:
         data = load(options.data, options.data_dir)
         report["machine"]["data"] = counted(data.name, data.pictures)
         report["machine"]["data's SHA-256"] = data.sha256
@@ -445,16 +465,25 @@ def run(options: BenchOptions, say: Callable[[str], None]) -> dict[str, Any]:
     if "accuracy" in options.what:
         say(f"time to accuracy, and {TUTORIAL_EPOCHS} epochs of the tutorial recipe …")
         report["tutorial"] = tutorial(data)._asdict()
-        report["accuracy"] = [_races(data, recipe, options.seeds) for recipe in RECIPES]
+        report["accuracy"] = races(data, (*RECIPES, *SPRINTS), options.seeds)
+    if "ablation" in options.what:
+        say("the shortest recipe without each of its pieces …")
+        report["ablation"] = races(data, list(ABLATIONS.values()), options.seeds)
+        for row, piece in zip(report["ablation"], ABLATIONS, strict=True):
+            row["piece"] = piece
+    if "ladder" in options.what:
+        say(f"{LADDER}: minutes a seed …")
+        report["ladder"] = races(data, [LADDER], options.seeds)
     if "start" in options.what:
         say("processes …")
         report["start"] = [process._asdict() for process in processes(options.few_rounds)]
     return report
 
 
-def _races(data: Data, recipe: Recipe, seeds: int) -> dict[str, Any]:
-    """The recipe, and under "runs" a race for each seed."""
-    return recipe._asdict() | {"runs": [race(data, recipe, seed)._asdict() for seed in range(seeds)]}
+def _bfloat16_instructions() -> str:
+    """What the CPU has for products in bfloat16; without any they are slower than in float32."""
+    has = {"AMX": torch.cpu._is_amx_tile_supported(), "AVX-512": torch.cpu._is_avx512_bf16_supported()}
+    return " and ".join(name for name, there in has.items() if there) or "none"
 
 
 def machine(device: str) -> dict[str, Any]:
@@ -464,6 +493,7 @@ def machine(device: str) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name() if device.startswith("cuda") else "cpu",
         "vector instructions": torch.backends.cpu.get_cpu_capability(),
+        "bf16 instructions": _bfloat16_instructions(),
         "Python": platform.python_version(),
         "torch": torch.__version__,
     }

@@ -22,6 +22,10 @@ def tables(report: dict[str, Any]) -> Iterator[Table]:
         yield Table(("", "contender", "s", "÷ tutorial"), rows, title)
     if "accuracy" in report:
         yield _races(report)
+    if "ablation" in report:
+        yield _ablation(report)
+    if "ladder" in report:
+        yield _ladder(report)
     if "start" in report:
         rows = [(row["what"], f"{row['seconds']:.2f}", _memory(row)) for row in report["start"]]
         yield Table(
@@ -44,14 +48,14 @@ def _memory(row: Row) -> str:
 
 def _races(report: dict[str, Any]) -> Table:
     slow = report["tutorial"]
-    epochs = f"{TUTORIAL_EPOCHS} epochs, Adam"
+    network = "–".join(map(str, SIZES))
+    epochs = f"{network}, {TUTORIAL_EPOCHS} epochs, Adam"
     rows: list[tuple[str, ...]] = [
         ("tutorial", epochs, f"{slow['seconds']:.1f}", "1", f"{slow['val_acc']:.2%}", "", "")
     ]
     rows += [_race_row(recipe, slow["seconds"]) for recipe in report["accuracy"]]
     columns = ("validation accuracy", "recipe", "s", "times faster", "val_acc", "reached", "test_acc")
-    network = "–".join(map(str, SIZES))
-    return Table(columns, rows, f"Time to an accuracy, {report['machine']['data']}, {network}")
+    return Table(columns, rows, f"Time to an accuracy, {report['machine']['data']}")
 
 
 def _race_row(recipe: Row, slow_seconds: float) -> tuple[str, ...]:
@@ -62,8 +66,8 @@ def _race_row(recipe: Row, slow_seconds: float) -> tuple[str, ...]:
     reached = sum(value >= recipe["target"] for value in val)
     return (
         f"≥ {recipe['target']:.1%}",
-        f"{recipe['epochs']} epochs, batch {recipe['batch_size']}, lr {recipe['lr']}",
-        f"{seconds:.1f}",
+        recipe["recipe"],
+        f"{seconds:.2f}",
         f"{slow_seconds / seconds:.0f}",
         _spread(val),
         f"{reached} of {len(val)}",
@@ -71,6 +75,36 @@ def _race_row(recipe: Row, slow_seconds: float) -> tuple[str, ...]:
     )
 
 
+def _ablation(report: dict[str, Any]) -> Table:
+    """Seeds are paired: what a piece brings is the mean of the differences, seed by seed."""
+    whole = report["ablation"][0]["runs"]
+    rows = []
+    for row in report["ablation"]:
+        val = [run["val_acc"] for run in row["runs"]]
+        gains = [value - run["val_acc"] for value, run in zip(val, whole, strict=True)]
+        shares = [run["seconds"] / other["seconds"] for run, other in zip(row["runs"], whole, strict=True)]
+        gain = "" if row["runs"] is whole else f"{100 * statistics.mean(gains):+.2f} ± {_deviation(gains)}"
+        rows.append((row["piece"], f"{statistics.median(shares):.2f}", _spread(val), gain))
+    columns = ("recipe", "time", "val_acc", "difference, points")
+    title = f"{report['ablation'][0]['recipe']}: what each piece brings, {report['machine']['data']}"
+    return Table(columns, rows, title)
+
+
+def _ladder(report: dict[str, Any]) -> Table:
+    (row,) = report["ladder"]
+    seconds = statistics.median(run["seconds"] for run in row["runs"])
+    val = _spread([run["val_acc"] for run in row["runs"]])
+    test = _spread([run["test_acc"] for run in row["runs"]])
+    columns = ("recipe", "s", "val_acc", "test_acc")
+    return Table(
+        columns, [(row["recipe"], f"{seconds:.0f}", val, test)], "Elastic distortions, one hidden layer"
+    )
+
+
 def _spread(values: list[float]) -> str:
-    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-    return f"{100 * statistics.mean(values):.2f} ± {100 * deviation:.2f} %"
+    return f"{100 * statistics.mean(values):.2f} ± {_deviation(values)} %"
+
+
+def _deviation(values: list[float]) -> str:
+    """In points; 0 of a single value."""
+    return f"{100 * statistics.stdev(values) if len(values) > 1 else 0.0:.2f}"
