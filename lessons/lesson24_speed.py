@@ -708,15 +708,15 @@ def the_ladder() -> Figure:
 # We have none here; this is how to measure on one.
 #
 # - **It works behind your back.** A call returns before the work is done. Whoever stops
-#   the time then has measured only the asking. `torch.cuda.synchronize()` first.
-#   (`torch.utils.benchmark.Timer` does it.) `loss.item()` waits, too: in each step it costs more than the
-#   step's sums.
+#   the time then has measured only the asking. So call `torch.cuda.synchronize()` first
+#   (`torch.utils.benchmark.Timer` does). `loss.item()` waits, too: at each step it
+#   leaves the GPU idle until Python has asked for more.
 # - **Asking is what costs.** A small product can be over before Python has asked for
 #   the next. *CUDA graphs* record the operations of one step with the places of their
 #   tensors, and later start them all with one call. So tensors must stay in place, as
 #   our buffers do, and a falling rate must live in a tensor; our `lr` may be one.
-# - **Fusing pays.** Much of the time goes into memory traffic, so `torch.compile` gains
-#   there what it does not gain here.
+# - **Fusing pays** where much of the time goes into memory traffic or into starting
+#   small operations: `torch.compile` can gain there what it does not gain here.
 # - **Formats.** bf16 is the usual choice. *TF32* keeps 32 bits and multiplies with 11
 #   binary digits: `torch.set_float32_matmul_precision("high")`. With float16, which
 #   cannot hold small gradients, the loss is multiplied first (`GradScaler`); bf16 needs
