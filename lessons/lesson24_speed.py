@@ -6,6 +6,7 @@
 # Needs: lessons 03, 04, 06, 07, 11, 17 · Time: 25 minutes
 
 # %%
+import os
 import statistics
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
@@ -169,6 +170,7 @@ def torch_profile(step: Step, batch: int = BATCH_SIZE, times: int = 40) -> list[
     target = torch.arange(batch) % 10
     for _ in range(5):
         step(x, target, 0.01)
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler's own chatter
     with profile(activities=[ProfilerActivity.CPU]) as found, record_function("all"):
         for _ in range(times):
             step(x, target, 0.01)
