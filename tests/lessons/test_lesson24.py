@@ -1,5 +1,7 @@
 """The numbers that lesson 24 states."""
 
+import shutil
+import time
 from collections.abc import Mapping
 from functools import partial
 from typing import cast
@@ -12,10 +14,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from curriculum.data import load
 from curriculum.pair import Case
 from lessons import lesson24_speed as lesson
+from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson17_mnist import MLP, first_weights, torch_step
 from tests.support.lessons import bars, shown
 
-EAGER, BY_HAND, FAST, FLOOR = "torch, eager", "lesson 17 by hand", "FastMLP", "the eight products"
+EAGER, BY_HAND, FAST, FLOOR = lesson.EAGER, "lesson 17 by hand", "FastMLP", lesson.FLOOR
+BF16 = "by hand, bf16 products"
 
 
 def fast(sizes: tuple[int, ...] = lesson.SIZES) -> lesson.FastMLP:
@@ -195,6 +199,104 @@ def test_other_dtypes_and_leaving_inference_mode_raise() -> None:
         model.step(x, target, 0.1)
 
 
+@pytest.mark.parametrize("name", [EAGER, BY_HAND, FAST])
+def test_a_profile_has_three_shares_and_products_are_one(name: str) -> None:
+    product, other, between = lesson.torch_profile(lesson.engines()[name][1])
+    assert product + other + between == pytest.approx(1)
+    assert min(product, other, between) > 0
+
+
+def test_products_are_a_larger_share_of_larger_batches() -> None:
+    """Over a hundred times as many digits, so that no busy moment can hide it."""
+    _, step = lesson.engines()[EAGER]
+    small = lesson.torch_profile(step, batch=8)
+    large = lesson.torch_profile(step, batch=1024, times=2)
+    assert large[0] > small[0] + 0.1
+
+
+def test_the_profile_is_drawn_for_both_batch_sizes() -> None:
+    left, right = shown(lesson.the_profile).axes
+    for axis, title in ((left, "64 digits"), (right, "512 digits")):
+        assert axis.get_title() == title
+        assert len(bars(axis)) == 9
+        assert axis.get_xscale() == "linear"
+
+
+def test_every_way_is_a_row_with_both_batch_sizes() -> None:
+    table = shown(lesson.every_way)
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert list(table.columns)[1::2] == ["64 digits: µs", "512 digits: µs"]
+    assert set(rows) == {
+        EAGER, "torch, fused SGD", "torch, bf16 products", BY_HAND, FAST, BF16, FLOOR, FLOOR + ", bf16",
+    }  # fmt: skip
+    assert (rows[FLOOR][1], rows[FLOOR][3]) == ("1.00", "1.00")
+    assert all(len(cells) == 4 for cells in rows.values())
+    times = [[float(cell.replace(",", "")) for cell in cells] for cells in rows.values()]
+    assert all(large > small > 0 for small, _, large, _ in times)
+
+
+def test_slow_jobs_are_called_less_often() -> None:
+    calls: dict[str, int] = {"fast": 0, "slow": 0}
+
+    def job(name: str, seconds: float) -> None:
+        calls[name] += 1
+        time.sleep(seconds)
+
+    jobs = {"fast": partial(job, "fast", 0), "slow": partial(job, "slow", 2 * lesson.LONGEST_ROUND)}
+    lesson.timed(jobs, calls=20, rounds=1)
+    assert calls["slow"] < 8 < 20 <= calls["fast"]
+
+
+def test_products_by_hand_in_bf16_are_near_autocast_and_near_float32() -> None:
+    """A sum near 0 may fall on the other side of a ReLU's bend: some gradients change as a whole."""
+    x, target = batch(64)
+    start = first_weights(lesson.SIZES, 1)
+    by_hand, exact, theirs = lesson.bf16_mlp(lesson.SIZES), MLP(lesson.SIZES), lesson.TorchMLP(lesson.SIZES)
+    for model in (by_hand, exact, theirs):
+        model.load_state_dict(start)
+    grads = []
+    for model in (by_hand, exact):
+        criterion = CrossEntropyLoss()
+        criterion.forward(model.forward(x), target)
+        model.backward(criterion.backward())
+        grads.append(torch.cat([grad.flatten() for grad in model.grads.values()]))
+        assert grads[-1].dtype == torch.float32
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.nn.functional.cross_entropy(theirs(x), target).backward()
+    autocast = torch.cat([p.grad.flatten() for p in theirs.parameters() if p.grad is not None])
+    assert autocast.dtype == torch.float32
+    for other in (grads[1], autocast):
+        apart = (grads[0] - other).norm() / other.norm()
+        assert 1e-4 < apart < 0.15
+    assert all(param.dtype == torch.float32 for param in by_hand.params.values())
+
+
+def test_steps_smaller_than_half_a_distance_are_lost_in_bf16() -> None:
+    for lr in (0.02, 0.005):
+        wide, short = lesson.both_formats(lr)
+        assert min(moved for moved, _ in wide) > 0.99
+        assert max(moved for moved, _ in short) < 0.5
+        for (_, loss), (_, coarse) in zip(wide, short, strict=True):
+            assert coarse > loss + 0.02, "from each start"
+    rows = [row[2] for row in shown(lesson.weights_in_bf16).rows]
+    assert rows[::2] == ["100 to 100"] * 2
+
+
+def test_the_moved_shares_and_losses_are_as_told() -> None:
+    for lr, moved, losses in ((0.02, (20, 35), (1.27, 1.46)), (0.005, (5, 11), (2.18, 2.28))):
+        for share, loss in lesson.both_formats(lr)[1]:
+            assert moved[0] < 100 * share < moved[1]
+            assert losses[0] < loss < losses[1]
+
+
+@pytest.mark.slow
+def test_torch_compile_is_a_row() -> None:
+    if not shutil.which("g++") and not shutil.which("clang++"):
+        pytest.skip("needs a C++ compiler")
+    rows = {row[0]: row for row in lesson.speed_table(compiler=True, batches=(64,)).rows}
+    assert float(rows["torch.compile"][2]) > 0.5
+
+
 def test_all_rungs_of_the_ladder_find_the_same_losses() -> None:
     with Case(dtype=torch.float64).defaults():
         assert (len(load("digits").train.x), 18 * 64 + 45) == (1197, 1197)
@@ -222,7 +324,7 @@ def test_the_figure_has_a_bar_and_a_gain_for_every_rung(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(lesson, "timed", made_up)
     (axis,) = lesson.the_ladder().axes
-    assert axis.get_xscale() == "log"
+    assert axis.get_xscale() == "linear", "bars on a log axis mislead"
     assert [bar.get_width() for bar in bars(axis)] == pytest.approx([400, 100, 50, 40, 20])
     assert [text.get_text() for text in axis.texts] == [
         "400.0 ms",
@@ -240,7 +342,7 @@ def test_times_are_medians_and_jobs_take_turns() -> None:
     assert list(seconds) == ["a", "b"]
     assert all(value > 0 for value in seconds.values())
     turns = [name for i, name in enumerate(calls) if i == 0 or calls[i - 1] != name]
-    assert turns == ["a", "b"] * 3
+    assert turns == ["a", "b"] * 4, "the first tells how often to call"
 
 
 def test_compiled_gradients_are_the_eager_ones() -> None:
