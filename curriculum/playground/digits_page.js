@@ -6,7 +6,6 @@ const SIZES = [784, 128, 64, 10];
 const digits = bundledDigits(DIGITS_DATA);
 const state = { model: mlp(SIZES, "ReLU", 0), losses: [], accuracies: [], shown: null, running: false };
 const worker = startLearner();
-const element = (id) => document.getElementById(id);
 
 // ---------------------------------------------------------------- learning
 
@@ -60,21 +59,6 @@ function showReport(report) {
 }
 
 // ---------------------------------------------------------------- drawing on canvases
-
-/** values (count,), from 0 to `top`; one point a pixel at most. */
-function drawCurve(canvas, values, top) {
-  const pen = canvas.getContext("2d");
-  pen.clearRect(0, 0, canvas.width, canvas.height);
-  pen.strokeStyle = getComputedStyle(document.body).getPropertyValue("--bar");
-  pen.lineWidth = 2;
-  pen.beginPath();
-  const every = Math.max(1, Math.floor(values.length / canvas.width));
-  for (let i = 0; i < values.length; i += every) {
-    const x = (i / Math.max(values.length - 1, 1)) * canvas.width;
-    pen.lineTo(x, canvas.height - 2 - (values[i] / top) * (canvas.height - 4));
-  }
-  pen.stroke();
-}
 
 /** numbers (height · width,) as grey pixels: `black` and below are black, `white` is white. */
 function drawGrey(canvas, numbers, black, white) {
