@@ -53,15 +53,15 @@ side by side and how far their results are apart.
 """
 PLAY = """# A network that learns in the browser
 
-The network of the lessons once more, in JavaScript. With the same seed it draws the numbers that PyTorch draws, so
-its losses are those of a run of PyTorch, to twelve digits.
+The network of the lessons once more, in JavaScript. With the same seed it draws the numbers that PyTorch
+draws, so its losses are those of a run of PyTorch, to twelve digits.
 
 - <a href="playground/digits.html">Digits</a>: it learns handwriting while you look, and reads what you draw.
-- <a href="playground/points.html">Points</a>: every neuron's answer, step by step and back; change a weight by
-  hand. It gives you the run as a program of PyTorch, or with the lessons' classes.
+- <a href="playground/points.html">Points</a>: every neuron's answer, step by step and back; change a weight
+  by hand. It gives you the run as a program of PyTorch, or with the lessons' classes.
 - <a href="playground/pieces.html">Pieces</a>: what stands in the lessons to be touched, on one page.
 
-`curriculum play` shows the same pages on your machine, and `curriculum play --run scratch` with the weights of a run.
+`curriculum play` shows the same pages on your machine, with `--run scratch` the weights of a run.
 """
 NOT_RUN = "# Scratch beside PyTorch: {title}\n\nThis site was built with `--no-run`, so no pair has run.\n"
 

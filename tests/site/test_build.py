@@ -252,7 +252,7 @@ def test_pages_fit_and_say_nothing_to_the_console(site: Path, browser: Any, widt
 @needs_browser
 @pytest.mark.slow
 def test_a_lesson_holds_its_live_piece(site: Path, browser: Any) -> None:
-    """Made of the same files as the playground, which the site has, too; without JavaScript nothing is seen."""
+    """Made of the files of the playground, which the site has, too; without JavaScript it is not seen."""
     address = (site / "lesson01_neuron.html").as_uri()
     page = browser.new_page()
     page.goto(address)
