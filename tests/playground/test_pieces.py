@@ -145,6 +145,9 @@ def test_gradients_are_the_lessons(page: Any) -> None:
     piece.press("Next", 8)
     assert {"−7.5", "17.25", "12", "−4.5"} <= set(piece.state(texts))
     assert piece.box.get_by_role("button", name="Next").is_disabled()
+    piece.move("x₁", "End")  # the second sum falls below zero, and nothing comes back through it
+    assert piece.state("[piece.values.sums.data[1], piece.grads.sums.data[1]]") == [-0.5, 0]
+    piece.press("Begin again")
     before = piece.state("piece.values.loss")
     piece.press("One step, rate 0.01")
     assert piece.state("piece.values.loss") < before

@@ -12,8 +12,10 @@ import pytest
 import safetensors.torch
 import torch
 
+from curriculum import UserError
 from curriculum.data import load
 from lessons.lesson17_mnist import SIZES, first_weights
+from models.jobs.play import weights_of
 from models.networks.torch_nn import MLP
 from tests.support.commands import curriculum_here, refused
 from tests.support.playground import PAGE, assert_close, browser, needs_browser
@@ -160,17 +162,18 @@ def test_the_command_opens_a_run(chromium: Any, runs: Path) -> None:
     assert weights == safetensors.torch.load_file(file)["4.bias"].double().tolist()
 
 
-def test_a_run_that_is_none_is_one_line(runs: Path, tmp_path: Path) -> None:
-    assert "there is no run 'nothing'" in refused(
-        curriculum_here("play", "--no-browser", "--run", "nothing", "--log-dir", str(runs))
-    )
+def test_a_run_that_is_none_is_one_line(runs: Path) -> None:
+    asked = ("play", "--no-browser", "--run", "nothing", "--log-dir", str(runs))
+    assert "there is no run 'nothing'" in refused(curriculum_here(*asked))
+
+
+def test_another_network_is_refused(runs: Path, tmp_path: Path) -> None:
     (file,) = runs.rglob(FILE)
-    other = tmp_path / "other"
-    other.mkdir()
     manifest = (file.parent / "manifest.json").read_text(encoding="utf-8")
     told = manifest.replace('"options": {', '"options": {"sizes": [784, 32, 10],', 1)
-    (other / "manifest.json").write_text(told, encoding="utf-8")
-    torch.manual_seed(0)
-    safetensors.torch.save_file(MLP((784, 32, 10)).state_dict(), other / FILE)
-    said = refused(curriculum_here("play", "--no-browser", "--run", str(other)))
-    assert "is another network; the page shows 784–128–64–10 with ReLU, for digits" in said
+    (tmp_path / "manifest.json").write_text(told, encoding="utf-8")
+    safetensors.torch.save_file(MLP((784, 32, 10)).state_dict(), tmp_path / FILE)
+    with pytest.raises(
+        UserError, match="is another network; the page shows 784–128–64–10 with ReLU, for dig"
+    ):
+        weights_of(str(tmp_path), runs, None)
