@@ -154,6 +154,8 @@ def one_film_one_step() -> Figure:
 # rule 0.9 · stars + 0.1 · year. So the weight of the stars had been right, and the step
 # moved it away. More films will settle it.
 #
+# <!-- piece: neuron -->
+#
 # ## Many films: a batch
 #
 # Several examples at once are a *batch*, one example a row.

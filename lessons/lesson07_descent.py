@@ -85,6 +85,8 @@ def steps_shrink() -> Figure:
 # $|w|$ all slopes are 1 or −1: the steps never shrink, and descent ends hopping to and
 # fro.
 #
+# <!-- piece: slope -->
+#
 # ## Many weights: which way is down?
 #
 # A network has many weights, and they all move at once. Two are enough to see how. We

@@ -287,6 +287,8 @@ def gradients_of_the_weights() -> Figure:
 # picture a weight's blame is the yellow number at its line's end times the value at its
 # start: the top left one is −1.5 · 2 = −3.
 #
+# <!-- piece: gradients -->
+#
 # ## A gradient is not a share
 #
 # "Blame" sounds as if the loss were divided among the weights. It is not. If a weight

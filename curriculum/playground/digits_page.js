@@ -5,8 +5,9 @@
 const SIZES = [784, 128, 64, 10];
 const digits = bundledDigits(DIGITS_DATA);
 const state = { model: mlp(SIZES, "ReLU", 0), losses: [], accuracies: [], shown: null, running: false };
+state.scale = { mean: digits.mean, std: digits.std }; // of the digits that the network has learned from
+state.dtype = "F64"; // in which its weights are saved
 const worker = startLearner();
-const element = (id) => document.getElementById(id);
 
 // ---------------------------------------------------------------- learning
 
@@ -14,6 +15,9 @@ function startAnew(event) {
   event.preventDefault();
   state.losses = [];
   state.accuracies = [];
+  state.scale = { mean: digits.mean, std: digits.std };
+  state.dtype = "F64";
+  state.loaded = false;
   const batchSize = element("batch").valueAsNumber;
   const limit = element("epochs").valueAsNumber * Math.ceil(digits.sizes[0] / batchSize);
   const settings = { lr: element("lr").valueAsNumber, batchSize, seed: element("seed").valueAsNumber, limit };
@@ -33,6 +37,9 @@ function setRunning(running) {
 }
 
 function takeReport({ data: report }) {
+  if (state.loaded) {
+    return; // of a run that has been left
+  }
   state.losses.push(...report.losses);
   state.accuracies.push(report.valAcc);
   for (const [name, shape, data] of report.params) {
@@ -52,29 +59,73 @@ function showReport(report) {
   element("status").textContent = `Epoch ${report.epoch}, loss ${loss.toFixed(4)}, ${read}.${finite}`;
   drawCurve(element("losses"), state.losses, Math.max(...state.losses.slice(0, 50)));
   drawCurve(element("accuracies"), state.accuracies, 1);
+  showNetwork(new Tensor([digits.sizes[1], 10], report.logits));
+}
+
+/** logits (300, 10): the network's answers to the validation digits. */
+function showNetwork(logits) {
   drawWeights(element("weights"), state.model.params["0.weight"].data);
-  const p = shares(new Tensor([digits.sizes[1], 10], report.logits)).p;
+  const p = shares(logits).p;
   showConfusion(p);
   showMistakes(p);
   readShown();
 }
 
-// ---------------------------------------------------------------- drawing on canvases
+// ---------------------------------------------------------------- own weights
 
-/** values (count,), from 0 to `top`; one point a pixel at most. */
-function drawCurve(canvas, values, top) {
-  const pen = canvas.getContext("2d");
-  pen.clearRect(0, 0, canvas.width, canvas.height);
-  pen.strokeStyle = getComputedStyle(document.body).getPropertyValue("--bar");
-  pen.lineWidth = 2;
-  pen.beginPath();
-  const every = Math.max(1, Math.floor(values.length / canvas.width));
-  for (let i = 0; i < values.length; i += every) {
-    const x = (i / Math.max(values.length - 1, 1)) * canvas.width;
-    pen.lineTo(x, canvas.height - 2 - (values[i] / top) * (canvas.height - 4));
+/** name: whose; buffer: a safetensors file; scale: mean and std of the digits that it has learned from. */
+function useWeights(name, buffer, scale) {
+  try {
+    const found = readSafetensors(buffer);
+    takeWeights(state.model.params, found);
+    state.dtype = found["0.weight"].dtype;
+  } catch (error) {
+    element("message").textContent = `${error.message}. Nothing was changed.`;
+    return;
   }
-  pen.stroke();
+  element("message").textContent = "";
+  worker.postMessage({ type: "pause" });
+  setRunning(false);
+  element("pause").disabled = true;
+  Object.assign(state, { scale, loaded: true, losses: [], accuracies: [] });
+  const first = digits.sizes[0] * 784;
+  const pixels = digits.pixels.subarray(first, first + digits.sizes[1] * 784);
+  const logits = state.model.forward(new Tensor([digits.sizes[1], 784], Float64Array.from(pixels, (pixel) => standardised(pixel / 255))));
+  const right = accuracy(logits, digits.target.subarray(digits.sizes[0], digits.sizes[0] + digits.sizes[1]));
+  element("status").textContent = `Weights of ${name}: ${(100 * right).toFixed(1)} % of 300 digits read right.`;
+  showNetwork(logits);
 }
+
+/** Ink of 0 to 1 as the network was fed. */
+function standardised(ink) {
+  return (ink - state.scale.mean) / state.scale.std;
+}
+
+function chosenScale() {
+  const chosen = element("scale").value;
+  const [mean, std] = chosen === "page" ? [digits.mean, digits.std] : chosen.split(" ").map(Number);
+  return { mean, std };
+}
+
+async function loadFile() {
+  const [file] = element("load").files;
+  if (file) {
+    useWeights(file.name, await file.arrayBuffer(), chosenScale());
+    element("load").value = "";
+  }
+}
+
+/** Where `curriculum play --run` serves the page, it serves the run's weights beside it. */
+async function loadServed() {
+  const told = new URLSearchParams(location.hash.slice(1));
+  if (told.has("run") && location.protocol.startsWith("http")) {
+    const answer = await fetch("model.safetensors");
+    const scale = { mean: Number(told.get("mean")), std: Number(told.get("std")) };
+    useWeights(told.get("run"), await answer.arrayBuffer(), scale);
+  }
+}
+
+// ---------------------------------------------------------------- drawing on canvases
 
 /** numbers (height · width,) as grey pixels: `black` and below are black, `white` is white. */
 function drawGrey(canvas, numbers, black, white) {
@@ -150,7 +201,7 @@ function readShown() {
     return;
   }
   drawGrey(element("digit"), state.shown, 0, 1);
-  const x = new Tensor([1, 784], Float64Array.from(state.shown, (ink) => (ink - digits.mean) / digits.std));
+  const x = new Tensor([1, 784], Float64Array.from(state.shown, (ink) => standardised(ink)));
   const logits = state.model.forward(x);
   const p = shares(logits).p.data;
   const [best] = argmax(logits);
@@ -224,6 +275,10 @@ function listen() {
   element("pause").addEventListener("click", pauseOrGoOn);
   element("scan").addEventListener("input", showScan);
   element("clear").addEventListener("click", clearPad);
+  element("load").addEventListener("change", loadFile);
+  element("save").addEventListener("click", () => {
+    giveFile("model.safetensors", writeSafetensors(state.model.params, state.dtype));
+  });
   const pad = element("pad");
   pad.addEventListener("pointerdown", (event) => {
     pad.setPointerCapture(event.pointerId);
@@ -235,3 +290,4 @@ function listen() {
 }
 
 listen();
+loadServed();

@@ -52,6 +52,7 @@ def build(
         cells = cache / f"cells-{key_of_code()}"
         _sphinx(source, out, cache, cells if run else None, kept)
         show_pictures(out, lessons)
+        _copy_playground(out)
         publish(lessons, out / "notebooks", cells if run else None, repository)
     except OSError as error:
         raise UserError(f"cannot write the site ({error}); choose another folder with --out DIR") from error
@@ -75,6 +76,15 @@ def _copy_lessons(source: Path, lessons: Sequence[Lesson]) -> None:
             old.unlink()
     for lesson in lessons:
         write_if_new(source / lesson.path.name, lesson.path.read_text(encoding="utf-8"))
+
+
+def _copy_playground(out: Path) -> None:
+    """The pages where a network learns, and the pieces that stand in lessons."""
+    folder = out / "playground"
+    folder.mkdir(exist_ok=True)
+    for path in sorted((KIT / "playground").iterdir()):
+        if path.suffix in (".html", ".js", ".css"):
+            write_whole(folder / path.name, path.read_text(encoding="utf-8"))
 
 
 def _write_comparisons(source: Path, lessons: Sequence[Lesson], kept: Path | None) -> None:

@@ -27,7 +27,7 @@ START = """# From scratch to MNIST
 
 {path}
 
-## Three ways to use it
+## Four ways to use it
 
 - **Follow the lessons.** Each is one page that you read from top to bottom, and one file that you run.
   `curriculum start` hands out the exercises, and PyTorch grades them.
@@ -35,6 +35,8 @@ START = """# From scratch to MNIST
   Each lesson has a [page for it](beside.md).
 - **Look into runs.** `curriculum mnist` trains three engines on MNIST; `curriculum tensorboard` shows what
   happened inside. The [tour](runs.md) says where to look.
+
+- **Play.** [A network learns in the browser](play.md): digits or points, with the losses that PyTorch has.
 
 {lessons}
 
@@ -48,6 +50,18 @@ Every piece of the lessons is built twice, and both are run on the same inputs. 
 side by side and how far their results are apart.
 
 {toctree}
+"""
+PLAY = """# A network that learns in the browser
+
+The network of the lessons once more, in JavaScript. With the same seed it draws the numbers that PyTorch
+draws, so its losses are those of a run of PyTorch, to twelve digits.
+
+- <a href="playground/digits.html">Digits</a>: it learns handwriting while you look, and reads what you draw.
+- <a href="playground/points.html">Points</a>: every neuron's answer, step by step and back; change a weight
+  by hand. It gives you the run as a program of PyTorch, or with the lessons' classes.
+- <a href="playground/pieces.html">Pieces</a>: what stands in the lessons to be touched, on one page.
+
+`curriculum play` shows the same pages on your machine, with `--run scratch` the weights of a run.
 """
 NOT_RUN = "# Scratch beside PyTorch: {title}\n\nThis site was built with `--no-run`, so no pair has run.\n"
 
@@ -71,6 +85,7 @@ def write_pages(source: Path, lessons: Sequence[Lesson]) -> None:
         "teachers": "# For teachers\n\n" + _text_of(readme, "Write it yourself"),
         "beside": BESIDE.format(toctree=_toctree("", [f"compare{lesson.number:02}" for lesson in lessons])),
         "reference": _reference(lessons),
+        "play": PLAY,
     }
     shown = {lesson.path.name for lesson in lessons} | {f"{name}.md" for name in pages}
     shown |= {f"compare{lesson.number:02}.md" for lesson in lessons}
@@ -107,7 +122,9 @@ def _start(readme: str, lessons: Sequence[Lesson]) -> str:
         lead=readme.split("\n\n")[1],
         path="\n".join([":::{div} path", "", *steps, ":::"]),
         lessons=_toctree("Lessons", [lesson.path.stem for lesson in lessons]),
-        others=_toctree("Beside the lessons", ["beside", "words", "ideas", "runs", "teachers", "reference"]),
+        others=_toctree(
+            "Beside the lessons", ["beside", "play", "words", "ideas", "runs", "teachers", "reference"]
+        ),
     )
 
 

@@ -10,6 +10,18 @@ import nbformat
 from curriculum.discover import FOLDER
 from curriculum.grader.exercise import exercises
 
+# A lesson marks the place of a live piece (`curriculum/playground/pieces.js`) with <!-- piece: NAME -->.
+PIECE = re.compile(r"^<!-- piece: (\w+) -->$", re.MULTILINE)
+PIECE_HERE = '<div class="piece" data-piece="{name}"></div>'
+PIECES = "\n".join(
+    [
+        '<link rel="stylesheet" href="playground/pieces.css">',
+        *(
+            f'<script src="playground/{name}.js" defer></script>'
+            for name in ("random", "engine", "points", "session", "pieces")
+        ),
+    ]
+)
 FOLDED = "hide-input"  # MyST-NB's tag for code that opens on a click
 LESSON = re.compile(r"# Lesson (\d\d) · ")
 
@@ -21,10 +33,23 @@ def read(text: str) -> Any:
         text: a lesson in percent format.
     """
     notebook = folded(text)
+    _place_pieces(notebook)
     found = LESSON.search(text)
     if found:
         notebook.cells.append(nbformat.v4.new_markdown_cell(what_next(int(found[1]))))
     return notebook
+
+
+def _place_pieces(notebook: Any) -> None:
+    """Where a piece is marked there is a place for it, and the page loads what fills it.
+
+    Without JavaScript the place is empty and not seen.
+    """
+    marked = [cell for cell in notebook.cells if cell.cell_type == "markdown" and PIECE.search(cell.source)]
+    for cell in marked:
+        cell.source = PIECE.sub(lambda found: PIECE_HERE.format(name=found[1]), cell.source)
+    if marked:
+        notebook.cells.append(nbformat.v4.new_markdown_cell(PIECES))
 
 
 def folded(text: str) -> Any:

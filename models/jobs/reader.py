@@ -72,7 +72,7 @@ def best_at_hand(run: str | None, log_dir: Path, data_dir: Path | None, say: Say
         UserError: the run, or the data that it learned from, cannot be used.
     """
     if run is not None:
-        return of_run(_resolve(run, log_dir), data_dir)
+        return of_run(resolve(run, log_dir), data_dir)
     for folder in RunFolder.finished(log_dir):
         try:
             learned = folder.manifest.get("data")
@@ -88,8 +88,12 @@ class UnfitError(UserError):
     """A run whose network cannot read pictures of 28×28 pixels."""
 
 
-def _resolve(run: str, log_dir: Path) -> RunFolder:
-    """A run without logs, too, where its folder is given whole."""
+def resolve(run: str, log_dir: Path) -> RunFolder:
+    """The run that is meant; one without logs, too, where its folder is given whole.
+
+    Raises:
+        UserError: there is no such run, or it is not finished.
+    """
     for path in (Path(run), log_dir / run):
         if RunFolder(path).weights.exists():
             return RunFolder(path)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from tests.support.playground import (
     ALL,
@@ -96,8 +97,9 @@ def test_it_fits(chromium: Any, width: int, scheme: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     if os.environ.get("PLAYGROUND_PICTURES"):
         page.screenshot(path=f"{os.environ['PLAYGROUND_PICTURES']}/{width}-{scheme}.png", full_page=True)
-    page.close()
     assert said == []
+    assert [fault["id"] for fault in Axe().run(page).response["violations"]] == []
+    page.close()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="stops it by a signal")

@@ -251,6 +251,28 @@ def test_pages_fit_and_say_nothing_to_the_console(site: Path, browser: Any, widt
 
 @needs_browser
 @pytest.mark.slow
+def test_a_lesson_holds_its_live_piece(site: Path, browser: Any) -> None:
+    """Made of the files of the playground, which the site has, too; without JavaScript it is not seen."""
+    address = (site / "lesson01_neuron.html").as_uri()
+    page = browser.new_page()
+    page.goto(address)
+    piece = page.get_by_role("group", name="Touch it: one neuron")
+    piece.get_by_role("button", name="One step").press("Enter")
+    assert "0.6767" in piece.inner_text()
+    page.goto((site / "play.html").as_uri())
+    for name in ("Digits", "Points", "Pieces"):
+        page.get_by_role("link", name=name, exact=True).click()
+        assert "/playground/" in page.url
+        page.go_back()
+    page.close()
+    quiet = browser.new_page(java_script_enabled=False)
+    quiet.goto(address)
+    assert not quiet.locator(".piece").is_visible()
+    quiet.close()
+
+
+@needs_browser
+@pytest.mark.slow
 def test_search_works_from_a_file(site: Path, browser: Any) -> None:
     page = browser.new_page()
     page.goto((site / "search.html").as_uri() + "?q=gradient")
@@ -272,7 +294,7 @@ NOT_OURS = {"aria-required-attr", "landmark-unique", "empty-table-header"}
 def test_pages_are_for_everybody(site: Path, browser: Any, scheme: str) -> None:
     """axe-core finds nothing: contrast, words for pictures, order of headings, use without a mouse."""
     page = browser.new_page(color_scheme=scheme)
-    for name in ("index", "lesson01_neuron", "compare01", "compare04", "reference", "words", "runs"):
+    for name in ("index", "lesson01_neuron", "compare01", "compare04", "reference", "words", "runs", "play"):
         page.goto((site / f"{name}.html").as_uri())
         page.wait_for_load_state("load")
         found = Axe().run(page).response["violations"]

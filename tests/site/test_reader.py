@@ -69,3 +69,11 @@ def test_a_figure_with_pictures_keeps_its_ground() -> None:
 def test_a_figure_in_words() -> None:
     assert describe(drawing()) == "loss eta, across: step, upwards: L, shown: by hand"
     assert describe(new_figure(1, 2)[0]) == ""
+
+
+def test_a_piece_is_placed_where_it_is_marked() -> None:
+    marked = read("# %% [markdown]\n# Words.\n#\n# <!-- piece: slope -->\n#\n# More.\n")
+    assert 'Words.\n\n<div class="piece" data-piece="slope"></div>\n\nMore.' in marked.cells[0].source
+    assert 'src="playground/pieces.js"' in marked.cells[-1].source
+    plain = read("# %% [markdown]\n# Words.\n")
+    assert len(plain.cells) == 1

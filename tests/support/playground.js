@@ -47,12 +47,47 @@ const questions = {
     const question = { loss: "CrossEntropyLoss", optimizer: "SGD", options: { lr }, batchSize, seed, steps };
     return training(model, given, question);
   },
+  run: (question) => orRefused(() => {
+    const session = runOf(question);
+    const address = addressOf(session);
+    return { ...told(session), address, torch: torchScript(session), scratch: scratchScript(session) };
+  }),
+  opened: ({ address }) => orRefused(() => told(sessionOf(address))),
+  csv: ({ text }) => orRefused(() => readCsv(text)),
   train: (question) => {
     const model = mlp(question.sizes, question.activation, question.seed);
     const given = { x: tensor(question.x), target: Int32Array.from(question.target) };
     return { ...firstStep(model, given, question), ...training(model, given, question) };
   },
 };
+
+/** A run on points after some actions: [name, …arguments] of a Session. */
+function runOf({ settings, own, actions }) {
+  const session = new Session({ ...FIRST_SETTINGS, ...settings }, own || null);
+  actions.forEach(([name, ...given]) => session[name](...given));
+  return session;
+}
+
+function told(session) {
+  return {
+    losses: session.losses,
+    points: session.points,
+    weights: plain(session.model.params),
+    grads: plain(session.nextGrads()),
+    lr: session.lr,
+    settings: session.settings,
+    changes: session.changes,
+  };
+}
+
+/** The value of a function, or the line with which it refuses. */
+function orRefused(action) {
+  try {
+    return action();
+  } catch (error) {
+    return `refused: ${error.message}`;
+  }
+}
 
 function firstStep(model, { x, target }, question) {
   const criterion = new (lossClasses()[question.loss])();

@@ -19,6 +19,7 @@ PAGE = ROOT / "curriculum" / "playground"
 HARNESS = Path(__file__).with_suffix(".js")
 ENGINE = ("random.js", "engine.js")
 ALL = (*ENGINE, "digits_data.js", "bundled.js", "prepare.js")
+POINTS = (*ENGINE, "points.js", "session.js", "export.js")
 NODE = shutil.which("node") or shutil.which("nodejs")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 needs_node = pytest.mark.skipif(NODE is None, reason="needs node: apt-get install nodejs")
