@@ -842,8 +842,8 @@ PAIRS = [
 # - tell from a curvature which learning rates arrive, overshoot and diverge;
 # - check any `backward` by trying.
 #
-# Exercises: `curriculum start 7a` (steps that are never too long) and
-# `curriculum start 7b` (a gradient check with a bug); `curriculum check 7a` says how
+# Exercises: `curriculum start 07a` (steps that are never too long) and
+# `curriculum start 07b` (a gradient check with a bug); `curriculum check 07a` says how
 # far you are.
 #
 # Next: how the slopes of *all* layers are found in one pass. Lesson 08.
