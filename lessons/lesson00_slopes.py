@@ -22,8 +22,11 @@ from curriculum.pair import Case, Pair, Results, compare
 from curriculum.table import Table
 
 # %% [markdown]
-# You need some Python. This lesson brings the two tools that all others use: tables of
-# numbers, and slopes. If you know both, go on to lesson 01.
+# You need some Python and school mathematics. This lesson brings the two tools that all
+# others use: tables of numbers, and slopes. If you know both, go on to lesson 01.
+#
+# (The lines above fetch what this file uses. Skip such lines; what matters is explained
+# where it is used.)
 #
 # ## How to use these lessons
 #
@@ -40,6 +43,9 @@ from curriculum.table import Table
 # Each piece is built twice: once by hand, so that nothing stays hidden, and once with
 # PyTorch, as one writes it at work. Then both are run on the same numbers and have to
 # agree. PyTorch is the library that does the arithmetic.
+#
+# A function marked `@demo` makes a picture or a table, and the page shows it below.
+# Code that only draws is folded; you need not open it.
 #
 # ## Tensors
 #
@@ -58,13 +64,16 @@ from curriculum.table import Table
 # tensor(14.)
 # >>> amounts.sum(0), amounts.sum(1)
 # (tensor([6., 8.]), tensor([3., 3., 8.]))
+# >>> amounts.sum().item(), amounts[0].tolist()
+# (14.0, [2.0, 1.0])
 #
 # ```
 #
 # Its *shape* is (3, 2): rows first. `amounts[0]` is the first row, and `amounts[:, 1]`
 # is the second column; counting begins at 0. `sum(0)` adds along dimension 0, down the
 # rows: one number for each column is left, 6 apples and 8 pears. `sum(1)` adds along
-# each row.
+# each row. What comes out is a tensor again, if only of one number. `item()` and
+# `tolist()` turn it into Python's numbers and lists.
 #
 # In all lessons a row is one *example*: one film, one house, one handwritten digit.
 # Text such as `x: (batch, n_in)` means: as many rows as there are examples in the
@@ -103,8 +112,8 @@ from curriculum.table import Table
 # and columns swapped, the *transpose*.
 #
 # <details><summary>What do you expect: how many multiplications does (64, 784) @
-# (784, 128) take? That is 64 handwritten digits of 784 pixels, read by 128
-# neurons.</summary>
+# (784, 128) take? Lesson 17 reads handwritten digits with it: 64 of them, 784 pixels
+# each.</summary>
 #
 # 64 · 128 numbers come out, and each takes 784 multiplications: 6,422,528.
 #
@@ -112,8 +121,9 @@ from curriculum.table import Table
 #
 # ## Broadcasting: one row for all
 #
-# Each shop takes a fee, 1 and 5. It is to be added to every row. The fee has the shape
-# (2,), the costs have (3, 2), and PyTorch repeats the fee as if there were three rows:
+# Each shop takes a fee, 1 and 5. It is to be added to every row. The fees are one row
+# of two numbers, so their shape is (2,). The costs have (3, 2). PyTorch repeats the
+# fees as if there were three rows:
 #
 # ```python
 # >>> amounts @ prices + torch.tensor([1.0, 5.0])
@@ -174,13 +184,18 @@ def add_row(table: Tensor, row: Tensor) -> Tensor:
 #
 # $$3.001^2 - 3^2 = 9.006001 - 9 = 0.006001$$
 #
-# The output moved about 6 times as far as the input. This ratio is the *slope*, or the
-# *derivative*. With a smaller nudge it comes closer to 6. School has a formula for it:
-# the slope of $x^2$ is $2x$, and here $2 \cdot 3 = 6$.
+# The output moved about 6 times as far as the input. With a smaller nudge the ratio
+# comes closer to 6. For any $x$ and a nudge $e$ it is
+#
+# $$\frac{(x + e)^2 - x^2}{e} = \frac{2xe + e^2}{e} = 2x + e$$
+#
+# What is left as $e$ shrinks to nothing is the *slope*, or the *derivative*: $2x$, as
+# school has it, and $2 \cdot 3 = 6$. At $x = -1$ it is −2: there $y$ falls as $x$
+# grows.
 #
 # The slope is written $\partial y / \partial x$. Read it as "how far $y$ moves for each
-# unit that $x$ moves, if the move is tiny". At $x = -1$ the slope is −2: there $y$
-# falls as $x$ grows.
+# unit that $x$ moves, if the move is tiny". School writes $dy/dx$. The round
+# $\partial$ adds: if $y$ hangs on other numbers as well, these are held still.
 #
 # In code we nudge to both sides and divide by the distance, which is more exact:
 
@@ -196,8 +211,9 @@ def slope(f: Callable[[float], float], x: float, nudge: float = 1e-4) -> float:
 
 
 # %% [markdown]
-# Why care? If $y$ is the error of a network and $x$ one of its weights, the slope says
-# which way to turn the weight: against the slope. All learning in these lessons is
+# Why care? A network is full of numbers that can be turned, its *weights* (lesson 01).
+# If $y$ is its error and $x$ one of its weights, the slope says which way to turn the
+# weight: against the slope, so that the error falls. All learning in these lessons is
 # this.
 #
 # ## The chain rule
@@ -276,18 +292,19 @@ def three_dials() -> Figure:
 # the second dial the two agree, because $3x + 1$ has the same slope everywhere. At the
 # third the hand went a little further.
 #
-# ## Two ways to the same place
+# ## Two paths to the same place
 #
-# Often a number reaches the result on more than one way. Let
+# Often a number reaches the result on more than one path. Let
 #
 # $$u = 3x \qquad v = x^2 \qquad y = u + v$$
 #
 # A nudge of $x$ moves $u$, and that moves $y$. It also moves $v$, and that moves $y$,
 # too. The two moves *add up*: $\partial y / \partial x = 3 + 2x$. At $x = 2$ that is 7.
 #
-# So there are two rules, and no third one comes in the whole curriculum: **along a way
-# multiply, over several ways add.** Lesson 01 needs both: one weight is used for every
-# example of a batch, and what the examples say about it is added up.
+# So there are two rules for putting slopes together, and the whole curriculum needs no
+# third: **along a path multiply, over several paths add.** Lesson 01 needs both: one
+# weight is used for every example of a batch, and what the examples say about it is
+# added up.
 
 
 # %%
@@ -301,7 +318,7 @@ def chain(x: Tensor) -> Results:
     v = x**2
     slope_u = 2 * u  # of y, as u moves
     slope_v = torch.ones(x.shape)  # of y, as v moves
-    slope_x = 3 * slope_u + 2 * x * slope_v  # two ways
+    slope_x = 3 * slope_u + 2 * x * slope_v  # two paths
     return {"y": u**2 + v, "slope_u": slope_u, "slope_v": slope_v, "slope_x": slope_x}
 
 
@@ -320,6 +337,8 @@ def torch_chain(x: Tensor) -> Results:
     u = 3 * x + 1
     v = x**2
     y = u**2 + v
+    # Slopes are of one number, so we hand over the sum of all y. Each x moves its own y
+    # only: the slope of the sum is the slope of that y.
     slope_u, slope_v, slope_x = torch.autograd.grad(y.sum(), (u, v, x))
     return {"y": y, "slope_u": slope_u, "slope_v": slope_v, "slope_x": slope_x}
 
@@ -339,8 +358,9 @@ def slopes_three_ways() -> Table:
 # %% [markdown]
 # ## They agree
 #
-# A *pair* is our code and PyTorch's on the same numbers. Each result is compared by its
-# name. They may differ by one part in a billion, no more.
+# A *pair* is our code and PyTorch's on the same numbers, which a `Case` draws for both.
+# Each result is compared by its name. They may differ by one part in a billion, no
+# more.
 
 
 # %% tags=["hide-input"]
@@ -375,12 +395,12 @@ PAIRS = [
 
 
 # %% [markdown]
-# What does it look like when they do *not* agree? Here somebody forgot the second way,
+# What does it look like when they do *not* agree? Here somebody forgot the second path,
 # through $v$.
 
 
 # %%
-def forgot_a_way(case: Case) -> Results:
+def forgot_a_path(case: Case) -> Results:
     """Wrong on purpose: the slope through v is missing."""
     x = case.tensor("x", case.batch, case.n_in)
     return {**chain(x), "slope_x": 3 * 2 * (3 * x + 1)}
@@ -389,8 +409,8 @@ def forgot_a_way(case: Case) -> Results:
 # %% tags=["hide-input"]
 @demo
 def a_pair_that_fails() -> Table:
-    """One forgotten way, found by comparing"""
-    wrong = Pair("forgot a way", forgot_a_way, PAIRS[1].torch)
+    """One forgotten path, found by comparing"""
+    wrong = Pair("forgot a path", forgot_a_path, PAIRS[1].torch)
     rows = [(d.name, d.largest, d.problem or "equal") for d in compare(wrong)]
     return Table(("result", "largest difference", ""), rows)
 
@@ -412,7 +432,11 @@ def a_pair_that_fails() -> Table:
 #
 # - read shapes, and say what `@` and `+` make of two of them;
 # - measure a slope by nudging;
-# - find the slope of a calculation of several steps: along a way multiply, over
-#   several ways add.
+# - find the slope of a calculation of several steps: along a path multiply, over
+#   several paths add.
+#
+# Exercises: `curriculum start 00a` (a bill for every customer: `@` and broadcasting)
+# and `curriculum start 00b` (predict a slope, then write it: three steps and one more
+# path). `curriculum check 00a` says how far you are.
 #
 # Next: lesson 01 builds one neuron of these two tools and lets it learn.

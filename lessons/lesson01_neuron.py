@@ -29,7 +29,8 @@ from curriculum.table import Table
 # 2. add up, and add one more number, the *bias*,
 # 3. send the sum through a curve, the *activation function*. Here there is none yet.
 #
-# Say the weights are 0.9 and −0.4, and the bias is 0.1:
+# Say the weights are $w_1 = 0.9$ and $w_2 = -0.4$, and the bias is $b = 0.1$. Then the
+# guess $y$ is
 #
 # $$y = 0.8 \cdot 0.9 + 0.5 \cdot (-0.4) + 0.1 = 0.62$$
 #
@@ -47,8 +48,9 @@ from curriculum.table import Table
 # loss 0.020164. It fell by 0.002336, and that is −0.2336 for each unit that the weight
 # moved. So the slope (lesson 00) is about −0.23.
 #
-# The chain rule (lesson 00: slopes along a way are multiplied) gives it exactly, with
-# two numbers. First, how far does the loss move with the guess?
+# The chain rule (lesson 00: slopes along a path are multiplied) gives it exactly, with
+# two numbers. First, how far does the loss move with the guess? The error $y - t$ moves
+# as far as $y$ does, and the slope of a square is twice what is squared:
 #
 # $$\frac{\partial L}{\partial y} = 2 (y - t) = 2 \cdot (-0.15) = -0.3$$
 #
@@ -167,21 +169,26 @@ def one_film_one_step() -> Figure:
 # |---|---|---|---|
 # | $x$ | `x` | (batch, n_in) | the inputs |
 # | $w$ | `weight` | (1, n_in) | one weight per input |
+# | $w^\top$ | `weight.T` | (n_in, 1) | the same as a column (lesson 00) |
 # | $b$ | `bias` | (1,) | what the neuron adds on its own |
 # | $f$ | `activation` | | the curve |
 # | $y$ | `y` | (batch, 1) | one output per example |
 #
 # Weights and bias are the neuron's *parameters*. All rows share them: what the rows say
-# about a weight is added up (lesson 00: over several ways add).
+# about a weight is added up (lesson 00: over several paths add).
 #
 # ## The curve
 #
-# Without a curve, any number can come out. The *sigmoid* squeezes it between 0 and 1:
+# Call the sum $z$. Without a curve it is the output, and can be any number. The
+# *sigmoid* squeezes it between 0 and 1, with $e = 2.718$, the base of the natural
+# logarithm:
 #
 # $$\sigma(z) = \frac{1}{1 + e^{-z}}$$
 #
 # Large sums come out near 1, very negative ones near 0, and 0 as ½. Our 0.62
-# becomes 0.65. Its slope, with $u = 1 + e^{-z}$, so $\sigma = 1/u$:
+# becomes 0.65. Its slope is written $\sigma'(z)$ for short. School has the slopes of
+# $1/u$, which is $-1/u^2$, and of $e^{-z}$, which is $-e^{-z}$. So, with
+# $u = 1 + e^{-z}$ and $\sigma = 1/u$:
 #
 # $$\sigma'(z) = \frac{\partial \sigma}{\partial u} \cdot
 # \frac{\partial u}{\partial z} = -\frac{1}{u^2} \cdot (-e^{-z}) =
@@ -211,7 +218,8 @@ def sigmoid_curve() -> Figure:
 # %% [markdown]
 # ## From scratch
 #
-# Each building block of this curriculum is a *layer* and keeps one promise:
+# A neuron is the first *building block* of this curriculum. (PyTorch's word is
+# *module*.) Each of them keeps one promise:
 #
 # - `forward(x)` computes the output, and remembers what `backward` will need,
 # - `backward(grad_y)` is told $\partial L/\partial y$, the slope of the loss along each
@@ -220,7 +228,7 @@ def sigmoid_curve() -> Figure:
 # - keeps $\partial L/\partial w$ and $\partial L/\partial b$ in `grads`, under the
 #   names that they have in `params`.
 #
-# The two simplest layers are activation functions. They have no parameters.
+# The two simplest blocks are activation functions. They have no parameters.
 
 
 # %%
@@ -316,8 +324,9 @@ def example_neuron() -> Neuron:
 #
 # ## The same with PyTorch
 #
-# There a neuron is `nn.Linear(n_in, 1)` with an activation function behind it. PyTorch
-# finds the gradients by itself; lesson 09 shows how.
+# There a neuron is `nn.Linear(n_in, 1)` with an activation function behind it. To call
+# a module, `neuron(x)`, is to run its `forward`. There is no `backward` to write:
+# PyTorch finds the gradients by itself, and lesson 09 shows how.
 
 
 # %%
@@ -433,7 +442,8 @@ def only_the_bias_is_left() -> Table:
 # %% [markdown]
 # The loop below is the paper's step, 500 times. The loss is the *mean* of the squared
 # errors, so $\partial L/\partial y$ of each film is $2 (y - t)$ divided by the number
-# of films.
+# of films. The films are drawn by a generator of random numbers. It begins at a *seed*:
+# the same seed draws the same films, another seed others.
 
 
 # %%
@@ -488,8 +498,8 @@ def taste_is_learned() -> Figure:
 
 
 # %% [markdown]
-# Nobody told the neuron which input matters. The ratings did. Look at the start (the
-# step axis is stretched there):
+# Nobody told the neuron which input matters. The ratings did. Look at the start (on
+# this *logarithmic* axis 1 to 10 takes as much room as 10 to 100):
 #
 # - **The first step** does most of it: the loss falls from 0.341 to 0.041. All guesses
 #   were too low, so all three numbers rise, the bias most, because its input is 1.
@@ -499,10 +509,11 @@ def taste_is_learned() -> Figure:
 #   Then it falls to 0.08, to make up for a bias that is still too high, and comes back
 #   to 0.1 as the bias goes to 0.
 #
-# Does that depend on the films, or on the rate 0.3? Five other sets of films, and rates
-# of 0.1, 0.3 and 0.5, took the same path and ended within 0.005 of the rule. With a
-# rate of 0.8 the loss grew beyond all bounds. And real ratings follow no rule exactly:
-# with each rating off by up to 0.1, the weights came out within 0.05 (ten sets).
+# Does that depend on the films, or on the rate 0.3? With forty other sets of films and
+# rates of 0.1, 0.3 and 0.5, the year always rose above the rule, fell below it and came
+# back, and all three numbers ended within 0.005 of the rule. With 0.7 the loss grew
+# beyond all bounds. And real ratings follow no rule exactly: with each rating off by up
+# to 0.1, the weights came out within 0.05.
 #
 # ## See it: one neuron draws one line
 #
@@ -551,8 +562,9 @@ def decision_line() -> Figure:
 
 
 # %% [markdown]
-# After 500 steps the neuron is right about 197 to 200 of 200 films (ten sets of them).
-# What no straight line can part, one neuron cannot learn. Lesson 02 begins there.
+# The step here is 3, as the sigmoid makes slopes small. After 500 steps with 1, 3 or 10
+# the neuron is right about 193 to 200 of 200 films (forty sets of them). What no
+# straight line can part, one neuron cannot learn. Lesson 02 begins there.
 #
 # ## They agree
 #

@@ -32,7 +32,7 @@ from lessons.lesson01_neuron import Identity, Neuron, Sigmoid, TorchNeuron
 # We want a neuron that *fires* at a smirk: it puts out 1 there, and 0 at the other
 # three mouths. Its activation function is a *step*: 1 if the sum is above 0, else 0.
 # Instead of a bias one often names the *threshold*: "fires if the weighted sum of the
-# inputs is above 0.5" means a bias of −0.5.
+# inputs is above 0.5" means a bias of −0.5: sum − 0.5 > 0.
 #
 # Try the weights 1 and 1, and the threshold 0.5:
 #
@@ -145,7 +145,8 @@ def search_one_neuron() -> Table:
 #
 # Neurons between the inputs and the answer are called *hidden*. A *layer* is a group of
 # neurons that hear the same others. Here *any* and *both* are a hidden layer, and *one*
-# is a layer of its own: two layers. (Inputs compute nothing, and are not counted.)
+# is a layer of its own: two layers. (Inputs compute nothing, and are not counted. In
+# code a curve alone is often called a layer, too.)
 #
 # ## From scratch
 #
@@ -462,12 +463,12 @@ class TorchCircuit(nn.ModuleDict):
 # did? Not with steps: their slope is 0 everywhere, so every gradient is 0, and no
 # weight is told which way to move. The sigmoid is a soft step, and it has a slope. So
 # we take sigmoid neurons, and draw weights and biases at random between −1 and 1.
-# Another *seed* gives another draw.
+# Another seed (lesson 01) gives another draw.
 #
 # How do slopes get back through a circuit? A preview; lesson 08 is about it. Start at
 # the last neuron and go to the first. Each neuron's `backward` says how far the loss
 # moves with each that it hears. Who is heard by several gets several such numbers, and
-# they add up (lesson 00: over several ways add). The folded cell does that.
+# they add up (lesson 00: over several paths add). The folded cell does that.
 
 
 # %% tags=["hide-input"]
@@ -583,13 +584,14 @@ def seeds_that_succeed() -> Figure:
 # %% [markdown]
 # One neuron ends up answering ½ to everything, a loss of 0.25. With two hidden neurons
 # 18 of 20 starts succeed. Of the others, seed 10 is slow and gets there within 1,500
-# steps. Seed 1 is stuck near 0.125 even after 3,000. With three hidden all 20 succeed.
+# steps. Seed 1 is stuck near 0.125 even after 10,000. With three hidden all 20 succeed.
 #
 # How much of that is our choice of settings? We tried 200 starts for each of the rates
-# 3, 10 and 30, with first weights up to 1 and up to 3, for 1,500 steps. With two hidden
-# neurons 92 to 180 of the 200 learned it, with three 173 to 199, with four 194 to 200.
-# So the numbers depend on the settings. That more hidden neurons helped does not: it
-# held in all six, although two would do.
+# 3, 10 and 30, with first weights up to ½, 1, 3 and 5, for 1,500 steps. With two hidden
+# neurons 79 to 194 of the 200 learned it, with three 146 to 200, with four 171 to 200.
+# So the numbers depend on the settings. That a third hidden neuron helped does not: it
+# held in all twelve, although two would do. (Also with momentum and Adam, which lesson
+# 12 brings.)
 #
 # What did they learn, and what is "stuck"? Look into the hidden plane.
 

@@ -96,9 +96,9 @@ def steps_shrink() -> Figure:
 # |---|---|---|---|---|
 # | target | −1 | 2 | 3 | 2 |
 #
-# We start at $w = 0$ and $b = 0$. All predictions are 0, and the errors $y - t$ are 1,
-# −2, −3 and −2. The loss is the mean squared error (lesson 05),
-# (1 + 4 + 9 + 4) / 4 = 4.5. Its slopes, as in lesson 01:
+# We start at $w = 0$ and $b = 0$. All predictions $y$ are 0, and the errors $y - t$,
+# with $t$ for the target, are 1, −2, −3 and −2. The loss is the mean squared error
+# (lesson 05), (1 + 4 + 9 + 4) / 4 = 4.5. Its slopes, as in lesson 01:
 #
 # $$\frac{\partial L}{\partial w} = \tfrac{2}{4} \sum (y - t)\, x =
 # \tfrac12 (-1 + 0 - 3 - 4) = -4 \qquad
@@ -225,20 +225,23 @@ class SGD:
     """
 
     def __init__(self, params: dict[str, Tensor], lr: float) -> None:
-        within("lr", lr)
+        within("lr", lr)  # an error if it is negative
         self.params = params
         self.lr = lr
 
     def step(self, grads: dict[str, Tensor]) -> None:
         """param ← param − lr · grad. `grads`: the names and shapes of `params`."""
         for name, param in self.params.items():
-            param.add_(grads[name], alpha=-self.lr)
+            param.add_(grads[name], alpha=-self.lr)  # the _ says: in place
 
 
 def loss_and_grads(
     model: Any, criterion: Any, x: Tensor, target: Tensor
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """One forward pass through the model and its loss, and one backward pass."""
+    """One forward pass through the model and its loss, and one backward pass.
+
+    `criterion`: a loss with `forward` and `backward`; so PyTorch's users call it.
+    """
     loss = criterion.forward(model.forward(x), target)
     model.backward(criterion.backward())
     return loss, model.grads
@@ -281,7 +284,8 @@ def fit_line(
 # ## The same with PyTorch
 #
 # `torch.optim.SGD` takes the step. `loss.backward()` leaves the slopes in `param.grad`,
-# and adds them to what is there; so `zero_grad` clears that first.
+# and adds them to what is there; so `zero_grad` clears that first. `detach` gives the
+# numbers without what autograd wrote down about them.
 
 
 # %%
@@ -410,7 +414,7 @@ def four_learning_rates() -> Figure:
 # flattest 1.382. (In the field: the largest and smallest *eigenvalue* of the *Hessian*,
 # the table of all second derivatives.) The steepest sets the edge: 2/3.618 = 0.5528.
 #
-# <details><summary>What do you expect? The loss after 501 steps, one per cent below the
+# <details><summary>What do you expect? The loss after 500 steps, one per cent below the
 # edge and one per cent above?</summary>
 #
 # The factors are −0.98 and −1.02. The distance is multiplied by $0.98^{500}$ = 0.00004
@@ -518,8 +522,8 @@ def nudge_follows_input() -> Table:
 # %% [markdown]
 # ## Why not try every weight?
 #
-# A slope can be found without any rule: nudge a weight up by $e$, then down, and see
-# how far the loss moves between the two. That is a *central difference*.
+# A slope can be found without any rule, as in lesson 00: nudge a weight up by $e$, then
+# down, and see how far the loss moves between the two. That is a *central difference*.
 
 
 # %%
@@ -844,8 +848,8 @@ PAIRS = [
 # - tell from a curvature which learning rates arrive, overshoot and diverge;
 # - check any `backward` by trying.
 #
-# Exercises: `curriculum start 7a` (steps that are never too long) and
-# `curriculum start 7b` (a gradient check with a bug); `curriculum check 7a` says how
+# Exercises: `curriculum start 07a` (steps that are never too long) and
+# `curriculum start 07b` (a gradient check with a bug); `curriculum check 07a` says how
 # far you are.
 #
 # Next: how the slopes of *all* layers are found in one pass. Lesson 08.

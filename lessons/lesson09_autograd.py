@@ -45,7 +45,8 @@ from curriculum.table import Table
 #
 # The notes form a *graph* (the field says *computational graph*). Its *nodes* are the
 # five numbers. A *road* (an *edge*) leads from each result to each number it was made
-# from, and bears a slope (a *local gradient*). Numbers that were made from nothing,
+# from, and bears a slope (a *local gradient*). Roads one after the other are a *path*
+# of lesson 08. Numbers that were made from nothing,
 # here $a$ and $b$, are *leaves*.
 #
 # As in lesson 08, the blame of a node, its gradient, says how fast $L$ grows with it.

@@ -2,8 +2,8 @@
 
 Difficulty: 2 of 3 · Time: 20 minutes · After: lesson 08
 
-In this network x also goes straight to the output, past the hidden neurons, with weights of its own. Such a
-road is called a skip: h = ReLU(x W₁ᵀ + b₁) and y = h W₂ᵀ + x Vᵀ + b₂. In code V is `skip`.
+In this network x also goes straight to the output, past the hidden neurons, with weights of its own. That
+is a skip connection (lesson 02): h = ReLU(x W₁ᵀ + b₁) and y = h W₂ᵀ + x Vᵀ + b₂. In code V is `skip`.
 
 One number each, no biases, weight1 = 2, weight2 = 3, skip = 5. At x = 2: y = 3 · 4 + 5 · 2 = 22 and
 ∂y/∂x = 11. At x = −2 the hidden neuron is off: y = −10 and ∂y/∂x = 5.
@@ -36,12 +36,12 @@ class SkipNetwork:
         self.grads: dict[str, Tensor] = {}
 
     def forward(self, x: Tensor) -> Tensor:
-        """The output. Remembers x, h_sum and h for the way back."""
+        """The output. Remembers x, z and h for the way back."""
         self.x = x
-        self.h_sum = (
+        self.z = (
             x @ self.params["weight1"].T + self.params["bias1"]
         )  # (batch, n_hidden)
-        self.h = self.h_sum.clamp(min=0)
+        self.h = self.z.clamp(min=0)
         return (
             self.h @ self.params["weight2"].T
             + x @ self.params["skip"].T

@@ -28,7 +28,7 @@ def step(params: dict[str, Tensor], x: Tensor, target: Tensor, lr: float) -> Ten
     params["bias2"] -= lr * grad_y.sum(0)
 
     grad_h = grad_y @ params["weight2"]
-    grad_h_sum = grad_h * (1 - h**2)  # the slope of tanh
-    params["weight1"] -= lr * grad_h_sum.T @ x
-    params["bias1"] -= lr * grad_h_sum.sum(0)
+    grad_z = grad_h * (1 - h**2)  # the slope of tanh
+    params["weight1"] -= lr * grad_z.T @ x
+    params["bias1"] -= lr * grad_z.sum(0)
     return loss

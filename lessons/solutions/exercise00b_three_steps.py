@@ -8,9 +8,9 @@ from torch import Tensor
 from curriculum.pair import Case, Pair, Results
 
 ANSWER = "slopes"
-REREAD = ("lesson00_slopes.py", "Two ways to the same place")
+REREAD = ("lesson00_slopes.py", "Two paths to the same place")
 HINTS = (
-    "Begin at the end. How does y move with v? Then: on which two ways does u reach y? Then the same for x.",
+    "Begin at the end. How does y move with v? Then: on which two paths does u reach y? Then the same for x.",
     "u reaches y through v, with the slope 2u · 1, and through the product, with the slope x. x reaches y "
     "through u, with the slope −2 times that of u, and through the product, with the slope u.",
     'slope_u = 2 * u + x and slope_x = -2 * slope_u + u; "v" is torch.ones(x.shape).',
@@ -20,8 +20,8 @@ HINTS = (
 def slopes(x: Tensor) -> dict[str, Tensor]:
     u = 1 - 2 * x
     slope_v = torch.ones(x.shape)
-    slope_u = 2 * u * slope_v + x  # two ways
-    slope_x = -2 * slope_u + u  # two ways again
+    slope_u = 2 * u * slope_v + x  # two paths
+    slope_x = -2 * slope_u + u  # two paths again
     return {"v": slope_v, "u": slope_u, "x": slope_x}
 
 
@@ -74,7 +74,7 @@ MISTAKES = {
     ),
     "the way of x through u is missing": _with(_right_u, lambda slope_u, u: u),
     "sign of the slope of u lost": _with(_right_u, lambda slope_u, u: 2 * slope_u + u),
-    "ways multiplied in place of added": _with(
+    "paths multiplied in place of added": _with(
         _right_u, lambda slope_u, u: -2 * slope_u * u
     ),
 }

@@ -12,26 +12,24 @@ from lessons.exercises import exercise08a_skip_network as stub
 ANSWER = "SkipNetwork"
 REREAD = ("lesson08_backprop.py", "def by_hand")
 HINTS = (
-    "Which roads lead from x to y? Which of them does ReLU interrupt?",
-    "Each road by itself is as in the lesson. Where roads meet, at x, their blame is added.",
-    'grads["skip"] = grad_y.T @ x, and the gradient of x is grad_h_sum @ weight1 + grad_y @ skip.',
+    "Which paths lead from x to y? Which of them does ReLU interrupt?",
+    "Each path by itself is as in the lesson. Where paths meet, at x, their blame is added.",
+    'grads["skip"] = grad_y.T @ x, and the gradient of x is grad_z @ weight1 + grad_y @ skip.',
 )
 
 
 class SkipNetwork(stub.SkipNetwork):
     def backward(self, grad_y: Tensor) -> Tensor:
-        """Two roads lead from x to y, one through h and one past it. At x their blame is added."""
-        grad_h_sum = (
-            grad_y @ self.params["weight2"] * (self.h_sum > 0)
-        )  # (batch, n_hidden)
+        """Two paths lead from x to y, one through h and one past it. At x their blame is added."""
+        grad_z = grad_y @ self.params["weight2"] * (self.z > 0)  # (batch, n_hidden)
         self.grads = {
-            "weight1": grad_h_sum.T @ self.x,  # (n_hidden, batch) @ (batch, n_in)
-            "bias1": grad_h_sum.sum(0),
+            "weight1": grad_z.T @ self.x,  # (n_hidden, batch) @ (batch, n_in)
+            "bias1": grad_z.sum(0),
             "weight2": grad_y.T @ self.h,  # (n_out, batch) @ (batch, n_hidden)
             "bias2": grad_y.sum(0),
             "skip": grad_y.T @ self.x,  # (n_out, batch) @ (batch, n_in)
         }
-        return grad_h_sum @ self.params["weight1"] + grad_y @ self.params["skip"]
+        return grad_z @ self.params["weight1"] + grad_y @ self.params["skip"]
 
 
 def pairs(answer: Any) -> list[Pair]:
@@ -82,21 +80,19 @@ def _mistake(
     return Mistake
 
 
-class _OneRoad(SkipNetwork):
+class _OnePath(SkipNetwork):
     def backward(self, grad_y: Tensor) -> Tensor:
         super().backward(grad_y)
-        return (
-            grad_y @ self.params["weight2"] * (self.h_sum > 0) @ self.params["weight1"]
-        )
+        return grad_y @ self.params["weight2"] * (self.z > 0) @ self.params["weight1"]
 
 
 MISTAKES = {
-    "skip forgotten in the gradient of x": _OneRoad,
+    "skip forgotten in the gradient of x": _OnePath,
     "activation derivative missing": _mistake(
-        lambda net: {"h_sum": torch.ones_like(net.h_sum)}
+        lambda net: {"z": torch.ones_like(net.z)}
     ),
-    "wrong at exactly 0": _mistake(lambda net: {"h_sum": net.h_sum >= 0}),
-    "sum taken for the activation": _mistake(lambda net: {"h": net.h_sum}),
+    "wrong at exactly 0": _mistake(lambda net: {"z": net.z >= 0}),
+    "sum taken for the activation": _mistake(lambda net: {"h": net.z}),
     "upstream gradient ignored": _mistake(upstream=torch.ones_like),
     "mean taken twice": _mistake(
         grads=lambda net, old: {k: g / len(net.x) for k, g in net.grads.items()}

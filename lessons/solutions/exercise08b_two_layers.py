@@ -25,13 +25,13 @@ def step(params: dict[str, Tensor], x: Tensor, target: Tensor, lr: float) -> Ten
     h = (x @ params["weight1"].T + params["bias1"]).tanh()
     error = h @ params["weight2"].T + params["bias2"] - target
     grad_y = 2 * error / error.numel()
-    grad_h_sum = (
+    grad_z = (
         grad_y @ params["weight2"] * (1 - h**2)
     )  # with weight2 as it was on the way forward
     params["weight2"] -= lr * grad_y.T @ h
     params["bias2"] -= lr * grad_y.sum(0)
-    params["weight1"] -= lr * grad_h_sum.T @ x
-    params["bias1"] -= lr * grad_h_sum.sum(0)
+    params["weight1"] -= lr * grad_z.T @ x
+    params["bias1"] -= lr * grad_z.sum(0)
     return (error**2).mean()
 
 

@@ -54,8 +54,8 @@ def test_the_three_dials_turn_as_the_text_says() -> None:
     assert {"moved by 0.1", "moved by 0.3", "moved by 2.49", "slope 3", "slope 8"} <= set(words)
 
 
-def test_the_forgotten_way_is_found_and_named() -> None:
-    wrong = lesson.Pair("forgot a way", lesson.forgot_a_way, lesson.PAIRS[1].torch)
+def test_the_forgotten_path_is_found_and_named() -> None:
+    wrong = lesson.Pair("forgot a path", lesson.forgot_a_path, lesson.PAIRS[1].torch)
     assert [d.name for d in compare(wrong) if d.problem] == ["slope_x"]
     assert [row[2] for row in shown(lesson.a_pair_that_fails).rows].count("equal") == 3
 

@@ -166,9 +166,9 @@ def test_the_single_neuron_answers_one_half_to_everything() -> None:
 @pytest.mark.idea("A5")
 def test_some_starts_are_slow_and_some_are_stuck() -> None:
     slow, _ = lesson.learn(lesson.learner(lesson.TWO_LAYERS, seed=10), steps=1500)
-    stuck, _ = lesson.learn(lesson.learner(lesson.TWO_LAYERS, seed=1), steps=3000)
+    stuck, _ = lesson.learn(lesson.learner(lesson.TWO_LAYERS, seed=1), steps=10_000)
     assert 700 < len(slow) < 820
-    assert len(stuck) == 3000
+    assert len(stuck) == 10_000
     assert stuck[-1] == pytest.approx(0.125, abs=1e-3)
 
 
@@ -240,15 +240,15 @@ def test_twenty_starts_apart_from_the_lessons_code() -> None:
 
 @pytest.mark.idea("A5")
 @pytest.mark.slow
-def test_more_hidden_neurons_help_with_every_rate_and_every_start() -> None:
+def test_more_hidden_neurons_help_with_every_rate_and_every_size_of_first_weights() -> None:
     counts: dict[int, list[int]] = {2: [], 3: [], 4: []}
-    for largest in (1, 3):
+    for largest in (0.5, 1, 3, 5):
         for lr in (3, 10, 30):
             for hidden, found in counts.items():
                 found.append(arrived(hidden, lr, largest, 200, 1500))
     assert all(two < three <= four for two, three, four in zip(*counts.values(), strict=True))
     ends = [end(found) for found in counts.values() for end in (min, max)]
-    assert ends == pytest.approx([92, 180, 173, 199, 194, 200], abs=2)  # as rounding has it
+    assert ends == pytest.approx([79, 194, 146, 200, 171, 200], abs=2)  # as rounding has it
 
 
 @pytest.mark.idea("A5")

@@ -16,7 +16,7 @@ from lessons.lesson07_descent import numerical_gradient
 from tests.support.lessons import shown
 
 ON_PAPER = {
-    "h_sum": [[3.0, 1.5]],
+    "z": [[3.0, 1.5]],
     "h": [[3.0, 1.5]],
     "y": [[-0.5]],
     "loss": 2.25,
@@ -24,7 +24,7 @@ ON_PAPER = {
     "grad_weight2": [[-9.0, -4.5]],
     "grad_bias2": [-3.0],
     "grad_h": [[-1.5, 6.0]],
-    "grad_h_sum": [[-1.5, 6.0]],
+    "grad_z": [[-1.5, 6.0]],
     "grad_weight1": [[-3.0, -1.5], [12.0, 6.0]],
     "grad_bias1": [-1.5, 6.0],
     "grad_x": [[-7.5, 17.25]],
@@ -55,7 +55,7 @@ def test_the_pair_compares_every_intermediate_by_name() -> None:
 @pytest.mark.idea("B5", "D11")
 def test_sequential_finds_what_the_hand_finds() -> None:
     hand, layers = lesson.by_hand(lesson.example()), lesson.by_layers(lesson.example())
-    assert set(layers) == {name for name in hand if name[:5] == "grad_"} - {"grad_h", "grad_h_sum"}
+    assert set(layers) == {name for name in hand if name[:5] == "grad_"} - {"grad_h", "grad_z"}
     for name, grad in layers.items():
         assert torch.equal(grad, hand[name]), name
 
@@ -63,18 +63,18 @@ def test_sequential_finds_what_the_hand_finds() -> None:
 @pytest.mark.idea("B5", "D11")
 def test_a_closed_relu_stops_the_blame() -> None:
     found = lesson.by_hand(lesson.example([2.0, 0.0], [3.5, 1.0]))
-    assert found["h_sum"][:, 1].tolist() == [-1.5, 0.0]
+    assert found["z"][:, 1].tolist() == [-1.5, 0.0]
     assert (found["grad_h"][:, 1] != 0).all()
     assert (found["grad_weight1"][1] == 0).all()
     assert (found["grad_weight1"][0] != 0).all()
 
 
 @pytest.mark.idea("B5", "D11")
-def test_blame_is_added_where_roads_meet() -> None:
+def test_blame_is_added_where_paths_meet() -> None:
     params, found = lesson.example(), lesson.by_hand(lesson.example())
-    roads = found["grad_h_sum"].T * params["weight1"]  # a row per road, a column per input
-    assert roads.tolist() == [[-1.5, -0.75], [-6.0, 18.0]]
-    assert roads.sum(0).tolist() == found["grad_x"][0].tolist()
+    paths = found["grad_z"].T * params["weight1"]  # a row per path, a column per input
+    assert paths.tolist() == [[-1.5, -0.75], [-6.0, 18.0]]
+    assert paths.sum(0).tolist() == found["grad_x"][0].tolist()
 
 
 @pytest.mark.idea("B5", "D11")
@@ -85,7 +85,7 @@ def test_both_factors_of_x_times_x_count() -> None:
 
 
 @pytest.mark.idea("B5", "D11")
-def test_examples_of_a_batch_are_roads_that_meet() -> None:
+def test_examples_of_a_batch_are_paths_that_meet() -> None:
     """The mean over n examples: the parameter's blame is the mean of the blames of each example alone."""
     rows = [[2.0, 1.0], [0.5, 1.0], [1.0, 3.0]]
     together = lesson.by_hand(lesson.example(*rows))
@@ -165,11 +165,11 @@ def test_the_six_steps_learn_exclusive_or(dtype: torch.dtype) -> None:
 def test_the_figure_shows_every_value_and_every_gradient() -> None:
     forward, backward = shown(lesson.forward_and_backward).axes
     values = {text.get_text() for text in forward.texts}
-    nodes = {"x₁\n2", "x₂\n1", "s₁\n3", "s₂\n1.5", "h₁\n3", "h₂\n1.5", "y\n−0.5", "loss\n2.25"}
+    nodes = {"x₁\n2", "x₂\n1", "z₁\n3", "z₂\n1.5", "h₁\n3", "h₂\n1.5", "y\n−0.5", "loss\n2.25"}
     assert nodes | {"· 1", "· −1", "· 0.5", "· 3", "· −2", "ReLU", "(y − 1)²"} <= values
     assert {"bias + 0.5", "bias + 1"} <= values
     grads = {text.get_text() for text in backward.texts}
-    nodes = {"x₁\n−7.5", "x₂\n17.25", "s₁\n−1.5", "s₂\n6", "h₁\n−1.5", "h₂\n6", "y\n−3", "loss\n1"}
+    nodes = {"x₁\n−7.5", "x₂\n17.25", "z₁\n−1.5", "z₂\n6", "h₁\n−1.5", "h₂\n6", "y\n−3", "loss\n1"}
     slopes = {"· 1 = −1.5", "· (−1) = −6", "· 0.5 = −0.75", "· 3 = 18", "· 0.5 = −1.5", "· (−2) = 6"}
     assert nodes | slopes | {"· 1 = 6", "· (−3) = −3"} <= grads
     assert {"sum of −1.5 and −6", "sum of −0.75 and 18"} <= grads
@@ -198,7 +198,7 @@ def test_the_second_figure_has_every_weight_and_its_gradient() -> None:
 def test_the_rule_under_the_figure() -> None:
     """A weight's blame is the blame at the end of its line times the value at the start."""
     found = {**lesson.example(), **lesson.by_hand(lesson.example())}
-    for weight, start, end in (("weight1", "x", "h_sum"), ("weight2", "h", "y")):
+    for weight, start, end in (("weight1", "x", "z"), ("weight2", "h", "y")):
         assert torch.equal(found[f"grad_{weight}"], found[f"grad_{end}"].T * found[start])
 
 
@@ -211,7 +211,7 @@ def test_one_call_gives_the_same_gradients() -> None:
     assert {row[0] for row in rows} == {name for name in ON_PAPER if name[:5] == "grad_"}
     for name, hand, layers, autograd in rows:
         assert hand == autograd == str(ON_PAPER[name])
-        assert layers == ("" if name in ("grad_h", "grad_h_sum") else hand)
+        assert layers == ("" if name in ("grad_h", "grad_z") else hand)
 
 
 # ---------------------------------------------------------------- not shares, the step, the paths
@@ -235,7 +235,7 @@ def test_the_step_on_paper() -> None:
     assert (f"{rows[0.01][2]:.2f}", f"{rows[0.01][3]:.2f}") == ("0.62", "0.14")
     assert f"{rows[0.1][3]:.1f}" == "33.2"
     after = lesson.by_hand(lesson.take_step(lesson.example(), 0.1))
-    assert after["h_sum"][0].tolist() == pytest.approx([3.9, -2.1])
+    assert after["z"][0].tolist() == pytest.approx([3.9, -2.1])
     before = lesson.example()
     assert torch.equal(before["weight1"], torch.tensor([[1.0, 0.5], [-1.0, 3.0]])), "the example stays"
 
@@ -264,7 +264,7 @@ def test_a_forgotten_slope_is_seen_only_where_a_neuron_is_off() -> None:
     right, wrong = shown(lesson.a_forgotten_slope).rows
     assert right[1:] == ("none", "none")
     assert wrong[1] == "none"
-    assert set(wrong[2].split(", ")) == {"grad_h_sum", "grad_weight1", "grad_bias1", "grad_x"}
+    assert set(wrong[2].split(", ")) == {"grad_z", "grad_weight1", "grad_bias1", "grad_x"}
 
 
 @pytest.mark.idea("D12")
@@ -279,6 +279,19 @@ def test_nineteen_of_twenty_starts_learn_exclusive_or() -> None:
             assert (model.layers[0].forward(x[2:]) < 0).all(), "all off where x₁ is 1"
     assert sum(end < 1e-3 for end in ends) == 19
     assert max(ends) == pytest.approx(0.125, abs=1e-3)
+
+
+@pytest.mark.idea("D12")
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "arrive"), [(2, 3), (4, 15), (16, 20)])
+def test_wider_networks_learn_exclusive_or_from_more_starts(width: int, arrive: int) -> None:
+    x, target = lesson.take_batch(0, 4)
+    ends = []
+    for seed in range(20):
+        model = mlp(2, width, 1, seed=seed)
+        lesson.repeat(model)
+        ends.append(((model.forward(x) - target) ** 2).mean().item())
+    assert sum(end < 1e-3 for end in ends) == arrive
 
 
 # ---------------------------------------------------------------- the cost of the way back

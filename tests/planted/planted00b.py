@@ -33,7 +33,7 @@ def plus_two(x):
     return {"v": torch.ones_like(x), "u": du, "x": du * 2 + u}
 
 
-def product_of_ways(x):
+def product_of_paths(x):
     u = 1 - 2 * x
     du = 2 * u + x
     return {"v": torch.ones_like(x), "u": du, "x": -2 * du * u}
@@ -49,6 +49,6 @@ WRONG = [
     ("the way of u through the product is missing", v_alone),
     ("the way of x through the product is missing", forgot_the_direct_way),
     ("sign of the slope of u lost", plus_two),
-    ("ways multiplied in place of added", product_of_ways),
+    ("paths multiplied in place of added", product_of_paths),
     ("", v_itself),
 ]

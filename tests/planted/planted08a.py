@@ -11,7 +11,7 @@ class OneExampleAtATime(SkipNetwork):
         self.grads = {name: torch.zeros_like(param) for name, param in self.params.items()}
         grad_x = torch.zeros_like(self.x)
         for i, g in enumerate(grad_y):
-            blame = torch.where(self.h_sum[i] > 0, self.params["weight2"].T @ g, torch.zeros(()))
+            blame = torch.where(self.z[i] > 0, self.params["weight2"].T @ g, torch.zeros(()))
             found = {"weight1": torch.outer(blame, self.x[i]), "bias1": blame}
             found |= {"weight2": torch.outer(g, self.h[i]), "bias2": g, "skip": torch.outer(g, self.x[i])}
             for name, value in found.items():
@@ -32,7 +32,7 @@ class Indices(SkipNetwork):
 
 
 def layers(net: SkipNetwork, g: Tensor, h_slope: Tensor, h: Tensor) -> Tensor:
-    """Both roads with chosen slopes and activations; the gradient of x."""
+    """Both paths with chosen slopes and activations; the gradient of x."""
     gh = (g @ net.params["weight2"]).mul(h_slope)
     net.grads = {
         "weight1": gh.T.mm(net.x),
@@ -59,7 +59,7 @@ class ForgotTheSlope(SkipNetwork):
 
 class OnAtTheKink(SkipNetwork):
     def backward(self, grad_y: Tensor) -> Tensor:
-        return layers(self, grad_y, 1.0 - (self.h_sum < 0).to(grad_y.dtype), self.h)
+        return layers(self, grad_y, 1.0 - (self.z < 0).to(grad_y.dtype), self.h)
 
 
 class SumForActivation(SkipNetwork):
@@ -80,7 +80,7 @@ class Divides(SkipNetwork):
         return grad_x
 
 
-class BiasOfBothRoads(SkipNetwork):
+class BiasOfBothPaths(SkipNetwork):
     def backward(self, grad_y: Tensor) -> Tensor:
         grad_x = layers(self, grad_y, self.h.sign(), self.h)
         self.grads["bias2"] = self.grads["bias2"] * 2
@@ -95,5 +95,5 @@ WRONG = [
     ("sum taken for the activation", SumForActivation),
     ("upstream gradient ignored", ForgotTheUpstream),
     ("mean taken twice", Divides),
-    ("", BiasOfBothRoads),
+    ("", BiasOfBothPaths),
 ]

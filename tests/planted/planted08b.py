@@ -13,9 +13,9 @@ def copied(params: Params, x: Tensor, target: Tensor, lr: float) -> Tensor:
     grad_y = error * (2 / error.numel())
     params["weight2"] -= lr * grad_y.T @ h
     params["bias2"] -= lr * grad_y.sum(0)
-    grad_h_sum = (grad_y @ old["weight2"]) * (1 - h) * (1 + h)
-    params["weight1"] -= lr * grad_h_sum.T @ x
-    params["bias1"] -= lr * grad_h_sum.sum(0)
+    grad_z = (grad_y @ old["weight2"]) * (1 - h) * (1 + h)
+    params["weight1"] -= lr * grad_z.T @ x
+    params["bias1"] -= lr * grad_z.sum(0)
     return error.square().sum() / error.numel()
 
 

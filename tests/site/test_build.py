@@ -318,6 +318,24 @@ def test_on_a_phone_one_side_is_shown_at_a_time(site: Path, browser: Any) -> Non
     page.close()
 
 
+@needs_browser
+@pytest.mark.slow
+def test_on_a_phone_in_the_dark_figures_keep_their_words_and_colours(site: Path, browser: Any) -> None:
+    """Words of 13 pixels stay at 8 or more, though the page is narrow, and yellow stays yellow."""
+    page = browser.new_page(viewport={"width": 390, "height": 900}, color_scheme="dark")
+    page.goto((site / "lesson01_neuron.html").as_uri())
+    page.wait_for_load_state("load")
+    figures = page.locator("div.cell_output img").all()
+    assert len(figures) >= 5
+    for figure in figures:
+        looks = figure.evaluate(
+            "e => [e.getBoundingClientRect().width / e.naturalWidth, getComputedStyle(e).filter]"
+        )
+        assert looks[0] > 0.6
+        assert "invert" not in looks[1]
+    page.close()
+
+
 @pytest.mark.slow
 def test_all_lessons_are_on_the_first_page_without_running(tmp_path: Path) -> None:
     first = building.build(lessons(), tmp_path / "out", run=False, cache=tmp_path / "cache")
