@@ -5,14 +5,16 @@ notebook it shows itself on the spot. In an imported lesson it is only marked, s
 and the tests can call it by name.
 """
 
+import contextlib
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 from matplotlib.figure import Figure
 from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from curriculum import UserError
 from curriculum.discover import Lesson
@@ -84,7 +86,8 @@ def show(function: Callable[[], Any], folder: Path, console: Console) -> bytes:
     """
     console.print(heading(function), style="bold", highlight=False, markup=False)
     console.rule(style="dim")
-    result = function()
+    with _clock(console):
+        result = function()
     picture = b""
     if isinstance(result, Figure):
         picture = png(result)
@@ -96,6 +99,18 @@ def show(function: Callable[[], Any], folder: Path, console: Console) -> bytes:
         console.print(result, soft_wrap=isinstance(result, str), markup=False, highlight=False)
     console.print()
     return picture
+
+
+@contextlib.contextmanager
+def _clock(console: Console) -> Iterator[None]:
+    """In a terminal, a line that counts the seconds of a demo that takes some. It goes when the demo ends."""
+    if not console.is_terminal:
+        yield
+        return
+    columns = SpinnerColumn(), TextColumn("[dim]working"), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True) as progress:
+        progress.add_task("", total=None)
+        yield
 
 
 def _show_here(function: Callable[[], Any]) -> None:

@@ -80,6 +80,15 @@ def test_a_text_is_shown_as_it_is(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_terminal_shows_that_a_demo_is_at_work_and_a_file_does_not(tmp_path: Path) -> None:
+    terminal, paper = io.StringIO(), io.StringIO()
+    show(a_word, tmp_path, Console(file=terminal, width=80, force_terminal=True))
+    show(a_word, tmp_path, console(paper))
+    assert "working" in terminal.getvalue()
+    assert "stands alone" in terminal.getvalue()
+    assert "working" not in paper.getvalue()
+
+
 def test_a_lesson_is_shown_and_tensorboard_has_the_same_pixels(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import replace
 from functools import cache, partial
 from itertools import product
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn, optim
 
+from curriculum.data import Split, load
 from curriculum.pair import TOLERANCE, Case, Pair, compare, optimizer_pair
 from lessons import lesson12_optimizers as lesson
 from lessons.lesson07_descent import SGD
@@ -273,8 +275,11 @@ def test_the_figure_shows_these_paths() -> None:
     drawn = [np.column_stack((xs(line), ys(line))).tolist() for line in left.lines]
     for name in ("plain descent", "momentum", "Adam"):
         assert paths[name].tolist() in drawn
-    assert [line.get_label() for line in right.lines] == list(lesson.WALKERS)
+    assert {line.get_label() for line in right.lines} == set(lesson.WALKERS)
     assert ys(right.lines[1])[-1] == pytest.approx(7e-5, rel=0.02)
+    colors = [{line.get_label(): line.get_color() for line in axis.lines} for axis in (left, right)]
+    for name in ("plain descent", "momentum", "Adam"):
+        assert colors[0][name] == colors[1][name], "one colour, one meaning"
 
 
 # ---------------------------------------------------------------- Muon
@@ -339,8 +344,51 @@ def test_muon_is_ahead_after_three_epochs_and_adam_is_not() -> None:
     assert 0.963 < muon < 0.983
     assert all(muon > share + 0.005 for share in mean.values())
     assert min(mean["momentum"], mean["Nesterov"]) > max(mean["Adam"], mean["plain descent"])
-    assert min(mean, key=mean.__getitem__) == "RMSprop"
-    assert 0.91 < mean["RMSprop"] < 0.945
+    assert min(mean, key=mean.__getitem__) == "RMSprop, α 0.99"
+    assert 0.91 < mean["RMSprop, α 0.99"] < 0.945
+    assert mean["RMSprop, α 0.9"] > mean["RMSprop, α 0.99"] + 0.01
+    assert abs(mean["RMSprop, α 0.9"] - mean["Adam"]) < 0.012
+
+
+def test_the_first_step_of_rmsprop_is_one_over_the_root_of_what_is_new() -> None:
+    for alpha, rates in ((0.99, 10.0), (0.9, 3.16)):
+        optimizer = lesson.RMSprop(weight(), lr=1.0, alpha=alpha)
+        assert moved(optimizer, [3.0]) == pytest.approx([-rates], rel=1e-3)
+
+
+def tuned(make: Any, seeds: range) -> tuple[float, float]:
+    """The best of the quarter powers of ten around the rate of `make`, and its mean share."""
+    options = {name: value for name, value in make.keywords.items() if name != "lr"}
+    found = []
+    for k in range(-3, 4):
+        lr = make.keywords["lr"] * 10 ** (k / 4)
+        right = sum(lesson.learn(partial(make.func, lr=lr, **options), seed) for seed in seeds) / len(seeds)
+        found.append((right, lr))
+    return max(found)[1], max(found)[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", lesson.TUNED)
+def test_each_rate_was_chosen_by_four_starts_that_are_not_shown(name: str) -> None:
+    """Neighbours may be level: the chosen rate is within half a point of the best."""
+    make = lesson.TUNED[name]
+    chosen = sum(lesson.learn(make, seed) for seed in range(10, 14)) / 4
+    assert chosen > tuned(make, range(10, 14))[1] - 0.006
+
+
+@pytest.mark.slow
+def test_on_mnist_all_seven_are_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = load()
+    if data.name != "MNIST":
+        pytest.skip("MNIST is not at hand")
+    train, val = Split(data.train.x[:1197], data.train.target[:1197]), Split(*(p[:1000] for p in data.val))
+    monkeypatch.setattr(lesson, "digits", lambda name: replace(data, train=train, val=val))
+    found = {}
+    for name, make in lesson.TUNED.items():
+        options = {key: value for key, value in make.keywords.items() if key != "lr"}
+        best = partial(make.func, lr=tuned(make, range(10, 14))[0], **options)
+        found[name] = sum(lesson.learn(best, seed) for seed in range(8)) / 8
+    assert 0.84 < min(found.values()) <= max(found.values()) < 0.885, found
 
 
 @pytest.mark.slow

@@ -244,6 +244,60 @@ def test_each_schedule_has_its_best_rate_from_starts_that_are_not_shown() -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "rates", "gain"), [("momentum 0.9", range(-9, -3), 1.0), ("Adam", range(-12, -6), 0.0)]
+)
+def test_momentum_gains_little_from_a_falling_rate_and_adam_nothing(
+    name: str, rates: range, gain: float
+) -> None:
+    found = {}
+    for schedule in ("constant", "linear"):
+        tried = {
+            k: mean(lesson.share_right(name, schedule, 10 ** (k / 4), seed) for seed in range(10, 14))
+            for k in rates
+        }
+        best = 10 ** (max(tried, key=lambda k: tried[k]) / 4)
+        found[schedule] = mean(lesson.share_right(name, schedule, best, seed) for seed in range(8))
+    assert 100 * (found["linear"] - found["constant"]) == pytest.approx(gain, abs=1)
+    assert 0.93 < found["constant"] < 0.96
+
+
+@pytest.mark.slow
+def test_with_other_starts_the_gain_is_four_points() -> None:
+    found = []
+    for seed in range(20, 36):
+        constant = lesson.share_right("plain descent", "constant", 10**-1.5, seed)
+        found.append(100 * (lesson.share_right("plain descent", "linear", 0.1, seed) - constant))
+    assert mean(found) == pytest.approx(3.8, abs=0.8)
+    assert min(found) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("sizes", "batch", "best", "low", "high"),
+    [((784, 64, 64, 64, 64, 10), 32, 10**-1.5, 1.5, 8), ((784, 64, 10), 128, 0.1, 0.1, 0.35)],
+)
+def test_the_finder_is_off_by_up_to_six_elsewhere(
+    sizes: tuple[int, ...], batch: int, best: float, low: float, high: float
+) -> None:
+    """Too high where the network is deep, too low for large batches; plain descent."""
+    x, target = loaded("digits").train
+    for seed in range(4):
+        model, generator = mlp(*sizes, seed=seed), torch.Generator().manual_seed(seed)
+        optimizer, criterion, note, averaged = SGD(model.params, 0.1), CrossEntropyLoss(), 0.0, []
+        batches = chain.from_iterable(minibatches(len(x), batch, generator) for _ in repeat(None))
+        for step, (lr, index) in enumerate(zip(lesson.GROWING, batches, strict=False), start=1):
+            optimizer.lr = lr
+            loss = criterion.forward(model.forward(x[index]), target[index])
+            model.backward(criterion.backward())
+            optimizer.step(model.grads)
+            note = 0.9 * note + 0.1 * loss.item()
+            averaged.append(note / (1 - 0.9**step))
+        found = lesson.GROWING[averaged.index(min(averaged))] / 10
+        assert low < found / best < high
+
+
+@pytest.mark.slow
 def test_after_ten_epochs_the_gain_is_gone() -> None:
     steps = 380
     constant = [trained(SGD, seed, [0.1] * steps) for seed in SEEDS]
@@ -301,6 +355,8 @@ def test_a_warm_up_makes_a_larger_rate_usable_and_little_more() -> None:
     assert (min(warm), max(warm)) == pytest.approx((0.94, 0.96), abs=0.015)
     best = [mean(shares("Adam", schedule, 0.01)) for schedule in lesson.WARMED]
     assert 100 * (best[1] - best[0]) == pytest.approx(1.2, abs=0.7)
+    assert mean(shares("Adam", "cosine", 10**-1.25)) == pytest.approx(0.23, abs=0.12)
+    assert mean(shares("Adam", "warm-up, cosine", 10**-1.25)) == pytest.approx(0.93, abs=0.02)
     assert all(max(shares("Adam", schedule, 0.1)) < min(warm) for schedule in lesson.WARMED)
     assert abs(mean(lesson.gains("cosine")) - mean(lesson.gains("warm-up, cosine"))) < 1
     drawn = [list(ys(line)) for line in shown(lesson.warm_up_saves_neurons).axes[1].lines]
@@ -326,6 +382,7 @@ def best_rate(name: str) -> float:
 def test_a_rate_of_0001_is_good_for_adam() -> None:
     found = sweep("Adam")
     assert [len(right) for right in found.values()] == [5] * 5
+    assert [len(right) for right in sweep("plain descent").values()] == [5] * 4
     assert (min(found[0.001]), max(found[0.001])) == pytest.approx((0.905, 0.943), abs=0.015)
     assert best_rate("Adam") == 0.003162
     assert 0 < mean(found[0.003162]) - mean(found[0.001]) < 0.04, "a little better"
