@@ -104,7 +104,7 @@ ABLATIONS = {
 LADDER = Sprint(
     0.994,
     hidden=(800,),
-    epochs=60,
+    epochs=120,
     batch_size=256,
     lr=0.15,
     warm=0.05,
@@ -112,7 +112,7 @@ LADDER = Sprint(
     smoothing=0.0,
     components=0,
     elastic=True,
-    average=0.99,
+    average=0.995,
     bfloat16=True,
 )
 
