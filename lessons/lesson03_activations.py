@@ -243,9 +243,9 @@ def bends_add_up_to_any_curve() -> Figure:
 # %% [markdown]
 # With 16 neurons the steps are off by 0.39, the ReLUs by 0.08; with 256 by 0.027 and
 # 0.0003. There is no end to this: a continuous curve changes little over a short way,
-# so enough short pieces come as close as you like. That holds for any curve over an
-# interval, and, with a longer proof, for any number of inputs. It is the *universal
-# approximation theorem* (Cybenko 1989; Hornik, Stinchcombe & White 1989).
+# so enough short pieces come as close as you like. That holds for any continuous curve
+# over an interval, and, with a longer proof, for any number of inputs. It is the
+# *universal approximation theorem* (Cybenko 1989; Hornik, Stinchcombe & White 1989).
 #
 # Take care what it does not say:
 #
@@ -418,7 +418,8 @@ def xor_needs_a_bend() -> Table:
 # - **ReLU** is quiet below 0 and passes what is above: 3.4, 11 and 0.
 # - **SiLU** (or Swish) and **GELU** are ReLUs with a round corner. Both multiply $x$ by
 #   a *gate* that opens from 0 to 1 as $x$ grows. SiLU's gate is the sigmoid (Elfwing,
-#   Uchibe & Doya 2017, arXiv 1702.03118). GELU's is below, under "More".
+#   Uchibe & Doya 2017, arXiv 1702.03118; Ramachandran, Zoph & Le 2017, arXiv
+#   1710.05941). GELU's is below, under "More".
 
 
 # %% [markdown]
@@ -631,9 +632,9 @@ def two_gelus() -> Figure:
 # Look at the slopes, for learning goes through them. The sigmoid's is ¼ at most.
 # Through ten layers of them, with weights of 1 in between, ten slopes are multiplied,
 # and less than a millionth of the gradient is left. Where ReLU fires, its slope is 1,
-# for any number of layers. Where it is quiet, the slope is 0: a neuron that is quiet
-# for every example learns nothing any more. SiLU and GELU let a little through there.
-# Lesson 14 measures all this.
+# and ten of them multiplied are 1. Where it is quiet, the slope is 0: a neuron that is
+# quiet for every example learns nothing any more (it is *dead*). SiLU and GELU let a
+# little through there. Lesson 14 goes on.
 #
 # So inside a network one takes ReLU, GELU or SiLU today. At the output, where a yes or
 # no is wanted as a number from 0 to 1, the sigmoid is still at home.

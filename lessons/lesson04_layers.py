@@ -308,7 +308,7 @@ def mlp(*sizes: int, seed: int = 0) -> Sequential:
         torch.manual_seed(seed)
         for n_in, n_out in pairwise(sizes):  # (4, 3), then (3, 2)
             layers += [Linear(n_in, n_out), ReLU()]
-    return Sequential(*layers[:-1])
+    return Sequential(*layers[:-1])  # no ReLU after the last
 
 
 # %% [markdown]
