@@ -36,7 +36,7 @@ from lessons.lesson07_descent import SGD, numerical_gradient
 # would the loss grow? That is the number's *gradient*. We also call it its *blame*. A
 # negative one says: you were too small.
 #
-# Here is a network that fits on paper: two inputs, two hidden neurons with ReLU, one
+# A network that fits on paper has two inputs, two hidden neurons with ReLU, one
 # output. Forward:
 #
 # ```python
@@ -88,7 +88,7 @@ from lessons.lesson07_descent import SGD, numerical_gradient
 # <details><summary>What do you expect of $y = x \cdot x$ at 3?</summary>
 #
 # Two paths lead from x to y, one through each factor. The slope through a factor is the
-# other one, 3. Added that is 6, as the school rule $2x$ says.
+# other one, 3. Added: 6, as the rule $2x$ says.
 #
 # </details>
 #

@@ -130,8 +130,8 @@ def test_gradients_are_the_lessons(page: Any) -> None:
     given = {name: value.double() for name, value in example().items()}
     wanted = by_hand(given)
     found = piece.state(
-        "({h_sum: piece.values.sums.data, h: piece.values.hidden.data, y: piece.values.y.data,"
-        " grad_y: piece.grads.y.data, grad_h: piece.grads.hidden.data, grad_h_sum: piece.grads.sums.data,"
+        "({z: piece.values.sums.data, h: piece.values.hidden.data, y: piece.values.y.data,"
+        " grad_y: piece.grads.y.data, grad_h: piece.grads.hidden.data, grad_z: piece.grads.sums.data,"
         " grad_x: piece.grads.x.data, grad_weight1: piece.model.grads['0.weight'].data,"
         " grad_bias1: piece.model.grads['0.bias'].data, grad_weight2: piece.model.grads['2.weight'].data,"
         " grad_bias2: piece.model.grads['2.bias'].data, loss: [piece.values.loss]})"
