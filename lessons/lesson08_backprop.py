@@ -32,9 +32,9 @@ from lessons.lesson07_descent import SGD, numerical_gradient
 # rule* of lesson 00.
 #
 # A network is such a chain: inputs, sums, activations, output, loss. *Backpropagation*
-# walks it from its end. It asks every number on the way: if you grew a little, how fast
-# would the loss grow? That is the number's *gradient*. We also call it its *blame*. A
-# negative one says: you were too small.
+# walks it from its end. It asks every number: if you grew a little, how fast would the
+# loss grow? That is its *gradient*; we also call it its *blame*. A negative one says:
+# you were too small.
 #
 # A network that fits on paper has two inputs, two hidden neurons with ReLU, one
 # output. Forward:
