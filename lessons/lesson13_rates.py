@@ -209,6 +209,7 @@ def training(make: Any, seed: int, rates: list[float]) -> Iterator[tuple[Any, fl
     x, target = digits("digits").train
     model = mlp(784, 64, 10, seed=seed)
     optimizer = make(model.params)
+    model.layers[0].backward = model.layers[0].backward_params  # pixels need none
     generator = torch.Generator().manual_seed(seed)
     batches: list[Tensor] = []
     while len(batches) < len(rates):
@@ -229,6 +230,7 @@ CONTENDERS: dict[str, Any] = {  # with the usual rate of each
 
 
 @cache
+@torch.inference_mode()  # gradients are by hand: autograd need not look on
 def share_right(name: str, schedule: str, lr: float, seed: int) -> float:
     """The share of 300 other digits that are read rightly after 114 steps."""
     *_, (model, _) = training(CONTENDERS[name], seed, SCHEDULES[schedule](lr))
@@ -287,6 +289,8 @@ def what_a_schedule_brings() -> Figure:
 
 
 # %% tags=["hide-input"]
+@cache
+@torch.inference_mode()
 def dead(schedule: str, lr: float, seed: int, steps: int = 30) -> list[float]:
     """The share of hidden neurons that give 0 for all 300 digits, after each step."""
     x = digits("digits").val.x
@@ -355,6 +359,7 @@ def warm_up_saves_neurons() -> Figure:
 GROWING = [1e-6 * 1e7 ** (step / 99) for step in range(100)]  # from 1e-6 to 10
 
 
+@torch.inference_mode()
 def find(make: Any, seed: int) -> tuple[list[float], float]:
     """The averaged loss at each of the growing rates, and the rate to try."""
     note = 0.0

@@ -12,7 +12,8 @@ from curriculum.pair import Case, Pair, compare, layer_pair, training_pair
 from lessons import lesson15_normalization as lesson
 from lessons.lesson06_cross_entropy import CrossEntropyLoss
 from lessons.lesson07_descent import SGD
-from lessons.lesson11_training import train_step
+from lessons.lesson11_training import accuracy, fit, train_step
+from lessons.lesson12_optimizers import Adam
 from tests.support.lessons import shown
 
 NORMS = [(lesson.BatchNorm1d, nn.BatchNorm1d), (lesson.LayerNorm, nn.LayerNorm)]
@@ -92,6 +93,52 @@ def test_what_learns_holds_with_five_seeds() -> None:
     silent = found("way around, blocks silent", 0.02)
     assert min(silent) > 0.8
     assert sum(silent) > sum(scaled)
+    silent_with_norm = found("batch norm + way around, blocks silent", 0.1, 0.5)
+    assert 0.84 < min(silent_with_norm) <= max(silent_with_norm) < 0.99
+    assert sum(silent_with_norm) > sum(with_batch_norm) - 0.1, "a point each: depth gains nothing"
+
+
+def learned(name: str, make: Any, lr: float, epochs: int = 3, seed: int = 0, **change: Any) -> float:
+    """Validation accuracy with another optimiser, more epochs or another network."""
+    network = lesson.deep(**lesson.RECIPES[name], seed=seed, **change)
+    generator = torch.Generator().manual_seed(seed)
+    fit(network, CrossEntropyLoss(), make(network.params, lr), *lesson.digits().train, epochs, 64, generator)
+    network.eval()
+    x, target = lesson.digits().val
+    return accuracy(network.forward(x), target)
+
+
+@pytest.mark.slow
+@pytest.mark.idea("D14")
+def test_small_rates_and_adam_do_not_rescue_the_failing_rows_in_three_epochs() -> None:
+    for name in FAILING:
+        assert learned(name, SGD, 0.001) < 0.25, name
+        assert learned(name, Adam, 0.003) < 0.25, name
+
+
+@pytest.mark.slow
+@pytest.mark.idea("D14")
+def test_patience_helps_some_of_them() -> None:
+    assert learned("nothing", Adam, 0.0003, epochs=30) > 0.75
+    assert 0.3 < learned("layer norm", Adam, 0.0003, epochs=30) < 0.6
+    assert learned("batch norm", Adam, 0.0003, epochs=30) < 0.2
+
+
+@pytest.mark.slow
+@pytest.mark.idea("D14")
+def test_wider_and_shallower_networks_move_the_rows() -> None:
+    wide: dict[str, Any] = {"sizes": (784, 128, 10)}
+    scaled, silent = (
+        learned(name, SGD, 0.02, **wide) for name in ("way around, blocks ÷ √50", "way around, blocks silent")
+    )
+    assert min(scaled, silent) > 0.87
+    assert abs(scaled - silent) < 0.05
+    assert 0.5 < learned("batch norm", SGD, 0.1, depth=20) < 0.8
+
+
+@pytest.mark.idea("D14")
+def test_a_way_around_vanishes_only_where_the_slope_is_minus_one() -> None:
+    assert f"{0.9**50:.3f}" == "0.005"
 
 
 @pytest.mark.idea("D14")
