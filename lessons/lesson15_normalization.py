@@ -213,8 +213,7 @@ class LayerNorm(Norm):
 # On paper: let $f'$ be 0.1 in each of 50 blocks. Without the way around the gradient
 # gets $0.1^{50} = 10^{-50}$. With it each block has the factor 1.1, and
 # $1.1^{50} = 117$. With $f' = -0.1$ it is $0.9^{50} = 0.005$, far from $10^{-50}$, too.
-# As long as the blocks are small it does not vanish, and hardly explodes. (A block with
-# $f' = -1$ would stop it: $1 - 1 = 0$.)
+# While the blocks are small it does not vanish. (At $f' = -1$ it would: $1 - 1 = 0$.)
 #
 # The block inside: norm, then ReLU, then Linear. This order is called *pre-activation*
 # (He et al. 2016, arXiv:1603.05027). Nothing stands on the way around itself, from the
@@ -450,7 +449,7 @@ def what_learns_at_depth_50() -> Table:
 # 0, so 48 of 50 layers do nothing and learn nothing. Without a norm two layers so read
 # 86 to 91 % at rate 0.02, more than the scaled blocks. With batch norm they read 93 to
 # 97 % at 0.1 and 87 to 97 % at 0.5, as much as the 50 layers that work. The norm helps
-# these digits, depth does not: two layers would do. What the table shows is that 50
+# these digits, depth does not. What the table shows is that 50
 # layers *can* be trained, not that they should be. Problems that gain from depth are
 # larger than ours.
 #
