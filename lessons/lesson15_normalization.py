@@ -450,8 +450,7 @@ def what_learns_at_depth_50() -> Table:
 # 86 to 91 % at rate 0.02, more than the scaled blocks. With batch norm they read 93 to
 # 97 % at 0.1 and 87 to 97 % at 0.5, as much as the 50 layers that work. The norm helps
 # these digits, depth does not. The table shows that 50 layers
-# *can* be trained, not that they should be. Problems that gain from depth are
-# larger than ours.
+# *can* be trained, not that they should be. Problems that need depth are larger.
 #
 # <details><summary>How firm are these ranks?</summary>
 #
