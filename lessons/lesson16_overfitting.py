@@ -297,7 +297,6 @@ def drawn(
     return train, val, generator
 
 
-@torch.inference_mode()  # gradients are by hand: autograd need not look on
 @torch.random.fork_rng(devices=[])  # leaves the global generator as it was
 def learn(
     seed: int,
@@ -359,6 +358,7 @@ SEEDS = range(5)
 
 
 @cache
+@torch.inference_mode()  # gradients are by hand: autograd need not look on
 def undefended() -> Tensor:
     """(5 seeds, 15 looks, 5)."""
     return torch.tensor([learn(seed)[0] for seed in SEEDS])
@@ -437,6 +437,7 @@ DEFENCES: dict[str, dict[str, Any]] = {
 
 
 @cache
+@torch.inference_mode()
 def ends(defence: str) -> list[Look]:
     """The last look of each seed."""
     if defence == "none":
@@ -543,6 +544,7 @@ FITTED = (4, 8, 16, 32, 64, 100, 130, 150, 170, 200, 300, 600, 1024)
 
 
 @cache
+@torch.inference_mode()
 def width_sweep() -> Tensor:
     """The share of new digits read rightly by trained networks: (5 widths, 5 seeds)."""
     known = {16: "16 hidden neurons", 128: "none"}  # trained above
