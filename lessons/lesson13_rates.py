@@ -359,7 +359,6 @@ def warm_up_saves_neurons() -> Figure:
 GROWING = [1e-6 * 1e7 ** (step / 99) for step in range(100)]  # from 1e-6 to 10
 
 
-@torch.inference_mode()
 def find(make: Any, seed: int) -> tuple[list[float], float]:
     """The averaged loss at each of the growing rates, and the rate to try."""
     note = 0.0
@@ -377,7 +376,13 @@ RATES: dict[str, list[float]] = {
     "momentum 0.9": [10 ** (k / 2) for k in range(-5, -1)],
     "Adam": [10 ** (k / 2) for k in range(-7, -2)],
 }
-found_by = cache(lambda name, seed: find(CONTENDERS[name], seed))
+
+
+@cache
+@torch.inference_mode()
+def found_by(name: str, seed: int) -> tuple[list[float], float]:
+    """`find`, once for each optimiser and start."""
+    return find(CONTENDERS[name], seed)
 
 
 def means(name: str) -> list[float]:

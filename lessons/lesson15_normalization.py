@@ -204,7 +204,7 @@ class LayerNorm(Norm):
 #
 # ## From scratch: a way around
 #
-# Normalising looks after the way forward. For the way back there is a simpler idea, the
+# Normalising serves the way forward. For the way back there is a simpler idea, the
 # *residual connection* (He et al. 2016, arXiv:1512.03385): a block's output is added to
 # its input.
 #
@@ -449,9 +449,8 @@ def what_learns_at_depth_50() -> Table:
 # 0, so 48 of 50 layers do nothing and learn nothing. Without a norm two layers so read
 # 86 to 91 % at rate 0.02, more than the scaled blocks. With batch norm they read 93 to
 # 97 % at 0.1 and 87 to 97 % at 0.5, as much as the 50 layers that work. The norm helps
-# these digits, depth does not. What the table shows is that 50
-# layers *can* be trained, not that they should be. Problems that gain from depth are
-# larger than ours.
+# these digits, depth does not. The table shows that 50 layers
+# *can* be trained, not that they should be. Problems that need depth are larger.
 #
 # <details><summary>How firm are these ranks?</summary>
 #
