@@ -624,7 +624,7 @@ def linear_beside_torch(make: type[Linear]) -> Pair:
 
 @demo
 def a_forgotten_transpose() -> Table:
-    """x @ W in place of x @ W.T: what differs from PyTorch"""
+    """A forgotten transpose: what differs from PyTorch"""
 
     class Forgotten(Linear):
         def forward(self, x: Tensor) -> Tensor:
