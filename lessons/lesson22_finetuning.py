@@ -707,10 +707,10 @@ def a_head_that_nobody_trains() -> Table:
 
 
 # %% [markdown]
-# With the last layer alone nothing learns, and the loss is where it was. With all layers
-# it is worse: the loss falls from 0.69 to 0.32, for the old layers adapt to a random
-# head. Only beside 0.20 does it look bad. `compare` finds both. So would one line before
-# training: is every parameter that should learn in the optimiser?
+# With the last layer alone nothing learns, and the loss is where it was. With all
+# layers it is worse: the loss falls from 0.69 to 0.32, for the old layers adapt to a
+# random head. Only beside 0.20 does it look bad. `compare` finds both. So would one
+# line before training: is every parameter that should learn in the optimiser?
 #
 # ## They agree
 #
