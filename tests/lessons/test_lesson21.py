@@ -194,11 +194,11 @@ def test_more_examples_read_better() -> None:
 @pytest.mark.idea("D18")
 def test_more_examples_read_better_on_mnist(on_mnist: None) -> None:
     ranges = {
-        (64, 0): (0.677, 0.713),
-        (64, 1): (0.718, 0.761),
-        (1024, 0): (0.90, 0.909),
-        (1024, 1): (0.932, 0.944),
-        (4096, 0): (0.935, 0.944),
+        (64, 0): (0.675, 0.715),
+        (64, 1): (0.715, 0.756),
+        (1024, 0): (0.896, 0.906),
+        (1024, 1): (0.918, 0.929),
+        (4096, 0): (0.923, 0.93),
     }
     for (count, reach), (low, high) in ranges.items():
         found = [lesson.from_few(count, reach, seed) for seed in SEEDS]

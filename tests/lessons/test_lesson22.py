@@ -18,7 +18,7 @@ from tests.support.lessons import shown, ys
 pytestmark = pytest.mark.slow
 
 SEEDS = range(5)
-CACHED = ("tasks", "result", "new_task", "on_new_task", "forget")
+CACHED = ("tasks", "result", "new_task", "on_new_task", "asked", "forget")
 
 
 @pytest.fixture
