@@ -1,8 +1,8 @@
 """Which small change of an answer's source would make it right: that is where its mistake is.
 
-One thing at a time is changed: a sum for a mean, another axis, + for −, ≥ for >, one factor left out. A change
-that makes all trials right names the line and what stands there. Nothing is said where changes in several
-lines would do.
+One thing at a time is changed: a sum for a mean, another axis, + for −, ≥ for >, one factor left out. A
+change that makes all trials right names the line and what stands there. Nothing is said where changes in
+several lines would do.
 """
 
 import ast
