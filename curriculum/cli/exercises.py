@@ -60,7 +60,7 @@ def check(
             print("\n".join(grade.lines()), flush=True)
     if as_json:
         print(json.dumps([grade.row() for grade in grades], indent=2))
-    else:
+    elif all(grade.verdict.passed for grade in grades):
         print(f"\n{session.what_next()}")
     if junit:
         write_junit(grades, junit)

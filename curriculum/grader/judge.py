@@ -39,7 +39,8 @@ def judge(answer: Any, solution: ModuleType, file: str = "") -> Verdict:
         details = (extent(trials), *example(trials), _reread(solution))
         return Verdict("mistake", "the bug is still there", bug=bug, details=details)
     seen = diagnose(answer, solution)
-    fact = seen.cause or (None if bug else seen.explanation())
+    related = "" if errors else pattern(failed)
+    fact = seen.cause or (None if bug or related else seen.explanation())
     if fact:
         details = (fact.look, fact.where, extent(trials), *example(trials), _reread(solution))
         return Verdict("diagnosis", fact.words, bug=bug, details=details)
@@ -48,7 +49,6 @@ def judge(answer: Any, solution: ModuleType, file: str = "") -> Verdict:
         return Verdict("mistake", f"it looks like: {bug}", bug=bug, details=details)
     if errors:
         return explain(errors[0], file)
-    related = pattern(failed)
     if related:
         details = (extent(trials), *example(trials), _reread(solution))
         return Verdict("pattern", related, details=details)

@@ -79,7 +79,9 @@ def _relation(wrongs: list[Wrong]) -> str:
 
 def _holds(relation: Relation, wrong: Wrong) -> bool:
     result = relation.would_be(wrong)
-    return result is not None and nearly_equal(wrong.got, result)
+    if result is None or nearly_equal(result, wrong.wanted):
+        return False  # where it makes no difference, it explains none
+    return nearly_equal(wrong.got, result)
 
 
 def _factor(wrongs: list[Wrong]) -> str:

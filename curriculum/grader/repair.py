@@ -149,11 +149,23 @@ def _calls(node: ast.expr) -> Iterator[Edit]:
 
 
 def _axes(node: ast.expr) -> Iterator[Edit]:
-    """Another number: an axis, a count that is off by one, a factor."""
+    """Another whole number among the arguments of a call: an axis, an end."""
+    if not isinstance(node, ast.Call):
+        return
+    for i, argument in enumerate(node.args):
+        for new, words in _numbers(argument):
+            yield ast.Call(node.func, [*node.args[:i], new, *node.args[i + 1 :]], node.keywords), words
+    for i, keyword in enumerate(node.keywords):
+        for new, words in _numbers(keyword.value):
+            named = ast.keyword(keyword.arg, new)
+            keywords = [*node.keywords[:i], named, *node.keywords[i + 1 :]]
+            yield ast.Call(node.func, node.args, keywords), f"{keyword.arg}: {words}"
+
+
+def _numbers(node: ast.expr) -> Iterator[Edit]:
     if isinstance(node, ast.Constant) and type(node.value) is int:
-        for value in (1 - node.value, node.value + 1, node.value - 1):
-            if value != node.value:
-                yield ast.Constant(value), f"{value} is wanted where {node.value} stands"
+        for value in sorted({1 - node.value, node.value + 1, node.value - 1} - {node.value}):
+            yield ast.Constant(value), f"{value} is wanted where {node.value} stands"
 
 
 def _counted(node: ast.expr) -> Iterator[Edit]:
@@ -172,7 +184,7 @@ def _operators(node: ast.expr) -> Iterator[Edit]:
             new = ast.BinOp(node.left, kind(), node.right)
             yield new, f"{_shown(new)} is wanted where {_shown(node)} stands"
         if isinstance(node.op, ast.Mult | ast.Div | ast.Add | ast.Sub | ast.Pow):
-            yield node.left, f"{_sign(node.op)} {_shown(node.right)} is one too many"
+            yield node.left, f"{_sign(node.op)} {_operand(node.right)} is one too many"
         if isinstance(node.op, ast.Mult | ast.Add):
             yield node.right, f"{_shown(node.left)} {_sign(node.op)} is one too many"
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
@@ -213,6 +225,10 @@ CHANGES: tuple[Callable[[ast.expr], Iterator[Edit]], ...] = (  # the likeliest f
 def _shown(node: ast.expr) -> str:
     text = ast.unparse(node)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def _operand(node: ast.expr) -> str:
+    return f"({_shown(node)})" if isinstance(node, ast.BinOp | ast.Compare) else _shown(node)
 
 
 def _sign(operator: ast.operator) -> str:

@@ -79,7 +79,8 @@ class Session:
     def _keep(self, exercise: Exercise, verdict: Verdict) -> None:
         self.progress = Progress.read(self.folder)  # meanwhile a hint may have been asked for elsewhere
         tries = self.progress.tries(exercise) + 1
-        self.progress.change(exercise, passed=verdict.passed, tries=tries)
+        passed = verdict.passed or self.progress.passed(exercise)  # who plays with it keeps it
+        self.progress.change(exercise, passed=passed, tries=tries)
 
     def _say(self, grade: Grade, say: Callable[[str], Any]) -> None:
         say("\n" + "\n".join(grade.lines()))

@@ -4,8 +4,10 @@
 (`diagnosis`).
 """
 
+import contextlib
 import functools
 import inspect
+import io
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -192,7 +194,8 @@ def record(solution: Any, answer: Any) -> list[Run]:
     for pair in solution.pairs(watch.wrap(answer)):
         for case in CASES:
             watch.calls = []
-            outcome = run_side(pair.run_scratch, case)
+            with contextlib.redirect_stdout(io.StringIO()):  # what the answer prints was read once
+                outcome = run_side(pair.run_scratch, case)
             runs.append(Run(pair.name, case, watch.calls, outcome.error))
     return runs
 

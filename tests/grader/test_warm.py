@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,9 +24,14 @@ def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("w")
     started = []
     start = warm_client._start
+
+    def remembered(path: Path) -> Any:
+        started.append(start(path))
+        return started[-1]
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(warm_client, "place", lambda: folder / "s")
-        patch.setattr(warm_client, "_start", lambda path: started.append(start(path)) or started[-1])
+        patch.setattr(warm_client, "_start", remembered)
         yield folder
     for process in started:
         process.kill()
@@ -62,7 +68,7 @@ def test_a_wrong_one_does_not_pass(give: Callable[..., Verdict]) -> None:
 @pytest.mark.parametrize(
     "evil",
     [
-        "import curriculum.pair\ncurriculum.pair.TOLERANCE.update(dict.fromkeys(curriculum.pair.TOLERANCE, (9., 9.)))",
+        "import curriculum.pair as p\np.TOLERANCE.update(dict.fromkeys(p.TOLERANCE, (9., 9.)))",
         "import curriculum.grader.guard as g\n"
         "import curriculum.grader.child as c\n"
         "from curriculum.grader.verdict import Verdict\n"
