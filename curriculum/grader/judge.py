@@ -39,7 +39,7 @@ def judge(answer: Any, solution: ModuleType, file: str = "") -> Verdict:
         details = (extent(trials), *example(trials), _reread(solution))
         return Verdict("mistake", "the bug is still there", bug=bug, details=details)
     seen = diagnose(answer, solution)
-    related = "" if errors else pattern(failed)
+    related = "" if errors or bug else pattern(failed)
     fact = seen.cause or (None if bug or related else seen.explanation())
     if fact:
         details = (fact.look, fact.where, extent(trials), *example(trials), _reread(solution))

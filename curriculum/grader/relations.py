@@ -103,8 +103,8 @@ def _factor(wrongs: list[Wrong]) -> str:
 # ---------------------------------------------------------------- what the result would be
 
 
-def opposite(wrong: Wrong) -> Tensor:
-    return -wrong.wanted
+def opposite(wrong: Wrong) -> Tensor | None:
+    return None if wrong.wanted.dtype == torch.bool else -wrong.wanted
 
 
 def times_batch_size(wrong: Wrong) -> Tensor:
