@@ -52,7 +52,7 @@ def check(
     from curriculum.grader.junit import write_junit
     from curriculum.grader.session import Session
 
-    session = Session(folder, seconds)
+    session = Session(folder, seconds, warm=True)
     grades = []
     for grade in session.check(which or []):
         grades.append(grade)
@@ -60,7 +60,7 @@ def check(
             print("\n".join(grade.lines()), flush=True)
     if as_json:
         print(json.dumps([grade.row() for grade in grades], indent=2))
-    else:
+    elif all(grade.verdict.passed for grade in grades):
         print(f"\n{session.what_next()}")
     if junit:
         write_junit(grades, junit)
@@ -72,7 +72,7 @@ def watch(folder: OwnDir = EXERCISES, seconds: Seconds = 30) -> None:
     """Check each exercise as you save it."""
     from curriculum.grader.session import Session
 
-    Session(folder, seconds).watch(say=partial(print, flush=True))
+    Session(folder, seconds, warm=True).watch(say=partial(print, flush=True))
 
 
 def hint(which: OneExercise, folder: OwnDir = EXERCISES) -> None:

@@ -5,8 +5,11 @@ There `child` loads it and `judge` holds it against torch. From the ground up:
 
 - `exercise`, `progress`, `solution`, `learner`: what there is to do, and the learner's own folder
 - `verdict`, `limits`, `explain`, `process`: how an answer fared, what it may take, what it raised
-- `trials`, `relations`, `shrink`, `finite_differences`, `example`, `judge`: what its numbers say
+- `trials`, `relations`, `shrink`, `finite_differences`, `example`: what its numbers say
+- `places`, `watch`, `facts`: what it does while it runs; `terms`, `factors`, `laws`: which update it makes
+- `diagnosis`: both; `repair`: which change of its source would make it right; `judge`: all of it
+- `warm`, `warm_client`: a process that is ready; it forks one for each answer
 - `child`, `session`, `classroom`, `junit`: who asks, and who is told
 
-Of these only what its numbers say, and `child`, import torch.
+Of these only what its numbers and its doings say, `child` and `warm` import torch.
 """

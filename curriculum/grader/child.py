@@ -13,6 +13,7 @@ from dataclasses import asdict
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
+from typing import Any, NoReturn
 
 import torch
 
@@ -30,11 +31,20 @@ def main() -> None:
     job = json.loads(sys.stdin.readline() or "null")
     if job is None:  # the parent has gone
         return
-    file = job["file"]
-    solution = load(job["solution"], f"solution_{Path(job['solution']).stem}")
-    guard = Guard(solution)
-    sys.argv = [file]
+    guard = guard_of(job["solution"])
     _forget_what_was_printed()
+    work(folder, job, guard)
+
+
+def guard_of(solution: str) -> Guard:
+    """What an answer to that solution's exercise is held against."""
+    return Guard(load(solution, f"solution_{Path(solution).stem}"))
+
+
+def work(folder: Path, job: dict[str, Any], guard: Guard) -> NoReturn:
+    """Grade the job's file, write the verdict into `folder`, and end the process."""
+    file = job["file"]
+    sys.argv = [file]
     (folder / "begun").touch()
     with (folder / "trace").open("w", encoding="utf-8") as trace:
         faulthandler.enable(trace)
@@ -46,6 +56,8 @@ def main() -> None:
         with contextlib.suppress(Exception):
             stream.flush()
     result = {"token": job["token"], "verdict": asdict(verdict)}
+    if verdict.passed and "seed" in job:
+        result["numbers"] = guard.hidden_numbers(file, job["seed"])
     (folder / "result").write_text(json.dumps(result), encoding="utf-8")
     os._exit(0)  # a thread that the learner has started does not hold us up
 

@@ -82,6 +82,8 @@ def _is_plain(trial: Trial, names: set[str]) -> bool:
 
 
 def _in_words(trial: Trial, difference: Difference) -> str:
+    if difference.problem.startswith("missing"):
+        return f"{difference.name} is missing in {'yours' if 'scratch' in difference.problem else 'torch'}"
     if difference.problem not in ("values differ", "not finite"):
         return f"{difference.name}: {difference.problem}"
     index, got, wanted = _furthest_off(trial, difference.name)

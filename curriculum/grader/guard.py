@@ -15,6 +15,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from math import isclose, isnan
 from pathlib import Path
@@ -51,12 +52,36 @@ class Guard:
         self.modules[solution.__name__] = solution
         self.before = self._contents()
 
+    def hidden_numbers(self, file: str, seed: int) -> list[Numbers]:
+        """What the answer in `file`, which is loaded, gives on a case that it could not know before."""
+        answer = getattr(sys.modules[Path(file).stem], self.solution.ANSWER)
+        cases = [(pair, replace(CASES[0], seed=seed)) for pair in self.solution.pairs(answer)]
+        with contextlib.redirect_stdout(io.StringIO()):
+            return [numbers(run_side(pair.run_scratch, case)) for pair, case in cases]
+
+    def confirms(self, handed_over: list[Numbers], seed: int) -> bool:
+        """Whether those are torch's numbers, asked in a process that no answer runs in."""
+        ours = getattr(self.solution, self.solution.ANSWER)
+        cases = [(pair, replace(CASES[0], seed=seed)) for pair in self.solution.pairs(ours)]
+        wanted = [numbers(run_side(pair.run_torch, case)) for pair, case in cases]
+        return len(handed_over) == len(wanted) and all(
+            not right or self._equal(_from_json(got), right)
+            for got, right in zip(handed_over, wanted, strict=True)
+        )
+
     def close_solutions(self) -> None:
         """From here on, this process opens no solution. There is no way back.
 
         Whatever tries, import, open or inspect, gets a `SolutionsClosedError`.
         """
         linecache.clearcache()
+        file = str(self.solution.__file__)
+        linecache.cache[file] = (
+            0,
+            None,
+            [],
+            file,
+        )  # who writes down a stack, as torch.cuda does, reads no source
         sys.modules.pop(self.solution.__name__, None)
         _close(Path(str(self.solution.__file__)).parent)
 
@@ -144,6 +169,10 @@ def numbers(outcome: Outcome) -> Numbers:
         name: (str(value.dtype), tuple(value.shape), to_list(value.reshape(-1)))
         for name, value in outcome.results.items()
     }
+
+
+def _from_json(got: Any) -> Numbers:
+    return {name: (dtype, tuple(shape), values) for name, (dtype, shape, values) in got.items()}
 
 
 def _close_to(relative: float, absolute: float, one: float, other: float) -> bool:

@@ -10,11 +10,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import torch
+
 from curriculum.from_scratch import FORBIDDEN, forbidden_names
+from curriculum.grader.diagnosis import diagnose
 from curriculum.grader.example import example, extent
 from curriculum.grader.explain import explain
 from curriculum.grader.relations import pattern
-from curriculum.grader.trials import CASES, Trial, run_side, try_out
+from curriculum.grader.repair import repair
+from curriculum.grader.trials import CASES, Outcome, Trial, run_side, try_out
 from curriculum.grader.verdict import Verdict
 
 
@@ -24,28 +28,48 @@ def judge(answer: Any, solution: ModuleType, file: str = "") -> Verdict:
     assert trials, f"{solution.__name__} has no pair that torch's side can run"
     failed = [trial for trial in trials if trial.failed]
     if not failed:
-        return _by_hand(answer, solution)
+        return _as_asked(answer, solution)
     errors = [trial.got.error for trial in failed if trial.got.error]
     unwritten = [error for error in errors if isinstance(error, NotImplementedError)]
     if unwritten:
         return explain(unwritten[0], file)
     bug = _bug(solution, trials)
-    if bug:
-        # In a find-the-bug, the mistake's name would be the answer: the one that was handed out is not told.
-        told = "the bug is still there" if _is_as_handed_out(solution, trials) else f"it looks like: {bug}"
+    # In a find-the-bug, the mistake's name would be the answer: the one that was handed out is not told.
+    if bug and _is_as_handed_out(solution, trials):
         details = (extent(trials), *example(trials), _reread(solution))
-        return Verdict("mistake", told, bug=bug, details=details)
+        return Verdict("mistake", "the bug is still there", bug=bug, details=details)
+    seen = diagnose(answer, solution)
+    related = "" if errors or bug else pattern(failed)
+    fact = seen.cause or (None if bug or related else seen.explanation())
+    if fact:
+        details = (fact.look, fact.where, extent(trials), *example(trials), _reread(solution))
+        return Verdict("diagnosis", fact.words, bug=bug, details=details)
+    if bug:
+        details = (extent(trials), *example(trials), _reread(solution))
+        return Verdict("mistake", f"it looks like: {bug}", bug=bug, details=details)
     if errors:
         return explain(errors[0], file)
-    related = pattern(failed)
     if related:
         details = (extent(trials), *example(trials), _reread(solution))
         return Verdict("pattern", related, details=details)
+    found = repair(file, solution, trials) if file and not _is_find_the_bug(solution) else None
+    if found:
+        details = (extent(trials), *example(trials), _reread(solution))
+        return Verdict("diagnosis", f"line {found.line}: {found.words}", details=details)
     message, *more = example(trials, slope=True)
     return Verdict("values", message, details=(extent(trials), *more, _reread(solution)))
 
 
 # ---------------------------------------------------------------- right numbers
+
+
+def _as_asked(answer: Any, solution: ModuleType) -> Verdict:
+    """Passed, if it does all that the exercise asks for."""
+    fact = diagnose(answer, solution).breaking
+    if fact:
+        details = ("the numbers are right", fact.look, fact.where, _reread(solution))
+        return Verdict("diagnosis", fact.words, details=details)
+    return _by_hand(answer, solution)
 
 
 def _by_hand(answer: Any, solution: ModuleType) -> Verdict:
@@ -84,10 +108,12 @@ def _bug(solution: ModuleType, trials: list[Trial]) -> str:
 
 def _is_as_handed_out(solution: ModuleType, trials: list[Trial]) -> bool:
     """Whether the bug that a find-the-bug was handed out with is still in the answer."""
+    return _is_find_the_bug(solution) and explains(getattr(solution.stub, solution.ANSWER), solution, trials)
+
+
+def _is_find_the_bug(solution: ModuleType) -> bool:
     stub = getattr(solution, "stub", None)
-    if stub is None or "Find the bug" not in (stub.__doc__ or "").partition("\n")[0]:
-        return False
-    return explains(getattr(stub, solution.ANSWER), solution, trials)
+    return stub is not None and "Find the bug" in (stub.__doc__ or "").partition("\n")[0]
 
 
 def explains(mistake: Any, solution: ModuleType, trials: list[Trial]) -> bool:
@@ -96,7 +122,23 @@ def explains(mistake: Any, solution: ModuleType, trials: list[Trial]) -> bool:
     for trial in trials:
         got = run_side(pairs[trial.pair.name].run_scratch, trial.case)
         other = Trial(trial.pair, trial.case, got, trial.wanted)
-        if (trial.failed or other.failed) and not trial.got.same_as(got):
+        if (trial.failed or other.failed) and not (trial.got.same_as(got) and _is_closer(trial, got)):
+            return False
+    return True
+
+
+def _is_closer(trial: Trial, got: Outcome) -> bool:
+    """Whether the answer is a hundred times closer to the mistake than torch is.
+
+    1e-6 forgotten and 1e-6 inside the root are both close to what is right.
+    """
+    for problem in trial.problems:
+        if problem.problem != "values differ" or not trial.got.results[problem.name].is_floating_point():
+            continue
+        value, wanted = trial.got.results[problem.name], trial.wanted.results[problem.name]
+        near = (value - got.results[problem.name]).abs().max()
+        rounding = 100 * torch.finfo(value.dtype).eps * (1 + wanted.abs().max())
+        if near > (value - wanted).abs().max() / 100 + rounding:
             return False
     return True
 

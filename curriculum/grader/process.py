@@ -22,6 +22,7 @@ from curriculum.grader import limits
 from curriculum.grader.exercise import Exercise
 from curriculum.grader.package import Package
 from curriculum.grader.verdict import Verdict
+from curriculum.grader.warm_client import connected
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,6 +86,10 @@ class Child:
                 begun_at = time.monotonic()
                 latest = begun_at + seconds + limits.SECONDS_TO_END
 
+    def _exit_code(self) -> int | None:
+        """None where it had to be ended."""
+        return self.process.poll()
+
     def _verdict(self, file: Path, seconds: float) -> Verdict:
         with contextlib.suppress(ValueError, TypeError, KeyError):  # no result, or one that the answer wrote
             result = json.loads(self._read("result"))
@@ -104,7 +109,7 @@ class Child:
         trace = self._read("trace")  # by faulthandler, the innermost call first
         place = re.search(rf'File "{re.escape(str(file))}", line (\d+) in (\S+)', trace)
         where = f" (line {place[1]}, in {place[2]})" if place else ""
-        code = self.process.poll()
+        code = self._exit_code()
         if code is None or trace.startswith("Timeout"):
             return Verdict(
                 "time", f"it does not end within {seconds:g} seconds{where}; is there an endless loop?"
@@ -124,6 +129,50 @@ class Child:
             return ""
 
 
+class WarmChild(Child):
+    """The same from the warm process: nothing has to be imported. It is started where there is none.
+
+    Raises:
+        OSError: The system has no such thing, or it does not answer.
+    """
+
+    def __init__(self) -> None:
+        if not hasattr(os, "fork"):
+            raise OSError("no fork")
+        self.connection = connected()
+        self.folder = tempfile.TemporaryDirectory(prefix="curriculum-", ignore_cleanup_errors=True)
+        self.path = Path(self.folder.name)
+        self.token = secrets.token_hex()
+        (self.path / "work").mkdir()
+        self.said: dict[str, Any] = {}
+
+    def grade(self, exercise: Exercise, file: Path, seconds: float = limits.SECONDS) -> Verdict:
+        verdict = super().grade(exercise, file, seconds)
+        if verdict.passed and not self.said.get("confirmed"):
+            return Verdict(
+                "replaced", "its numbers are right only where it runs: leave what grades it as it is"
+            )
+        return verdict
+
+    def close(self) -> None:
+        self.connection.close()
+        self.folder.cleanup()
+
+    def _wait(self, job: bytes, seconds: float) -> None:
+        whole = json.loads(job) | {"folder": str(self.path)}
+        self.connection.settimeout(seconds + 4 * limits.SECONDS_TO_END)
+        with contextlib.suppress(ValueError):
+            self.connection.sendall(json.dumps(whole).encode() + b"\n")
+            with self.connection.makefile("r", encoding="utf-8") as lines:
+                self.said = json.loads(lines.readline())
+        if "code" not in self.said:
+            raise OSError(self.said.get("failed", "the warm process has ended"))
+
+    def _exit_code(self) -> int | None:
+        code: int | None = self.said["code"]
+        return code
+
+
 def _environment() -> dict[str, str]:
     """The child finds this package wherever it runs, and computes with one thread, if nothing else is set."""
     paths = [str(ROOT)]
@@ -138,12 +187,17 @@ class Children:
     What an answer has changed in this package is put back before the next one is graded.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, warm: bool = False) -> None:
+        self.warm = warm
         self.spare: Child | None = None
         self.package: Package | None = None  # not read before there is an answer
 
     def prepare(self) -> None:
         """Start a child before there is something to grade."""
+        if self.warm:
+            with contextlib.suppress(OSError):
+                connected().close()
+                return
         self.spare = self.spare or Child()
 
     def grade(self, exercise: Exercise, file: Path, seconds: float, more: bool = False) -> Verdict:
@@ -163,9 +217,7 @@ class Children:
         if not begun:
             return Verdict("not begun", f"not begun: {file} is as it was handed out")
         self.package = self.package or Package()
-        child = self.spare or Child()
-        self.spare = Child() if more else None
-        verdict = child.grade(exercise, file, seconds)
+        verdict = self._from_warm(exercise, file, seconds) or self._from_cold(exercise, file, seconds, more)
         changed = self.package.restore()
         if not changed:
             return verdict
@@ -173,6 +225,20 @@ class Children:
             self.spare.close()
             self.spare = Child()
         return Verdict("replaced", f"it changes {changed[0]}, by which it is graded: leave that as it is")
+
+    def _from_warm(self, exercise: Exercise, file: Path, seconds: float) -> Verdict | None:
+        """None where there is no warm process. Then it is not asked for again."""
+        if self.warm:
+            try:
+                return WarmChild().grade(exercise, file, seconds)
+            except OSError:
+                self.warm = False
+        return None
+
+    def _from_cold(self, exercise: Exercise, file: Path, seconds: float, more: bool) -> Verdict:
+        child = self.spare or Child()
+        self.spare = Child() if more else None
+        return child.grade(exercise, file, seconds)
 
     def __enter__(self) -> "Children":
         return self

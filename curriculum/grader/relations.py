@@ -79,7 +79,9 @@ def _relation(wrongs: list[Wrong]) -> str:
 
 def _holds(relation: Relation, wrong: Wrong) -> bool:
     result = relation.would_be(wrong)
-    return result is not None and nearly_equal(wrong.got, result)
+    if result is None or nearly_equal(result, wrong.wanted):
+        return False  # where it makes no difference, it explains none
+    return nearly_equal(wrong.got, result)
 
 
 def _factor(wrongs: list[Wrong]) -> str:
@@ -101,8 +103,8 @@ def _factor(wrongs: list[Wrong]) -> str:
 # ---------------------------------------------------------------- what the result would be
 
 
-def opposite(wrong: Wrong) -> Tensor:
-    return -wrong.wanted
+def opposite(wrong: Wrong) -> Tensor | None:
+    return None if wrong.wanted.dtype == torch.bool else -wrong.wanted
 
 
 def times_batch_size(wrong: Wrong) -> Tensor:

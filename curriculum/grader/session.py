@@ -14,14 +14,15 @@ from curriculum.grader.verdict import Grade, Verdict
 
 
 class Session:
-    """Checks in one folder, `seconds` for each answer.
+    """Checks in one folder, `seconds` for each answer. `warm`: by a process that outlives this one.
 
     Raises:
         UserError: The folder is not started.
     """
 
-    def __init__(self, folder: Path = LEARNER_FOLDER, seconds: float = SECONDS) -> None:
+    def __init__(self, folder: Path = LEARNER_FOLDER, seconds: float = SECONDS, warm: bool = False) -> None:
         self.folder = require_started(folder)
+        self.warm = warm
         self.seconds = seconds
         self.progress = Progress.read(folder)
 
@@ -32,7 +33,7 @@ class Session:
             UserError: There is no such exercise, or the progress cannot be written.
         """
         chosen = self._chosen(which)
-        with Children() as children:
+        with Children(self.warm) as children:
             for number, exercise in enumerate(chosen, start=1):
                 yield self._grade(exercise, children, more=number < len(chosen))
 
@@ -45,7 +46,7 @@ class Session:
         from watchfiles import watch
 
         by_name = {exercise.path.name: exercise for exercise in exercises()}
-        with Children() as children, contextlib.suppress(KeyboardInterrupt):
+        with Children(self.warm) as children, contextlib.suppress(KeyboardInterrupt):
             children.prepare()
             say(self.what_next())
             say(f"watching {self.folder}: save an exercise to have it checked, Ctrl-C to stop")
@@ -78,7 +79,8 @@ class Session:
     def _keep(self, exercise: Exercise, verdict: Verdict) -> None:
         self.progress = Progress.read(self.folder)  # meanwhile a hint may have been asked for elsewhere
         tries = self.progress.tries(exercise) + 1
-        self.progress.change(exercise, passed=verdict.passed, tries=tries)
+        passed = verdict.passed or self.progress.passed(exercise)  # who plays with it keeps it
+        self.progress.change(exercise, passed=passed, tries=tries)
 
     def _say(self, grade: Grade, say: Callable[[str], Any]) -> None:
         say("\n" + "\n".join(grade.lines()))

@@ -34,7 +34,7 @@ def pairs(answer: Any) -> list[Pair]:
     """What the learner's `answer` is held against: PyTorch's loss of all examples at once."""
     return [
         Pair(f"{n} by {size}", partial(_scratch, answer, n, size), partial(_torch, n))
-        for n, size in ((10, 4), (6, 3), (3, 8), (7, 1))
+        for n, size in ((10, 4), (6, 3), (3, 8), (7, 1), (9, 2))
     ]
 
 

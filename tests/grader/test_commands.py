@@ -28,7 +28,7 @@ def test_a_learner_from_start_to_solution(house: Path) -> None:
     done = run("check", "--dir", mine)
     assert done.exit_code == 1
     assert done.stdout.splitlines()[0] == f"01a Double, a: {MISTAKE}"
-    assert done.stdout.splitlines()[-1] == f"next: 01a Double, a · {file}"
+    assert "next: " not in done.stdout  # there is something to mend here
     assert run("hint", "01a", "--dir", mine).stdout == "hint 1 of 3: one\n"
     done = run("solution", "01a", "--dir", mine)
     assert "is not passed yet" in str(done.exception)
