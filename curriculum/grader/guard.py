@@ -76,12 +76,8 @@ class Guard:
         """
         linecache.clearcache()
         file = str(self.solution.__file__)
-        linecache.cache[file] = (
-            0,
-            None,
-            [],
-            file,
-        )  # who writes down a stack, as torch.cuda does, reads no source
+        # Who writes down a stack, as torch.cuda does, would read the source of whatever is on it.
+        linecache.cache[file] = (0, None, [], file)
         sys.modules.pop(self.solution.__name__, None)
         _close(Path(str(self.solution.__file__)).parent)
 

@@ -12,8 +12,8 @@ MUTATIONS = (
         name="judge_accuses_too_early",
         breaks="A mistake of the list is named although it spoils more than the answer does.",
         file="curriculum/grader/judge.py",
-        find="if (trial.failed or other.failed) and not trial.got.same_as(got):",
-        put="if trial.failed and not trial.got.same_as(got):",
+        find="if (trial.failed or other.failed) and not (trial.got.same_as(got) and _is_closer(trial, got)):",
+        put="if trial.failed and not (trial.got.same_as(got) and _is_closer(trial, got)):",
         tests="tests/grader/test_judge.py -k wrong_elsewhere",
     ),
     Mutation(
@@ -28,8 +28,8 @@ MUTATIONS = (
         name="judge_sign",
         breaks="An answer with the opposite sign is not told so.",
         file="curriculum/grader/relations.py",
-        find="return -wrong.wanted",
-        put="return wrong.wanted",
+        find="else -wrong.wanted",
+        put="else wrong.wanted",
         tests="tests/grader/test_verdicts.py -k bug_is_named",
     ),
     Mutation(

@@ -23,8 +23,8 @@ MUTATIONS = (
         name="augment_one_field_for_all",
         breaks="All pictures of a batch are bent by the same field.",
         file="models/networks/augment.py",
-        find="_uniform(generator, count, 2, height, width)",
-        put="_uniform(generator, 1, 2, height, width)",
+        find="torch.randn((count, 2, rows), generator=generator",
+        put="torch.ones(count, 1, 1) * torch.randn((1, 2, rows), generator=generator",
         tests="tests/models/test_augment.py",
     ),
     Mutation(
