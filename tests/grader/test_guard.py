@@ -47,7 +47,7 @@ WANTED = {
     "other name": "not by hand: right numbers, but it runs torch.nn or autograd: write it by hand",
     "out of sys.modules": "error: KeyError .*",
     "through inspect": "error: TypeError .*",
-    "allclose": "mistake: .*",
+    "allclose": "pattern: it is 3 times torch's",
     "caught": "values: .*",
     "liar": "error: it does not fit the exercise: TypeError: output is of type Liar; expected a tensor",
     "right": "passed: passed",
