@@ -21,7 +21,7 @@ from curriculum.drawings import curves
 from curriculum.pair import Case, layer_pair, loss_pair
 from curriculum.table import Table
 from lessons.lesson03_activations import Activation, edges
-from lessons.lesson04_layers import Linear, Sequential, mlp
+from lessons.lesson04_layers import Linear, Sequential, mlp, two_scans
 from lessons.lesson05_losses import Loss
 
 # %% [markdown]
@@ -439,13 +439,8 @@ def scans() -> tuple[Tensor, Tensor]:
 
 
 def three_and_seven() -> tuple[Tensor, Tensor]:
-    """Two scans, enlarged: (2, 784), from 0 (paper) to 1 (ink); and their digits."""
-    x, target = scans()
-    small = x[[3, 7]].to(torch.get_default_dtype()).view(2, 8, 8)
-    images = torch.zeros(2, 28, 28)
-    # Each pixel becomes 3 × 3, and around them there is a rim of paper.
-    images[:, 2:26, 2:26] = small.repeat_interleave(3, 1).repeat_interleave(3, 2)
-    return images.reshape(2, 784), target[[3, 7]]
+    """Lesson 04's two scans, (2, 784), from 0 (paper) to 1 (ink); and their digits."""
+    return two_scans(), torch.tensor([3, 7])
 
 
 @demo

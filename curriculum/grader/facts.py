@@ -160,16 +160,10 @@ def optimiser_bypassed(both: Both) -> Iterator[Fact]:
         words = "it moves the parameters past the optimiser" if moved else "it takes no step"
         yield Fact(words, "optimizer.step(…) moves them, by whatever rule it has", breaks=True)
     if mine > ours and ours:
-        pieces = len(_pieces(both.mine))
-        each = (
-            "one after each piece"
-            if mine == pieces > 1
-            else "one is wanted"
-            if ours == 1
-            else f"{ours} are wanted"
-        )
+        wanted = "one is wanted" if ours == 1 else f"{ours} are wanted"
+        each_piece = mine == len(_pieces(both.mine)) > 1
         yield Fact(
-            f"it takes {mine} steps, {each}",
+            f"it takes {mine} steps, {'one after each piece' if each_piece else wanted}",
             "add the gradients up first, and take one step at the end",
             breaks=True,
         )
@@ -234,7 +228,7 @@ def result_of_another_kind(both: Both) -> Iterator[Fact]:
     elif isinstance(mine, Tensor) and isinstance(ours, Tensor):
         if mine.shape != ours.shape:
             shapes = f"{tuple(mine.shape)}; {tuple(ours.shape)} is wanted"
-            yield Fact(f"{name or 'it'} returns a tensor of the shape {shapes}", _about_shapes(mine, ours))
+            yield Fact(f"{name} returns a tensor of the shape {shapes}", _about_shapes(mine, ours))
     elif type(mine) is not type(ours) and not _is_number(mine, ours):
         kinds = f"{type(mine).__name__}; {type(ours).__name__} is wanted"
         yield Fact(f"{name} returns a {kinds}", "", both.where)

@@ -1,8 +1,10 @@
 """The judge: holds an answer to an exercise against torch, and says which mistake explains what differs.
 
-Three attempts, the most telling first: a mistake from the solution's list that gives the same numbers; a
-relation to torch's numbers that holds everywhere (`relations`); else the smallest example, and what finite
-differences of the answer's own forward give there (`example`).
+Attempts, the most telling first: what it does that the exercise forbids, or that alone makes numbers wrong
+(`diagnosis`); a mistake from the solution's list that gives the same numbers; what it raises; a relation to
+torch's numbers that holds everywhere (`relations`); what else was seen by watching, or in the law of its
+update (`diagnosis`); the one change of its source that makes it right (`repair`). Else the smallest example,
+and what finite differences of the answer's own forward give there (`example`).
 """
 
 import functools
@@ -36,28 +38,30 @@ def judge(answer: Any, solution: ModuleType, file: str = "") -> Verdict:
     bug = _bug(solution, trials)
     # In a find-the-bug, the mistake's name would be the answer: the one that was handed out is not told.
     if bug and _is_as_handed_out(solution, trials):
-        details = (extent(trials), *example(trials), _reread(solution))
-        return Verdict("mistake", "the bug is still there", bug=bug, details=details)
+        return Verdict("mistake", "the bug is still there", bug=bug, details=_shown(trials, solution))
     seen = diagnose(answer, solution)
     related = "" if errors or bug else pattern(failed)
     fact = seen.cause or (None if bug or related else seen.explanation())
     if fact:
-        details = (fact.look, fact.where, extent(trials), *example(trials), _reread(solution))
+        details = (fact.look, fact.where, *_shown(trials, solution))
         return Verdict("diagnosis", fact.words, bug=bug, details=details)
     if bug:
-        details = (extent(trials), *example(trials), _reread(solution))
-        return Verdict("mistake", f"it looks like: {bug}", bug=bug, details=details)
+        return Verdict("mistake", f"it looks like: {bug}", bug=bug, details=_shown(trials, solution))
     if errors:
         return explain(errors[0], file)
     if related:
-        details = (extent(trials), *example(trials), _reread(solution))
-        return Verdict("pattern", related, details=details)
+        return Verdict("pattern", related, details=_shown(trials, solution))
     found = repair(file, solution, trials) if file and not _is_find_the_bug(solution) else None
     if found:
-        details = (extent(trials), *example(trials), _reread(solution))
-        return Verdict("diagnosis", f"line {found.line}: {found.words}", details=details)
+        words = f"line {found.line}: {found.words}"
+        return Verdict("diagnosis", words, details=_shown(trials, solution))
     message, *more = example(trials, slope=True)
     return Verdict("values", message, details=(extent(trials), *more, _reread(solution)))
+
+
+def _shown(trials: list[Trial], solution: ModuleType) -> tuple[str, ...]:
+    """How far it reaches, the smallest example, and where to read again."""
+    return extent(trials), *example(trials), _reread(solution)
 
 
 # ---------------------------------------------------------------- right numbers

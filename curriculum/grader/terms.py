@@ -127,16 +127,19 @@ def _value(seen: Observation, term: Term, above: Named, below: Named) -> Tensor 
         value = value / left
     if "ε" in term.form and not eps:
         return None
-    divisor = {
-        "√s + ε": lambda: value.sqrt() + eps,
-        "√(s + ε)": lambda: (value + eps).sqrt(),
-        "s + ε": lambda: value + eps,
-        "√s": value.sqrt,
-        "s": lambda: value,
-        BESIDE: lambda: value.sqrt() / left + eps,
-    }[term.form]()
+    divisor = _divisor(term.form, value, eps, left)
     # Where nothing has come in yet, 0 / 0 moves nothing.
     return torch.where((divisor == 0) & (above[term.above] == 0), 0.0, above[term.above] / divisor)
+
+
+def _divisor(form: str, s: Tensor, eps: float, left: float) -> Tensor:
+    """What a fraction of that form divides by; `left` is what the start correction leaves."""
+    if form == BESIDE:
+        return s.sqrt() / left + eps
+    if form == "√(s + ε)":
+        return (s + eps).sqrt()
+    root = s.sqrt() if "√" in form else s
+    return root + eps if "ε" in form else root
 
 
 def _corrections(moment: Moment) -> Iterator[tuple[str, str]]:

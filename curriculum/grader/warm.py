@@ -91,8 +91,7 @@ def _tell(asked: socket.socket, said: dict[str, Any]) -> None:
 def _keep(asked: socket.socket, job: dict[str, Any], guard: Guard) -> None:
     """Have the answer graded by a process of its own, say how it ended, and end."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
+    ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
     folder = Path(job["folder"])
     job["seed"] = secrets.randbelow(1 << 30)
     answer = os.fork()

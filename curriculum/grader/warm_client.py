@@ -19,9 +19,13 @@ SHAPING = ("PYTHONPATH", "OMP_NUM_THREADS", "ATEN_CPU_CAPABILITY", "MKL_CBWR", "
 def connected() -> socket.socket:
     """A connection to the warm process of this user, this Python and this state of the package.
 
+    Only Linux has one: elsewhere a process that has loaded torch cannot safely be forked, or not at all.
+
     Raises:
         OSError: There is none, and none can be started.
     """
+    if sys.platform != "linux":
+        raise OSError("only Linux has a warm process")
     path = place()
     try:
         return _connect(path)

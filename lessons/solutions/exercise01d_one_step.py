@@ -1,11 +1,10 @@
 """Solution of exercise 01d."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
 from curriculum.pair import Case, Pair, Results
+from curriculum.predictions import Predictions, predicted
 
 ANSWER = "predictions"
 REREAD = ("lesson01_neuron.py", "## Which way should a weight move?")
@@ -30,19 +29,9 @@ def predictions() -> dict[str, float]:
     }
 
 
-Predictions = Callable[[], dict[str, float]]
-
-
 def pairs(answer: Predictions) -> list[Pair]:
     """The numbers of `answer` beside autograd's and `torch.optim`'s."""
-    return [Pair("one step", lambda case: _told(answer()), _by_torch)]
-
-
-def _told(numbers: dict[str, float]) -> Results:
-    for name, value in numbers.items():
-        if value is ...:
-            raise NotImplementedError(f"{name} is still missing")
-    return {name: torch.tensor(float(value)) for name, value in numbers.items()}
+    return [predicted("one step", answer, _by_torch)]
 
 
 def _by_torch(case: Case) -> Results:

@@ -1,11 +1,10 @@
 """Solution of exercise 03c."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
 from curriculum.pair import Case, Pair, Results
+from curriculum.predictions import Predictions, otherwise, predicted
 
 ANSWER = "predictions"
 REREAD = ("lesson03_activations.py", "# A hat: up from 0 to 1")
@@ -34,19 +33,9 @@ def predictions() -> dict[str, float]:
     }
 
 
-Predictions = Callable[[], dict[str, float]]
-
-
 def pairs(answer: Predictions) -> list[Pair]:
     """The numbers of `answer` beside autograd's."""
-    return [Pair("bent line", lambda case: _told(answer()), _by_torch)]
-
-
-def _told(numbers: dict[str, float]) -> Results:
-    for name, value in numbers.items():
-        if value is ...:
-            raise NotImplementedError(f"{name} is still missing")
-    return {name: torch.tensor(float(value)) for name, value in numbers.items()}
+    return [predicted("bent line", answer, _by_torch)]
 
 
 def _by_torch(case: Case) -> Results:
@@ -85,37 +74,31 @@ def _by_torch(case: Case) -> Results:
     }
 
 
-def _worked(*changed: tuple[str, float]) -> Predictions:
-    """The numbers with some changed."""
-
-    def numbers() -> dict[str, float]:
-        return predictions() | dict(changed)
-
-    return numbers
-
-
-def _slopes(*values: float) -> list[tuple[str, float]]:
-    return [(f"slope of piece {i}", value) for i, value in enumerate(values, 1)]
+def _slopes(*values: float) -> dict[str, float]:
+    return {f"slope of piece {i}": value for i, value in enumerate(values, 1)}
 
 
 MISTAKES = {
-    "sign of the kink": _worked(
-        ("kink of ReLU(x + 1)", 1.0),
-        ("kink of ReLU(2x − 1)", -0.5),
-        ("kink of ReLU(3 − x)", -3.0),
+    "sign of the kink": otherwise(
+        predictions,
+        {
+            "kink of ReLU(x + 1)": 1.0,
+            "kink of ReLU(2x − 1)": -0.5,
+            "kink of ReLU(3 − x)": -3.0,
+        },
     ),
-    "weight in front of x forgotten at the kink": _worked(
-        ("kink of ReLU(2x − 1)", 1.0)
+    "weight in front of x forgotten at the kink": otherwise(
+        predictions, {"kink of ReLU(2x − 1)": 1.0}
     ),
-    "weight in front of x forgotten in the slopes": _worked(
-        *_slopes(1.0, 3.0, 0.0, -1.0)
+    "weight in front of x forgotten in the slopes": otherwise(
+        predictions, _slopes(1.0, 3.0, 0.0, -1.0)
     ),
-    "negative weight taken to wake on the right": _worked(
-        *_slopes(0.0, 2.0, -4.0, -5.0)
+    "negative weight taken to wake on the right": otherwise(
+        predictions, _slopes(0.0, 2.0, -4.0, -5.0)
     ),
-    "slopes not added up": _worked(*_slopes(-1.0, 2.0, -6.0, -4.0)),
-    "bias of the output forgotten": _worked(
-        ("y at 0", 5.0), ("y at 4", -11.0), ("y at 0 without ReLU", 8.0)
+    "slopes not added up": otherwise(predictions, _slopes(-1.0, 2.0, -6.0, -4.0)),
+    "bias of the output forgotten": otherwise(
+        predictions, {"y at 0": 5.0, "y at 4": -11.0, "y at 0 without ReLU": 8.0}
     ),
-    "ReLU left out of y": _worked(("y at 0", 9.0), ("y at 4", -11.0)),
+    "ReLU left out of y": otherwise(predictions, {"y at 0": 9.0, "y at 4": -11.0}),
 }

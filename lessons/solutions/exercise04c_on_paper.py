@@ -1,11 +1,10 @@
 """Solution of exercise 04c."""
 
-from collections.abc import Callable
-
 import torch
 from torch import nn
 
 from curriculum.pair import Case, Pair, Results
+from curriculum.predictions import Predictions, otherwise, predicted
 
 ANSWER = "predictions"
 REREAD = ("lesson04_layers.py", "# **On paper.** Say the loss moves")
@@ -35,19 +34,9 @@ def predictions() -> dict[str, float]:
     }
 
 
-Predictions = Callable[[], dict[str, float]]
-
-
 def pairs(answer: Predictions) -> list[Pair]:
     """The numbers of `answer` beside autograd's."""
-    return [Pair("on paper", lambda case: _told(answer()), _by_torch)]
-
-
-def _told(numbers: dict[str, float]) -> Results:
-    for name, value in numbers.items():
-        if value is ...:
-            raise NotImplementedError(f"{name} is still missing")
-    return {name: torch.tensor(float(value)) for name, value in numbers.items()}
+    return [predicted("on paper", answer, _by_torch)]
 
 
 def _count(model: nn.Module) -> torch.Tensor:
@@ -86,38 +75,38 @@ def _by_torch(case: Case) -> Results:
     }
 
 
-def _worked(*changed: tuple[str, float]) -> Predictions:
-    """The numbers with some changed."""
-
-    def numbers() -> dict[str, float]:
-        return predictions() | dict(changed)
-
-    return numbers
-
-
-_OFF = (("y along x₁", 2.0), ("y along x₂", -5.0))
+_OFF = {"y along x₁": 2.0, "y along x₂": -5.0}
 
 MISTAKES = {
-    "weights read by columns": _worked(
-        ("sum of neuron 1", 5.0),
-        ("sum of neuron 2", 0.0),
-        ("output of neuron 1", 5.0),
-        ("output of neuron 2", 0.0),
-        ("y", 22.0),
+    "weights read by columns": otherwise(
+        predictions,
+        {
+            "sum of neuron 1": 5.0,
+            "sum of neuron 2": 0.0,
+            "output of neuron 1": 5.0,
+            "output of neuron 2": 0.0,
+            "y": 22.0,
+        },
     ),
-    "ReLU forgotten": _worked(
-        ("output of neuron 1", -1.0), ("y", -5.0), ("y for (0, 0)", 3.0), *_OFF
+    "ReLU forgotten": otherwise(
+        predictions,
+        {"output of neuron 1": -1.0, "y": -5.0, "y for (0, 0)": 3.0, **_OFF},
     ),
-    "slope passed by a neuron that is quiet": _worked(*_OFF),
-    "ReLU on the output": _worked(("y", 0.0)),
-    "biases not added": _worked(
-        ("sum of neuron 2", 4.0),
-        ("output of neuron 2", 4.0),
-        ("y", -4.0),
-        ("y for (0, 0)", 0.0),
+    "slope passed by a neuron that is quiet": otherwise(predictions, _OFF),
+    "ReLU on the output": otherwise(predictions, {"y": 0.0}),
+    "biases not added": otherwise(
+        predictions,
+        {
+            "sum of neuron 2": 4.0,
+            "output of neuron 2": 4.0,
+            "y": -4.0,
+            "y for (0, 0)": 0.0,
+        },
     ),
-    "biases not counted": _worked(("parameters", 6.0), ("parameters of 5–3–2", 21.0)),
-    "input forgotten in the slope along a weight": _worked(
-        ("y along the weight from x₂ to neuron 2", -1.0)
+    "biases not counted": otherwise(
+        predictions, {"parameters": 6.0, "parameters of 5–3–2": 21.0}
+    ),
+    "input forgotten in the slope along a weight": otherwise(
+        predictions, {"y along the weight from x₂ to neuron 2": -1.0}
     ),
 }

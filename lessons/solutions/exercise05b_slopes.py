@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from curriculum.pair import Case, Pair, Results
+from curriculum.predictions import Predictions, otherwise, predicted
 
 ANSWER = "predictions"
 REREAD = ("lesson05_losses.py", "## What the sigmoid hears")
@@ -30,19 +31,9 @@ def predictions() -> dict[str, float]:
     }
 
 
-Predictions = Callable[[], dict[str, float]]
-
-
 def pairs(answer: Predictions) -> list[Pair]:
     """The numbers of `answer` beside autograd's."""
-    return [Pair("what a filter hears", lambda case: _told(answer()), _by_torch)]
-
-
-def _told(numbers: dict[str, float]) -> Results:
-    for name, value in numbers.items():
-        if value is ...:
-            raise NotImplementedError(f"{name} is still missing")
-    return {name: torch.tensor(float(value)) for name, value in numbers.items()}
+    return [predicted("what a filter hears", answer, _by_torch)]
 
 
 def _by_torch(case: Case) -> Results:
@@ -74,31 +65,43 @@ def _slopes(loss: Callable[[Tensor, Tensor], Tensor]) -> tuple[Tensor, ...]:
     return torch.autograd.grad(loss(p, torch.tensor(1.0)), (p, z))
 
 
-def _worked(**changed: float) -> Predictions:
-    """The numbers with some changed; a name's blanks are written as underscores."""
-
-    def numbers() -> dict[str, float]:
-        others = {name.replace("_", " "): value for name, value in changed.items()}
-        return predictions() | others
-
-    return numbers
-
-
-_ALONG_P = "slope_of_the_squared_error_along_p"
-_ALONG_Z = "slope_of_the_squared_error_along_z"
-_CROSS_P = "slope_of_the_cross-entropy_along_p"
-_CROSS_Z = "slope_of_the_cross-entropy_along_z"
-_MEAN = "slope_of_the_mean_along_the_second_z"
-
 MISTAKES = {
-    "p = 1, for most of them were spam": _worked(best_p=1.0, its_likelihood=0.0),
-    "the mail that was no spam left out": _worked(its_likelihood=0.4096),
-    "slopes with the wrong sign": _worked(
-        **{_ALONG_P: 1.6, _ALONG_Z: 0.256, _CROSS_P: 5.0, _CROSS_Z: 0.8}
+    "p = 1, for most of them were spam": otherwise(
+        predictions, {"best p": 1.0, "its likelihood": 0.0}
     ),
-    "the 2 of the square forgotten": _worked(**{_ALONG_P: -0.8, _ALONG_Z: -0.128}),
-    "slope of the sigmoid left out": _worked(**{_ALONG_Z: -1.6, _CROSS_Z: -5.0}),
-    "p − t taken for the squared error": _worked(**{_ALONG_Z: -0.8}),
-    "mean forgotten": _worked(**{_MEAN: 0.6}),
-    "second mail taken for spam": _worked(**{_MEAN: -0.2}),
+    "the mail that was no spam left out": otherwise(
+        predictions, {"its likelihood": 0.4096}
+    ),
+    "slopes with the wrong sign": otherwise(
+        predictions,
+        {
+            "slope of the squared error along p": 1.6,
+            "slope of the squared error along z": 0.256,
+            "slope of the cross-entropy along p": 5.0,
+            "slope of the cross-entropy along z": 0.8,
+        },
+    ),
+    "the 2 of the square forgotten": otherwise(
+        predictions,
+        {
+            "slope of the squared error along p": -0.8,
+            "slope of the squared error along z": -0.128,
+        },
+    ),
+    "slope of the sigmoid left out": otherwise(
+        predictions,
+        {
+            "slope of the squared error along z": -1.6,
+            "slope of the cross-entropy along z": -5.0,
+        },
+    ),
+    "p − t taken for the squared error": otherwise(
+        predictions, {"slope of the squared error along z": -0.8}
+    ),
+    "mean forgotten": otherwise(
+        predictions, {"slope of the mean along the second z": 0.6}
+    ),
+    "second mail taken for spam": otherwise(
+        predictions, {"slope of the mean along the second z": -0.2}
+    ),
 }

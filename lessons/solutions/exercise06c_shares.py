@@ -1,11 +1,10 @@
 """Solution of exercise 06c."""
 
-from collections.abc import Callable
-
 import torch
 from torch import nn
 
 from curriculum.pair import Case, Pair, Results
+from curriculum.predictions import Predictions, otherwise, predicted
 
 ANSWER = "predictions"
 REREAD = ("lesson06_cross_entropy.py", "## Everyone's share hangs on everyone's score")
@@ -32,19 +31,9 @@ def predictions() -> dict[str, float]:
     }
 
 
-Predictions = Callable[[], dict[str, float]]
-
-
 def pairs(answer: Predictions) -> list[Pair]:
     """The numbers of `answer` beside autograd's."""
-    return [Pair("shares and slopes", lambda case: _told(answer()), _by_torch)]
-
-
-def _told(numbers: dict[str, float]) -> Results:
-    for name, value in numbers.items():
-        if value is ...:
-            raise NotImplementedError(f"{name} is still missing")
-    return {name: torch.tensor(float(value)) for name, value in numbers.items()}
+    return [predicted("shares and slopes", answer, _by_torch)]
 
 
 def _by_torch(case: Case) -> Results:
@@ -69,34 +58,40 @@ def _by_torch(case: Case) -> Results:
     }
 
 
-def _worked(*changed: tuple[str, float]) -> Predictions:
-    """The numbers with some changed."""
-
-    def numbers() -> dict[str, float]:
-        return predictions() | dict(changed)
-
-    return numbers
-
-
-_APPLE = "loss along the apple's score"
-_PEAR = "loss along the pear's score"
-_PLUM = "loss along the plum's score"
-_MEAN = "mean loss along the first pear's score"
-
 MISTAKES = {
-    "only the right class has a slope": _worked((_APPLE, 0.0), (_PLUM, 0.0)),
-    "q − p, the way the score wants to move": _worked(
-        (_APPLE, -0.6), (_PEAR, 0.8), (_PLUM, -0.2), (_MEAN, 0.4)
+    "only the right class has a slope": otherwise(
+        predictions,
+        {"loss along the apple's score": 0.0, "loss along the plum's score": 0.0},
     ),
-    "slope along p in place of the score": _worked(
-        (_APPLE, 0.0), (_PEAR, -5.0), (_PLUM, 0.0), (_MEAN, -2.5)
+    "q − p, the way the score wants to move": otherwise(
+        predictions,
+        {
+            "loss along the apple's score": -0.6,
+            "loss along the pear's score": 0.8,
+            "loss along the plum's score": -0.2,
+            "mean loss along the first pear's score": 0.4,
+        },
     ),
-    "sum of the exponentials held still": _worked(
-        ("apple's share along the apple's score", 0.6),
-        ("apple's share along the pear's score", 0.0),
+    "slope along p in place of the score": otherwise(
+        predictions,
+        {
+            "loss along the apple's score": 0.0,
+            "loss along the pear's score": -5.0,
+            "loss along the plum's score": 0.0,
+            "mean loss along the first pear's score": -2.5,
+        },
     ),
-    "another's share moved the same way": _worked(
-        ("apple's share along the pear's score", 0.12)
+    "sum of the exponentials held still": otherwise(
+        predictions,
+        {
+            "apple's share along the apple's score": 0.6,
+            "apple's share along the pear's score": 0.0,
+        },
     ),
-    "mean forgotten": _worked((_MEAN, -0.8)),
+    "another's share moved the same way": otherwise(
+        predictions, {"apple's share along the pear's score": 0.12}
+    ),
+    "mean forgotten": otherwise(
+        predictions, {"mean loss along the first pear's score": -0.8}
+    ),
 }

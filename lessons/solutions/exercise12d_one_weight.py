@@ -1,13 +1,12 @@
 """Solution of exercise 12d."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import optim
 
 from curriculum.pair import Case, Pair, Results
-from lessons.solutions.exercise01d_one_step import _told
+from curriculum.predictions import Predictions, otherwise, predicted
 
 ANSWER = "predictions"
 REREAD = ("lesson12_optimizers.py", "## Momentum: keep going")
@@ -32,12 +31,9 @@ def predictions() -> dict[str, float]:
     }
 
 
-Predictions = Callable[[], dict[str, float]]
-
-
 def pairs(answer: Predictions) -> list[Pair]:
     """The numbers of `answer` beside `torch.optim`'s."""
-    return [Pair("one weight", lambda case: _told(answer()), _by_torch)]
+    return [predicted("one weight", answer, _by_torch)]
 
 
 def _by_torch(case: Case) -> Results:
@@ -75,33 +71,32 @@ def _end(make: Any, gradients: list[float]) -> torch.Tensor:
     return w.detach()
 
 
-def _otherwise(**changed: float) -> Predictions:
-    """The numbers with some done otherwise, named by the first letters of their names."""
-
-    def numbers() -> dict[str, float]:
-        found = predictions()
-        for start, value in changed.items():
-            (name,) = [name for name in found if _short(name) == start]
-            found[name] = value
-        return found
-
-    return numbers
-
-
-def _short(name: str) -> str:
-    """`momentum2` for "momentum, after two steps"."""
-    count = {"one": "1", "two": "2", "three": "3"}
-    words = name.replace(",", "").split()
-    steps = next(count[word] for word in words if word in count)
-    return words[0].lower() + steps + ("large" if "large" in words else "")
-
-
 MISTAKES = {
-    "velocity taken for an average": _otherwise(momentum2=0.884, momentum3=0.8556),
-    "velocity forgotten": _otherwise(momentum2=0.2, momentum3=0.6),
-    "Nesterov's step": _otherwise(momentum2=-0.844, momentum3=-0.6996),
-    "Adam feels the scale": _otherwise(adam2large=-199.0),
-    "RMSprop's start at 0 overlooked": _otherwise(rmsprop1=0.9),
-    "decay not multiplied by the rate": _otherwise(adamw1=0.5),
-    "decay inside the gradient, as in L2": _otherwise(adamw1=0.9),
+    "velocity taken for an average": otherwise(
+        predictions,
+        {"momentum, after two steps": 0.884, "momentum, after three steps": 0.8556},
+    ),
+    "velocity forgotten": otherwise(
+        predictions,
+        {"momentum, after two steps": 0.2, "momentum, after three steps": 0.6},
+    ),
+    "Nesterov's step": otherwise(
+        predictions,
+        {"momentum, after two steps": -0.844, "momentum, after three steps": -0.6996},
+    ),
+    "Adam feels the scale": otherwise(
+        predictions,
+        {"Adam, after two steps, gradients a thousand times as large": -199.0},
+    ),
+    "RMSprop's start at 0 overlooked": otherwise(
+        predictions, {"RMSprop, after one step": 0.9}
+    ),
+    "decay not multiplied by the rate": otherwise(
+        predictions,
+        {"AdamW with a decay of 0.5, after one step without any gradient": 0.5},
+    ),
+    "decay inside the gradient, as in L2": otherwise(
+        predictions,
+        {"AdamW with a decay of 0.5, after one step without any gradient": 0.9},
+    ),
 }

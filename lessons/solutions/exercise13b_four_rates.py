@@ -9,7 +9,7 @@ from torch import Tensor, optim
 from torch.optim import lr_scheduler
 
 from curriculum.pair import Case, Pair, Results
-from lessons.solutions.exercise01d_one_step import _told
+from curriculum.predictions import Predictions, otherwise, predicted
 
 ANSWER = "predictions"
 REREAD = ("lesson13_rates.py", "## One weight, on paper")
@@ -35,12 +35,9 @@ def predictions() -> dict[str, float]:
     return dict(zip(NAMES, (1.0, 1.0, 0.5, 0.2, 0.4, 0.44, 0.8), strict=True))
 
 
-Predictions = Callable[[], dict[str, float]]
-
-
 def pairs(answer: Predictions) -> list[Pair]:
     """The numbers of `answer` beside all coins followed one by one, and PyTorch's schedules."""
-    return [Pair("rates", lambda case: _told(answer()), _by_torch)]
+    return [predicted("rates", answer, _by_torch)]
 
 
 def _by_torch(case: Case) -> Results:
@@ -79,23 +76,35 @@ def _rate(make: Callable[[optim.Optimizer], Any], calls: int) -> Tensor:
     return torch.tensor(optimizer.param_groups[0]["lr"])
 
 
-def _otherwise(**changed: float) -> Predictions:
-    """The numbers with some done otherwise: n3=… is the third from 0."""
-
-    def numbers() -> dict[str, float]:
-        found = predictions()
-        for place, value in changed.items():
-            found[NAMES[int(place[1:])]] = value
-        return found
-
-    return numbers
-
-
 MISTAKES = {
-    "mean square taken for the distance": _otherwise(n2=0.25),
-    "noise forgotten": _otherwise(n0=0.0, n1=0.0, n2=0.0),
-    "steps counted from 1": _otherwise(n3=0.0),
-    "warm-up from 0": _otherwise(n5=0.4),
-    "stepped after every step": _otherwise(n6=0.8 * 0.1**16),
-    "the last call of an epoch counted": _otherwise(n6=0.08),
+    "mean square taken for the distance": otherwise(
+        predictions, {"rate 0.2: the distance that stays": 0.25}
+    ),
+    "noise forgotten": otherwise(
+        predictions,
+        {
+            "rate 0.5: typical distance after one step from 10": 0.0,
+            "rate 0.5: the distance that stays": 0.0,
+            "rate 0.2: the distance that stays": 0.0,
+        },
+    ),
+    "steps counted from 1": otherwise(
+        predictions, {"from 0.8 in a line to 0 in 4 steps: the last rate": 0.0}
+    ),
+    "warm-up from 0": otherwise(
+        predictions, {"warm-up to 0.8 from a tenth of it: the rate half way": 0.4}
+    ),
+    "stepped after every step": otherwise(
+        predictions,
+        {
+            "from 0.8, a tenth every 30 steps, stepped once an epoch of 100: the last rate of 5 epochs": 0.8
+            * 0.1**16
+        },
+    ),
+    "the last call of an epoch counted": otherwise(
+        predictions,
+        {
+            "from 0.8, a tenth every 30 steps, stepped once an epoch of 100: the last rate of 5 epochs": 0.08
+        },
+    ),
 }

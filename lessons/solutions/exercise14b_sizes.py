@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from curriculum.pair import Case, Pair, Results
-from lessons.solutions.exercise01d_one_step import _told
+from curriculum.predictions import Predictions, otherwise, predicted
 
 ANSWER = "predictions"
 REREAD = ("lesson14_initialization.py", "## One neuron, on paper")
@@ -34,12 +34,9 @@ def predictions() -> dict[str, float]:
     return dict(zip(NAMES, found, strict=True))
 
 
-Predictions = Callable[[], dict[str, float]]
-
-
 def pairs(answer: Predictions) -> list[Pair]:
     """The numbers of `answer` beside all sixteen tosses, and the reach of `nn.init`."""
-    return [Pair("sizes", lambda case: _told(answer()), _by_torch)]
+    return [predicted("sizes", answer, _by_torch)]
 
 
 def _by_torch(case: Case) -> Results:
@@ -80,23 +77,34 @@ def _reach(fill: Callable[[Tensor], object], n_out: int, n_in: int) -> Tensor:
     return torch.tensor(weight.reach)
 
 
-def _otherwise(**changed: float) -> Predictions:
-    """The numbers with some done otherwise: n3=… is the third from 0."""
-
-    def numbers() -> dict[str, float]:
-        found = predictions()
-        for place, value in changed.items():
-            found[NAMES[int(place[1:])]] = value
-        return found
-
-    return numbers
-
-
 MISTAKES = {
-    "size of a weight taken for the variance": _otherwise(n1=1.0),
-    "deviation in place of the variance": _otherwise(n2=0.2, n3=0.1**0.5),
-    "n_out in place of n_in": _otherwise(n3=2 / 30),
-    "the half of ReLU forgotten": _otherwise(n5=1.0, n6=1 / 9),
-    "Kaiming without its 2": _otherwise(n3=0.05, n4=0.5**0.5),
-    "deviation taken for the reach": _otherwise(n4=(1 / 3) ** 0.5),
+    "size of a weight taken for the variance": otherwise(
+        predictions, {"mean square with weights of ¼ and −¼": 1.0}
+    ),
+    "deviation in place of the variance": otherwise(
+        predictions,
+        {"variance of Xavier's start": 0.2, "variance of Kaiming's start": 0.1**0.5},
+    ),
+    "n_out in place of n_in": otherwise(
+        predictions, {"variance of Kaiming's start": 2 / 30}
+    ),
+    "the half of ReLU forgotten": otherwise(
+        predictions,
+        {
+            "the share of the mean square that 10 layers of variance 1/n, each with ReLU, leave": 1.0,
+            "the share of the mean square that 2 layers of lesson 04's start, each with ReLU, leave": 1
+            / 9,
+        },
+    ),
+    "Kaiming without its 2": otherwise(
+        predictions,
+        {
+            "variance of Kaiming's start": 0.05,
+            "how far Kaiming's even draw reaches, with 6 inputs": 0.5**0.5,
+        },
+    ),
+    "deviation taken for the reach": otherwise(
+        predictions,
+        {"how far Kaiming's even draw reaches, with 6 inputs": (1 / 3) ** 0.5},
+    ),
 }

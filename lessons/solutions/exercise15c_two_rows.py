@@ -1,12 +1,10 @@
 """Solution of exercise 15c."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
 from curriculum.pair import Case, Pair, Results
-from lessons.solutions.exercise01d_one_step import _told
+from curriculum.predictions import Predictions, otherwise, predicted
 
 ANSWER = "predictions"
 REREAD = ("lesson15_normalization.py", "## One column, on paper")
@@ -32,12 +30,9 @@ def predictions() -> dict[str, float]:
     return dict(zip(NAMES, (-1.0, 0.2, 1.1, 0.0, -1.0, 8.0, 0.125), strict=True))
 
 
-Predictions = Callable[[], dict[str, float]]
-
-
 def pairs(answer: Predictions) -> list[Pair]:
     """The numbers of `answer` beside PyTorch's."""
-    return [Pair("two rows", lambda case: _told(answer()), _by_torch)]
+    return [predicted("two rows", answer, _by_torch)]
 
 
 def _by_torch(case: Case) -> Results:
@@ -72,23 +67,38 @@ def _around(slope: float) -> Tensor:
     return x.grad
 
 
-def _otherwise(**changed: float) -> Predictions:
-    """The numbers with some done otherwise: n3=… is the third from 0."""
-
-    def numbers() -> dict[str, float]:
-        found = predictions()
-        for place, value in changed.items():
-            found[NAMES[int(place[1:])]] = value
-        return found
-
-    return numbers
-
-
 MISTAKES = {
-    "running variance divided by n": _otherwise(n2=1.0),
-    "momentum the wrong way round": _otherwise(n1=1.8, n2=1.9),
-    "only the first of the three ways back": _otherwise(n3=1.0),
-    "the way through the variance forgotten": _otherwise(n3=0.5),
-    "the way around forgotten": _otherwise(n5=1.0, n6=-0.125),
-    "ways around added, not multiplied": _otherwise(n5=6.0, n6=1.5),
+    "running variance divided by n": otherwise(
+        predictions,
+        {"batch norm: the running variance of the first column after this batch": 1.0},
+    ),
+    "momentum the wrong way round": otherwise(
+        predictions,
+        {
+            "batch norm: the running mean of the first column after this batch": 1.8,
+            "batch norm: the running variance of the first column after this batch": 1.9,
+        },
+    ),
+    "only the first of the three ways back": otherwise(
+        predictions,
+        {"batch norm: the gradient of the first number of the first example": 1.0},
+    ),
+    "the way through the variance forgotten": otherwise(
+        predictions,
+        {"batch norm: the gradient of the first number of the first example": 0.5},
+    ),
+    "the way around forgotten": otherwise(
+        predictions,
+        {
+            "a way around: the gradient through three blocks whose slope is 1, each": 1.0,
+            "a way around: the gradient through three blocks whose slope is −1/2, each": -0.125,
+        },
+    ),
+    "ways around added, not multiplied": otherwise(
+        predictions,
+        {
+            "a way around: the gradient through three blocks whose slope is 1, each": 6.0,
+            "a way around: the gradient through three blocks whose slope is −1/2, each": 1.5,
+        },
+    ),
 }

@@ -1,12 +1,10 @@
 """Solution of exercise 16c."""
 
-from collections.abc import Callable
-
 import torch
 from torch import nn
 
 from curriculum.pair import Case, Pair, Results
-from lessons.solutions.exercise01d_one_step import _told
+from curriculum.predictions import Predictions, otherwise, predicted
 
 ANSWER = "predictions"
 REREAD = ("lesson16_overfitting.py", "## Two defences, on paper")
@@ -32,12 +30,9 @@ def predictions() -> dict[str, float]:
     return dict(zip(NAMES, (12.0, 3.0, 3.0, 7.22, 6.0, 0.4, 1.0), strict=True))
 
 
-Predictions = Callable[[], dict[str, float]]
-
-
 def pairs(answer: Predictions) -> list[Pair]:
     """The numbers of `answer` beside PyTorch's."""
-    return [Pair("on paper", lambda case: _told(answer()), _by_torch)]
+    return [predicted("on paper", answer, _by_torch)]
 
 
 def _by_torch(case: Case) -> Results:
@@ -76,25 +71,35 @@ def _stopping(losses: list[float], patience: int) -> tuple[int, float]:
     return len(losses), lowest
 
 
-def _otherwise(**changed: float) -> Predictions:
-    """The numbers with some done otherwise: n3=… is the third from 0."""
-
-    def numbers() -> dict[str, float]:
-        found = predictions()
-        for place, value in changed.items():
-            found[NAMES[int(place[1:])]] = value
-        return found
-
-    return numbers
-
-
 MISTAKES = {
-    "divided by p, not by 1 − p": _otherwise(n0=4.0),
-    "not enlarged in training": _otherwise(n0=3.0, n1=0.75),
-    "made smaller in use, too": _otherwise(n2=0.75),
-    "decay not multiplied by the rate": _otherwise(n3=2.0),
-    "one step in place of two": _otherwise(n3=7.6),
-    "the count does not begin anew": _otherwise(n4=5.0),
-    "the last weights kept": _otherwise(n5=0.6),
-    "deviation over n": _otherwise(n6=2 / (8 / 3) ** 0.5),
+    "divided by p, not by 1 − p": otherwise(
+        predictions, {"dropout in training: what the neuron gives if it stays": 4.0}
+    ),
+    "not enlarged in training": otherwise(
+        predictions,
+        {
+            "dropout in training: what the neuron gives if it stays": 3.0,
+            "dropout in training: the mean of what it gives": 0.75,
+        },
+    ),
+    "made smaller in use, too": otherwise(
+        predictions, {"dropout in use: what it gives": 0.75}
+    ),
+    "decay not multiplied by the rate": otherwise(
+        predictions, {"weight decay: the weight after two steps": 2.0}
+    ),
+    "one step in place of two": otherwise(
+        predictions, {"weight decay: the weight after two steps": 7.6}
+    ),
+    "the count does not begin anew": otherwise(
+        predictions,
+        {"early stopping: the number of the look that stops, counted from 1": 5.0},
+    ),
+    "the last weights kept": otherwise(
+        predictions,
+        {"early stopping: the validation loss of the weights that are restored": 0.6},
+    ),
+    "deviation over n": otherwise(
+        predictions, {"standardised: the house of 5 rooms": 2 / (8 / 3) ** 0.5}
+    ),
 }

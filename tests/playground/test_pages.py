@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,35 +13,15 @@ from axe_playwright_python.sync_playwright import Axe
 
 from tests.support.playground import (
     ALL,
-    PAGE,
     ask_node,
     assert_close,
-    browser,
     needs_browser,
     needs_node,
+    opened,
     texts,
 )
 
 SETTINGS = {"lr": 0.05, "batchSize": 32, "seed": 0, "epochs": 3}
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with browser() as started:
-        yield started
-
-
-def is_outside(address: str) -> bool:
-    return not address.startswith(("file:", "data:", "blob:"))
-
-
-def opened(chromium: Any, said: list[str], **options: Any) -> Any:
-    page = chromium.new_page(**options)
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("request", lambda request: said.append(request.url) if is_outside(request.url) else None)
-    page.goto((PAGE / "digits.html").as_uri())
-    return page
 
 
 def learn(page: Any) -> None:
@@ -55,7 +34,7 @@ def learn(page: Any) -> None:
 @needs_node
 def test_it_learns_live_as_the_engine_does(chromium: Any) -> None:
     said: list[str] = []
-    page = opened(chromium, said)
+    page = opened(chromium, "digits.html", said)
     learn(page)
     (run,) = ask_node([{"kind": "digits", "sizes": [784, 128, 64, 10], **SETTINGS}], texts(ALL))
     assert_close({"losses": page.evaluate("state.losses")}, {"losses": run["losses"]})
@@ -72,7 +51,7 @@ def test_it_learns_live_as_the_engine_does(chromium: Any) -> None:
 @needs_browser
 def test_a_drawn_one_is_read(chromium: Any) -> None:
     said: list[str] = []
-    page = opened(chromium, said)
+    page = opened(chromium, "digits.html", said)
     learn(page)
     box = page.locator("#pad").bounding_box()
     page.mouse.move(box["x"] + 200, box["y"] + 40)
@@ -91,7 +70,8 @@ def test_a_drawn_one_is_read(chromium: Any) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits(chromium: Any, width: int, scheme: str) -> None:
     said: list[str] = []
-    page = opened(chromium, said, viewport={"width": width, "height": 900}, color_scheme=scheme)
+    size = {"width": width, "height": 900}
+    page = opened(chromium, "digits.html", said, viewport=size, color_scheme=scheme)
     learn(page)
     page.fill("#scan", "7")
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -13,26 +13,17 @@ from curriculum.discover import FOLDER
 from lessons.lesson07_descent import SGD
 from lessons.lesson08_backprop import by_hand, example
 from lessons.lesson12_optimizers import Adam, MomentumSGD, walk
-from tests.support.playground import PAGE, assert_close, browser, flat, needs_browser
+from tests.support.playground import PAGE, assert_close, flat, needs_browser, opened
 
 SOURCE = (PAGE / "pieces.js").read_text(encoding="utf-8")
 NAMES = re.findall(r"^  (\w+): \w+Piece,$", SOURCE, flags=re.MULTILINE)
 MARKER = re.compile(r"^# <!-- piece: (\w+) -->$", re.MULTILINE)
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with browser() as started:
-        yield started
-
-
 @pytest.fixture
 def page(chromium: Any) -> Iterator[Any]:
     said: list[str] = []
-    page = chromium.new_page()
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.goto((PAGE / "pieces.html").as_uri())
+    page = opened(chromium, "pieces.html", said)
     yield page
     page.close()
     assert said == []

@@ -8,17 +8,12 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.support.playground import PAGE, POINTS, ask_node, browser, needs_browser, needs_node, texts
+from tests.support.playground import POINTS, ask_node, needs_browser, needs_node, opened, texts
 
 pytestmark = needs_browser
+PAGE_OF_POINTS = "points.html"
 WEIGHTS = "Object.fromEntries(Object.entries(view.session.model.params).map(([n, t]) => [n, [...t.data]]))"
 PIXELS = "[...document.querySelectorAll('canvas')].map((canvas) => canvas.toDataURL())"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with browser() as started:
-        yield started
 
 
 @pytest.fixture
@@ -29,23 +24,13 @@ def said() -> Iterator[list[str]]:
     assert lines == []
 
 
-def opened(chromium: Any, said: list[str], address: str = "", **options: Any) -> Any:
-    page = chromium.new_page(**options)
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    inside = ("file:", "data:", "blob:")
-    page.on("request", lambda r: None if r.url.startswith(inside) else said.append(r.url))
-    page.goto((PAGE / "points.html").as_uri() + address)
-    return page
-
-
 def step_of(page: Any) -> int:
     return page.evaluate("view.session.step")
 
 
 @needs_node
 def test_steps_are_those_of_the_engine(chromium: Any, said: list[str]) -> None:
-    page = opened(chromium, said)
+    page = opened(chromium, PAGE_OF_POINTS, said)
     for _ in range(3):
         page.click("#step")
     page.click("#back")
@@ -57,7 +42,7 @@ def test_steps_are_those_of_the_engine(chromium: Any, said: list[str]) -> None:
 
 
 def test_it_plays_and_pauses(chromium: Any, said: list[str]) -> None:
-    page = opened(chromium, said)
+    page = opened(chromium, PAGE_OF_POINTS, said)
     page.select_option("#speed", "1000")
     page.click("#play")
     page.wait_for_function("view.session.step > 150")
@@ -72,7 +57,7 @@ def test_it_plays_and_pauses(chromium: Any, said: list[str]) -> None:
 
 
 def test_less_motion_for_who_wants_it(chromium: Any, said: list[str]) -> None:
-    page = opened(chromium, said, reduced_motion="reduce")
+    page = opened(chromium, PAGE_OF_POINTS, said, reduced_motion="reduce")
     page.evaluate("show = ((old) => () => { view.shows = (view.shows || 0) + 1; old(); })(show)")
     page.click("#play")
     page.wait_for_timeout(1500)
@@ -83,7 +68,7 @@ def test_less_motion_for_who_wants_it(chromium: Any, said: list[str]) -> None:
 
 def test_a_weight_by_hand(chromium: Any, said: list[str]) -> None:
     """The gradient beside it is the next step's: plain SGD subtracts rate times gradient."""
-    page = opened(chromium, said)
+    page = opened(chromium, PAGE_OF_POINTS, said)
     page.fill("#momentum", "0")
     page.press("#momentum", "Enter")
     page.click("#neuron-2-3")
@@ -106,7 +91,7 @@ def test_a_weight_by_hand(chromium: Any, said: list[str]) -> None:
 
 
 def test_settings(chromium: Any, said: list[str]) -> None:
-    page = opened(chromium, said)
+    page = opened(chromium, PAGE_OF_POINTS, said)
     page.click("#step")
     page.fill("#lr", "0.5")
     page.press("#lr", "Tab")
@@ -125,7 +110,7 @@ def test_settings(chromium: Any, said: list[str]) -> None:
 
 
 def test_own_points_by_clicks_and_by_text(chromium: Any, said: list[str]) -> None:
-    page = opened(chromium, said)
+    page = opened(chromium, PAGE_OF_POINTS, said)
     page.select_option("#pick", "2")
     page.click("#regions", position={"x": 100, "y": 50})
     points = page.evaluate("view.session.points")
@@ -151,7 +136,7 @@ def test_own_points_by_clicks_and_by_text(chromium: Any, said: list[str]) -> Non
 
 def test_without_a_mouse(chromium: Any, said: list[str]) -> None:
     """Tab leads to everything; keys set points, choose neurons, make steps."""
-    page = opened(chromium, said)
+    page = opened(chromium, PAGE_OF_POINTS, said)
     reached = set()
     for _ in range(60):
         page.keyboard.press("Tab")
@@ -176,7 +161,7 @@ def test_without_a_mouse(chromium: Any, said: list[str]) -> None:
 
 
 def test_an_address_shows_the_same(chromium: Any, said: list[str]) -> None:
-    page = opened(chromium, said)
+    page = opened(chromium, PAGE_OF_POINTS, said)
     page.select_option("#pick", "3")
     page.click("#regions", position={"x": 150, "y": 250})
     page.evaluate("byHand(() => view.session.goTo(37))")
@@ -184,7 +169,7 @@ def test_an_address_shows_the_same(chromium: Any, said: list[str]) -> None:
     page.press("#weight-0", "Tab")
     page.evaluate("byHand(() => view.session.goTo(60))")
     address = page.url.partition("points.html")[2]
-    other = opened(chromium, said, address)
+    other = opened(chromium, PAGE_OF_POINTS, said, address)
     assert other.evaluate(WEIGHTS) == page.evaluate(WEIGHTS)
     assert other.evaluate(PIXELS) == page.evaluate(PIXELS)
     assert other.url == page.url
@@ -193,14 +178,14 @@ def test_an_address_shows_the_same(chromium: Any, said: list[str]) -> None:
     other.wait_for_function("document.getElementById('message').textContent !== ''")
     assert "The address is not whole" in other.inner_text("#message")
     assert other.evaluate(WEIGHTS) == before
-    cut = opened(chromium, said, address[:-20])
+    cut = opened(chromium, PAGE_OF_POINTS, said, address[:-20])
     assert "The address is not whole" in cut.inner_text("#message")
     for each in (page, other, cut):
         each.close()
 
 
 def test_programs_are_given(chromium: Any, said: list[str], tmp_path: Path) -> None:
-    page = opened(chromium, said)
+    page = opened(chromium, PAGE_OF_POINTS, said)
     page.click("#step")
     for button, name in (("#torch", "points_torch.py"), ("#scratch", "points_scratch.py")):
         with page.expect_download() as waited:
@@ -214,7 +199,9 @@ def test_programs_are_given(chromium: Any, said: list[str], tmp_path: Path) -> N
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_and_is_for_everybody(chromium: Any, said: list[str], width: int, scheme: str) -> None:
-    page = opened(chromium, said, viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = opened(
+        chromium, PAGE_OF_POINTS, said, viewport={"width": width, "height": 900}, color_scheme=scheme
+    )
     page.select_option("#set", "three arms")
     page.fill("#hidden", "8, 8, 8")
     page.press("#hidden", "Tab")

@@ -18,25 +18,16 @@ from lessons.lesson17_mnist import SIZES, first_weights
 from models.jobs.play import weights_of
 from models.networks.torch_nn import MLP
 from tests.support.commands import curriculum_here, refused
-from tests.support.playground import PAGE, assert_close, browser, needs_browser
+from tests.support.playground import assert_close, needs_browser, opened
 from tests.support.recorded_network import RecordedNetwork
 
 FILE = "model.safetensors"
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    with browser() as started:
-        yield started
-
-
 @pytest.fixture
 def page(chromium: Any) -> Iterator[Any]:
     said: list[str] = []
-    page = chromium.new_page()
-    page.on("console", lambda message: said.append(message.text))
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.goto((PAGE / "digits.html").as_uri())
+    page = opened(chromium, "digits.html", said)
     yield page
     page.close()
     assert said == []

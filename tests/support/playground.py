@@ -61,6 +61,20 @@ def browser() -> Iterator[Any]:
         started.close()
 
 
+def opened(chromium: Any, name: str, said: list[str], address: str = "", **options: Any) -> Any:
+    """A page, opened from its file. `said` fills with what it tells the console or asks of the world."""
+    page = chromium.new_page(**options)
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: None if _is_inside(request.url) else said.append(request.url))
+    page.goto((PAGE / name).as_uri() + address)
+    return page
+
+
+def _is_inside(address: str) -> bool:
+    return address.startswith(("file:", "data:", "blob:"))
+
+
 def ask_browser(page: Any, folder: Path, questions: Sequence[Mapping[str, Any]]) -> list[Any]:
     """The same on a page of its own that is opened from a file."""
     tags = [f'<script src="{(PAGE / name).as_uri()}"></script>' for name in ALL]
