@@ -63,10 +63,11 @@ coverage: $(STAMP)
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
 
-# The tests of the lessons as other CPUs compute: without vector instructions, with AVX2, with one thread and two.
+# The tests of the lessons, the slow ones too, as other CPUs compute: without vector instructions, with AVX2, with
+# one thread and two.
 # CPUS=--extremes runs two of the six settings, CPUS=--record makes tests/lessons/recorded.json anew.
 test-cpus: $(STAMP)
-	$(BIN)/python -m tests.support.cpus $(CPUS) -- -n 2 tests/lessons
+	$(BIN)/python -m tests.support.cpus $(CPUS) -- -n 2 -m "slow or not slow" tests/lessons
 
 # Kills, faults and drawn inputs by the thousand; its figures stand in CONTRIBUTING.md. An hour or more.
 torture: $(STAMP)

@@ -44,8 +44,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.path.stem)
 
 
-# The demonstrations of these lessons train for half a minute and more.
-LONG = ("lesson16", "lesson21", "lesson22", "lesson23")
+# The demonstrations of these lessons take ten seconds and more.
+LONG = ("lesson15", "lesson16", "lesson20", "lesson21", "lesson22", "lesson23", "lesson24")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

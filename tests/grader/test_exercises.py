@@ -91,6 +91,7 @@ def test_right_answers_of_another_kind_pass(exercise: Exercise) -> None:
 
 
 @each_exercise
+@pytest.mark.slow
 def test_every_mistake_is_found_out_and_named_as_itself(exercise: Exercise) -> None:
     for name, mistake in solution_of(exercise).MISTAKES.items():
         found = verdict(exercise, mistake)

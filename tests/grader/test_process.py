@@ -125,6 +125,7 @@ subprocess.Popen(sleeper, stdout=open({pipe!r}, 'w'), start_new_session=True)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows what belongs to whom")
+@pytest.mark.slow
 def test_a_stopped_clock_and_a_daemon_end_from_outside(
     give: Callable[..., Verdict], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,7 @@ def right() -> str:
     return answer.text
 
 
+@pytest.mark.slow
 def test_one_warm_process_passes_right_answers(give: Callable[..., Verdict], started: list[Any]) -> None:
     assert give(right()).passed
     assert give(right()).passed

@@ -237,6 +237,7 @@ def test_learning_does_not_find_the_bends_that_were_built() -> None:
         assert float(axis.get_title().split()[-1]) > 3 * 0.036
 
 
+@pytest.mark.slow
 def test_more_neurons_help_and_better_steps_too_and_neither_is_enough() -> None:
     for seed in range(2):
         assert 0.085 < lesson.typical_gap(lesson.learn_bends(seed, count=64)) < 0.145

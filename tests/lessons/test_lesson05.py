@@ -179,6 +179,7 @@ def test_the_squared_error_hardly_moves_when_sure_and_wrong() -> None:
 
 
 @pytest.mark.idea("E4")
+@pytest.mark.slow
 def test_each_loss_at_its_best_rate() -> None:
     """Seeds and rates are in the table; the numbers of steps hold within a fifth in float64, too."""
     rows = {(row[0], row[1]): row[2:] for row in shown(lesson.each_at_its_best_rate).rows}

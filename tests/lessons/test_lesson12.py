@@ -338,6 +338,7 @@ def test_the_price_of_muon() -> None:
 
 
 @pytest.mark.idea("E8")
+@pytest.mark.slow
 def test_muon_is_ahead_after_three_epochs_and_adam_is_not() -> None:
     mean = {name: sum(lesson.shares(name)) / 8 for name in lesson.TUNED}
     muon = mean.pop("Muon, and Adam for biases")

@@ -379,6 +379,7 @@ def best_rate(name: str) -> float:
 
 
 @pytest.mark.idea("E9")
+@pytest.mark.slow
 def test_a_rate_of_0001_is_good_for_adam() -> None:
     found = sweep("Adam")
     assert [len(right) for right in found.values()] == [5] * 5

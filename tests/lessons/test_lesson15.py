@@ -64,6 +64,7 @@ def test_the_powers_of_a_way_around() -> None:
 
 
 @pytest.mark.idea("D14")
+@pytest.mark.slow
 def test_batch_norm_with_a_way_around_learns_at_large_rates() -> None:
     rows = {
         name: [int(cell.strip("%")) for cell in cells]

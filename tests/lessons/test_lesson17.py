@@ -27,6 +27,7 @@ def on_mnist() -> Any:
 
 
 @pytest.mark.idea("D9", "B6")
+@pytest.mark.slow
 def test_both_sides_learn_to_read() -> None:
     data, scratch, torch_side = lesson.trained_both()
     lowest = 0.85 if data.name == OFFLINE_DIGITS else 0.97
@@ -44,6 +45,7 @@ def test_fifteen_epochs_read_98_of_100_test_digits() -> None:
     assert accuracy(side.logits(data.test.x), data.test.target) > 0.978
 
 
+@pytest.mark.slow
 def test_the_losses_are_equal_at_first_and_the_accuracy_to_the_end() -> None:
     _, scratch, torch_side = lesson.trained_both()
     assert (scratch.losses[:20] - torch_side.losses[:20]).abs().max() <= 1e-5
@@ -87,6 +89,7 @@ def test_on_the_small_scans_the_nearest_neighbour_misreads_5() -> None:
 
 
 @pytest.mark.idea("D9", "B6")
+@pytest.mark.slow
 def test_the_mlp_stands_below_its_baselines() -> None:
     data = on_mnist()
     axis = shown(lesson.errors_beside_baselines).axes[0]

@@ -35,6 +35,7 @@ def purities() -> dict[str, float]:
 
 
 @pytest.mark.idea("D15")
+@pytest.mark.slow
 def test_the_first_layer_does_not_become_edges() -> None:
     before, after = edge_shares()
     assert before.mean() < 0.02
@@ -43,6 +44,7 @@ def test_the_first_layer_does_not_become_edges() -> None:
 
 
 @pytest.mark.idea("D15")
+@pytest.mark.slow
 def test_random_mixes_of_digits_look_more_like_edges_than_trained_units() -> None:
     mixes = {count: lesson.edge_share(lesson.random_mixes(128, count)).mean() for count in (1, 2, 5, 10, 50)}
     assert min(mixes.values()) > edge_shares()[1].mean() + 0.02

@@ -20,6 +20,7 @@ def points(line: Line2D) -> dict[str, float]:
 
 
 @pytest.mark.idea("E15")
+@pytest.mark.slow
 def test_probes_by_layer() -> None:
     untrained, trained = map(points, shown(lesson.probes_by_layer).axes[0].lines)
     assert list(trained) == PLACES
@@ -29,6 +30,7 @@ def test_probes_by_layer() -> None:
 
 
 @pytest.mark.idea("E15")
+@pytest.mark.slow
 def test_the_numbers_of_the_probes(mnist_dir: Path) -> None:
     data, _, model = lesson.trained()
     untrained, trained = map(points, shown(lesson.probes_by_layer).axes[0].lines)
@@ -51,6 +53,7 @@ def test_saliency_predicts_a_small_step() -> None:
 
 
 @pytest.mark.idea("D16")
+@pytest.mark.slow
 def test_wiping_salient_pixels_hurts_more_than_wiping_ink() -> None:
     right = {name: float(share) for name, share in shown(lesson.twenty_pixels_wiped).rows}
     assert right["random pixels"] > right["random pixels with ink"] > right["the darkest"]

@@ -200,12 +200,14 @@ def test_other_dtypes_and_leaving_inference_mode_raise() -> None:
 
 
 @pytest.mark.parametrize("name", [EAGER, BY_HAND, FAST])
+@pytest.mark.slow
 def test_a_profile_has_three_shares_and_products_are_one(name: str) -> None:
     product, other, between = lesson.torch_profile(lesson.engines()[name][1])
     assert product + other + between == pytest.approx(1)
     assert min(product, other, between) > 0
 
 
+@pytest.mark.slow
 def test_products_are_a_larger_share_of_larger_batches() -> None:
     """Over a hundred times as many digits, so that no busy moment can hide it."""
     _, step = lesson.engines()[EAGER]
@@ -214,6 +216,7 @@ def test_products_are_a_larger_share_of_larger_batches() -> None:
     assert large[0] > small[0] + 0.1
 
 
+@pytest.mark.slow
 def test_the_profile_is_drawn_for_both_batch_sizes() -> None:
     left, right = shown(lesson.the_profile).axes
     for axis, title in ((left, "64 digits"), (right, "512 digits")):

@@ -23,6 +23,7 @@ from models.lightning import cli as fit
 from models.lightning.arguments import RECIPES, complete
 from models.lightning.checkpoint import load as load_checkpoint
 from tests.support.commands import curriculum, curriculum_here, refused
+from tests.support.speed import fast
 from tests.support.training import quiet
 
 SMALL = (
@@ -122,7 +123,7 @@ def test_fit_is_what_the_main_job_trains() -> None:
         assert torch.equal(ours[f"model.{name}"], value), name
 
 
-@pytest.mark.parametrize("engine", ["torch", pytest.param("scratch", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("engine", fast(["torch", "scratch"], "torch"))
 def test_two_processes_are_one(engine: str, tmp_path: Path) -> None:
     """DDP on the CPU against one process with the joint batch: the losses of all steps, all weights."""
     precise = ("--trainer.precision", "64-true", "--trainer.log_every_n_steps", "1")
@@ -301,7 +302,7 @@ def final(run: str) -> dict[str, float]:
     return EventLog.read(Path(run)).final()
 
 
-@pytest.mark.parametrize("engine", ["torch", "scratch"])
+@pytest.mark.parametrize("engine", fast(["torch", "scratch"], "scratch"))
 def test_accumulated_batches_are_one_large_batch(engine: str) -> None:
     """Of 1,197 digits: 12 batches of 100 by fours are 3 of 400, the last with 397; the curves, too."""
     precise = (*SMALL, "--model.engine", engine, "--trainer.precision=64-true", "--log.level=full")
@@ -413,6 +414,7 @@ def test_overfitting_takes_the_same_batch_in_every_pass() -> None:
     assert len(set(losses)) == 1
 
 
+@pytest.mark.slow
 def test_one_batch_is_not_all_batches(tmp_path: Path) -> None:
     """In a process of its own: what was imported before had decided which type a word is read as first."""
     of_share = [f"limit_{part}_batches" for part in ("train", "val", "test", "predict")]

@@ -242,6 +242,7 @@ def test_the_maps_are_those_of_the_augmentation(digits: Data) -> None:
     ],
     ids=["components", "pixels", "distorted", "elastic", "bfloat16"],
 )
+@pytest.mark.slow
 def test_a_sprint_learns_and_repeats(digits: Data, recipe: Sprint) -> None:
     first, again = sprint(digits, recipe, 1), sprint(digits, recipe, 1)
     assert first.val_acc > 0.9

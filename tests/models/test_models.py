@@ -63,6 +63,7 @@ def some_of_mnist(mnist_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return mnist_dir
 
 
+@pytest.mark.slow
 def test_three_engines_are_equal_in_float64_on_mnist(some_of_mnist: Path, tmp_path: Path) -> None:
     options = Options(
         data="mnist", data_dir=some_of_mnist, epochs=1, dtype="float64", log="off", log_dir=tmp_path
@@ -99,6 +100,7 @@ def test_an_unknown_engine_is_refused() -> None:
         MLPModule(engine="numpy")  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_the_first_losses_agree_in_float32(some_of_mnist: Path, tmp_path: Path) -> None:
     options = Options(data="mnist", data_dir=some_of_mnist, epochs=1, log="off", log_dir=tmp_path)
     for report in mnist.run(options, quiet):

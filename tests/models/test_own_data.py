@@ -28,6 +28,7 @@ from tests.support.commands import curriculum_here, refused
 from tests.support.mnist import write_small_files
 from tests.support.own_data import CLASSES, COUNT, KINDS, write_folders, write_npz
 from tests.support.own_data import pictures as drawn
+from tests.support.speed import fast
 from tests.support.training import quiet
 from tests.support.wrong_data import WRONG
 
@@ -102,7 +103,7 @@ def pictures_of_the_test(folder: Path) -> list[Path]:
     return files
 
 
-@pytest.mark.parametrize("kind", FIVE)
+@pytest.mark.parametrize("kind", fast(FIVE, "pictures"))
 def test_every_kind_is_fitted_shown_and_validated(
     kind: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -180,7 +181,7 @@ def test_what_is_no_data_is_refused_at_once(own: Path, tmp_path: Path) -> None:
     assert "the recipes of bench are for digits" in refused(curriculum_here("bench", "--data", "own"))
 
 
-@pytest.mark.parametrize("kind", TEN_WRONG)
+@pytest.mark.parametrize("kind", fast(TEN_WRONG, "a class missing", "cut off"))
 def test_wrong_data_is_one_line_before_anything_is_made(kind: str, tmp_path: Path) -> None:
     make, expected = WRONG[kind]
     (tmp_path / "wrong").mkdir()

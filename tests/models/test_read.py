@@ -60,6 +60,7 @@ def offline_reader() -> Reader:
 # ---------------------------------------------------------------- how many are read right
 
 
+@pytest.mark.slow
 def test_sixty_photographs_by_the_recorded_network(digits: list[Photo]) -> None:
     answers = RecordedNetwork.load().answers(stacked(digits))
     right = sum(answer == photo.digit for answer, photo in zip(answers, digits, strict=True))

@@ -42,6 +42,7 @@ from models.records.resume import BEGINNING, Mark, alone, log_sizes, take_back
 from models.records.stop import Stop
 from tests.support.commands import curriculum
 from tests.support.own_data import write_idx
+from tests.support.speed import fast
 from tests.support.training import quiet
 
 STEPS = 19  # in an epoch of the offline digits
@@ -293,7 +294,7 @@ BY_THREES = (*FIT, "--trainer.accumulate_grad_batches=3", "--name=threes")
 
 @pytest.mark.usefixtures("_here")
 @pytest.mark.parametrize("act", [kill, terminate])
-@pytest.mark.parametrize("batch", [STEPS + 3, STEPS + 4])
+@pytest.mark.parametrize("batch", fast([STEPS + 3, STEPS + 4], STEPS + 4))
 def test_a_stop_between_two_accumulated_batches_loses_nothing(
     batch: int, act: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -380,20 +381,26 @@ def assert_as_in_peace(run: Path, *options: str) -> None:
     assert names[0] == names[1]
 
 
+DOUBLE = ("--trainer.precision=64-true",)
+EVERY_SECOND = ("--trainer.check_val_every_n_epoch=2", "--trainer.max_steps=50")
 AVERAGES = ("--trainer.callbacks=StochasticWeightAveraging", "--trainer.callbacks.swa_lrs=0.01")
 
 
 @pytest.mark.usefixtures("_here")
 @pytest.mark.parametrize(
     "options",
-    [
-        ("--trainer.precision=64-true",),
-        ("--checkpoint.save_top_k=2", "--trainer.max_steps=50"),
-        ("--trainer.check_val_every_n_epoch=2", "--trainer.max_steps=50"),
-        ("--patience=1",),
-        ("--trainer.callbacks=EMAWeightAveraging",),
-        ("--model.batch_norm=false", *AVERAGES),
-    ],
+    fast(
+        [
+            DOUBLE,
+            ("--checkpoint.save_top_k=2", "--trainer.max_steps=50"),
+            EVERY_SECOND,
+            ("--patience=1",),
+            ("--trainer.callbacks=EMAWeightAveraging",),
+            ("--model.batch_norm=false", *AVERAGES),
+        ],
+        DOUBLE,
+        EVERY_SECOND,
+    ),
     ids=lambda options: options[-1].rpartition(".")[2],
 )
 def test_what_else_has_a_state_goes_on(options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -425,7 +432,7 @@ def test_a_rate_that_waits_for_progress_goes_on(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.usefixtures("_here")
-@pytest.mark.parametrize("what", ["ckpt_path", "weights"])
+@pytest.mark.parametrize("what", fast(["ckpt_path", "weights"], "weights"))
 def test_before_its_first_checkpoint_it_goes_on_from_what_it_was_to_begin_with(
     what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -437,7 +444,7 @@ def test_before_its_first_checkpoint_it_goes_on_from_what_it_was_to_begin_with(
 
 
 @pytest.mark.usefixtures("_here")
-@pytest.mark.parametrize("which", [1, 2])
+@pytest.mark.parametrize("which", fast([1, 2], 2))
 def test_between_the_best_checkpoint_and_the_last_nothing_is_lost_or_doubled(
     which: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -459,7 +466,7 @@ def test_between_the_best_checkpoint_and_the_last_nothing_is_lost_or_doubled(
 
 
 @pytest.mark.usefixtures("_here")
-@pytest.mark.parametrize("moment", ["finish", "after the finish"])
+@pytest.mark.parametrize("moment", fast(["finish", "after the finish"], "finish"))
 def test_the_end_of_a_log_is_made_up_for(moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed when all steps are taken, before hyperparameters and pictures are written, or after."""
     full = [*FIT[:-2], "--log.level=full", FIT[-1]]
@@ -607,7 +614,7 @@ def test_a_folder_that_was_moved_goes_on_where_it_lies(
 
 
 @pytest.mark.usefixtures("_here")
-@pytest.mark.parametrize("name", ["my run", "exp/a", "it's; mine"])
+@pytest.mark.parametrize("name", fast(["my run", "exp/a", "it's; mine"], "it's; mine"))
 def test_the_command_that_it_names_can_be_pasted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         at_step(3, terminate, patch)

@@ -20,6 +20,7 @@ from tests.support.playground import (
     opened,
     texts,
 )
+from tests.support.speed import fast
 
 SETTINGS = {"lr": 0.05, "batchSize": 32, "seed": 0, "epochs": 3}
 
@@ -66,8 +67,8 @@ def test_a_drawn_one_is_read(chromium: Any) -> None:
 
 
 @needs_browser
-@pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", fast([390, 1280], 390))
+@pytest.mark.parametrize("scheme", fast(["light", "dark"], "dark"))
 def test_it_fits(chromium: Any, width: int, scheme: str) -> None:
     said: list[str] = []
     size = {"width": width, "height": 900}

@@ -14,6 +14,7 @@ from lessons.lesson07_descent import SGD
 from lessons.lesson08_backprop import by_hand, example
 from lessons.lesson12_optimizers import Adam, MomentumSGD, walk
 from tests.support.playground import PAGE, assert_close, flat, needs_browser, opened
+from tests.support.speed import fast
 
 SOURCE = (PAGE / "pieces.js").read_text(encoding="utf-8")
 NAMES = re.findall(r"^  (\w+): \w+Piece,$", SOURCE, flags=re.MULTILINE)
@@ -171,8 +172,8 @@ def test_optimisers_go_the_lessons_way(page: Any) -> None:
 
 
 @needs_browser
-@pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", fast([390, 1280], 390))
+@pytest.mark.parametrize("scheme", fast(["light", "dark"], "dark"))
 def test_they_fit_and_are_for_everybody(chromium: Any, width: int, scheme: str) -> None:
     page = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page.goto((PAGE / "pieces.html").as_uri())

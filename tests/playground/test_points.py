@@ -84,6 +84,7 @@ def test_the_programs_print_the_losses_of_the_page(double: None) -> None:
         assert_close(page, {"losses": losses, **flat(model.params)})
 
 
+@pytest.mark.slow
 def test_the_programs_run_by_themselves(tmp_path: Path) -> None:
     (found,) = ask(run(CHANGED, OWN, batch=2))
     for name in ("torch", "scratch"):

@@ -9,6 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from tests.support.playground import POINTS, ask_node, needs_browser, needs_node, opened, texts
+from tests.support.speed import fast
 
 pytestmark = needs_browser
 PAGE_OF_POINTS = "points.html"
@@ -196,8 +197,8 @@ def test_programs_are_given(chromium: Any, said: list[str], tmp_path: Path) -> N
     page.close()
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", fast([390, 1280], 390))
+@pytest.mark.parametrize("scheme", fast(["light", "dark"], "dark"))
 def test_it_fits_and_is_for_everybody(chromium: Any, said: list[str], width: int, scheme: str) -> None:
     page = opened(
         chromium, PAGE_OF_POINTS, said, viewport={"width": width, "height": 900}, color_scheme=scheme

@@ -134,6 +134,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @needs_browser
 @pytest.mark.skipif(os.name == "nt", reason="stops it by a signal")
+@pytest.mark.slow
 def test_the_command_opens_a_run(chromium: Any, runs: Path) -> None:
     command = [sys.executable, "-m", "curriculum", "play", "--no-browser", "--run", "scratch"]
     command += ["--log-dir", str(runs)]
