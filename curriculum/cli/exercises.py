@@ -23,12 +23,23 @@ Marks = Annotated[
 ]
 
 
-def start(folder: Annotated[Path, typer.Argument(help="Your own folder.")] = EXERCISES) -> None:
+def start(
+    what: Annotated[str | None, typer.Argument(help="An exercise, 03a: says its file. Or a folder.")] = None,
+    folder: OwnDir = EXERCISES,
+) -> None:
     """Copy the exercises into a folder of your own. What is there is never overwritten."""
-    from curriculum.grader import learner
+    from curriculum.grader import exercise, learner
 
+    chosen = exercise.select(what) if what and exercise.is_number(what) else []
+    if what and not chosen:
+        folder = Path(what)
     fresh = learner.start(folder)
-    print(f"{len(fresh)} new files in {folder}; git ignores them. Open one, then: curriculum check")
+    if fresh or not chosen:
+        then = "" if chosen else " Open one, then: curriculum check"
+        print(f"{len(fresh)} new files in {folder}; git ignores them.{then}")
+    elsewhere = "" if folder == EXERCISES else f" --dir {folder}"
+    for one in chosen:
+        print(f"open {folder / one.path.name}, then: curriculum check {one.id}{elsewhere}")
 
 
 def list_exercises(folder: OwnDir = EXERCISES) -> None:

@@ -64,6 +64,11 @@ def select(which: str) -> list[Exercise]:
     return chosen
 
 
+def is_number(name: str) -> bool:
+    """Whether it has the form of an exercise's id (03a) or of a lesson's number, not of a folder's name."""
+    return re.fullmatch(r"\d{1,2}[a-z]?", name) is not None
+
+
 def select_one(which: str) -> Exercise:
     """The one exercise that the user means.
 
@@ -91,7 +96,8 @@ def constant(exercise: Exercise, name: str) -> Any:
 def _is_meant(exercise: Exercise, key: str) -> bool:
     if key.isdigit() and int(key) == exercise.lesson:
         return True
-    return key in ("all", exercise.id, exercise.id.lstrip("0"), exercise.name, exercise.path.stem)
+    short = exercise.id.removeprefix("0")  # 3a
+    return key in ("all", exercise.id, short, exercise.name, exercise.path.stem)
 
 
 def _read(path: Path) -> Exercise:

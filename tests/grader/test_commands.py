@@ -47,6 +47,26 @@ def test_a_learner_from_start_to_solution(house: Path) -> None:
     assert run("reset", "01a", "--dir", mine).stdout == "01a Double, a is as it was handed out\n"
 
 
+def test_start_understands_an_exercise(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lessons say `curriculum start 01a`: that is no folder's name."""
+    monkeypatch.chdir(house)
+    done = run("start", "01a")
+    assert done.stdout.splitlines() == [
+        "3 new files in exercises; git ignores them.",
+        f"open {Path('exercises') / 'exercise01a_double.py'}, then: curriculum check 01a",
+    ]
+    assert run("start", "01a").stdout.splitlines() == done.stdout.splitlines()[1:]
+    assert not (house / "01a").exists()
+
+    done = run("start", "1", "--dir", "mine")
+    assert [line.rpartition("then: ")[2] for line in done.stdout.splitlines()[1:]] == [
+        "curriculum check 01a --dir mine", "curriculum check 01b --dir mine",
+    ]  # fmt: skip
+    for unknown in ("77", "01z"):
+        assert "there is no exercise" in str(run("start", unknown).exception)
+        assert not (house / unknown).exists()
+
+
 def test_check_for_other_programs(mine: Path) -> None:
     (mine / "exercise01a_double.py").write_text(answer())
     done = run("check", "1", "--json", "--junit", mine / "junit.xml", "--dir", mine)
