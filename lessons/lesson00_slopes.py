@@ -211,10 +211,10 @@ def slope(f: Callable[[float], float], x: float, nudge: float = 1e-4) -> float:
 
 
 # %% [markdown]
-# Why care? A network is full of numbers that can be turned, its *weights* (lesson 01).
-# If $y$ is its error and $x$ one of its weights, the slope says which way to turn the
-# weight: against the slope, so that the error falls. All learning in these lessons is
-# this.
+# Why care? A *network* is a calculation full of numbers that can be turned, its
+# *weights* (lesson 01). If $y$ is its error and $x$ one of its weights, the slope says
+# which way to turn the weight: against the slope, so that the error falls. All learning
+# in these lessons is this.
 #
 # ## The chain rule
 #

@@ -650,7 +650,8 @@ def one_example_hides_it() -> Table:
 #
 # The words come from the brain, and the likeness ends soon. A brain cell fires in
 # pulses and learns in ways nobody fully knows. Our neuron multiplies and adds. Some
-# words have nothing in the brain to stand for.
+# words have nothing in the brain to stand for. The words of all lessons are in the
+# glossary (`lessons/README.md`).
 
 
 # %% tags=["hide-input"]
@@ -697,7 +698,7 @@ def glossary() -> Table:
         ),
         ("epoch", "going once through all there is to learn", "11", "fit"),
     ]
-    return Table(("term", "in the brain, loosely", "lesson", "here"), rows)
+    return Table(("term", "in the brain, loosely", "built in", "here"), rows)
 
 
 # %% [markdown]
@@ -715,7 +716,7 @@ def glossary() -> Table:
 # - make a step, and say why one example is not enough;
 # - draw the line at which a neuron changes its mind.
 #
-# Exercises, the easy ones first: `curriculum start 01c` (a warm-up: only forward),
+# Exercises, the easy ones first: `curriculum start 01c` (only forward),
 # `curriculum start 01d` (predict one step on paper, then check), `curriculum start 01b`
 # (find the bug in a sigmoid), `curriculum start 01a` (a neuron with another curve).
 # `curriculum check 01c` says how far you are.

@@ -422,8 +422,9 @@ def confidence_has_a_price() -> Table:
 # <details><summary>What do you expect its loss to be?</summary>
 #
 # It cannot know, so each of ten digits should get about a tenth, and
-# $-\ln 0.1 = \ln 10 = 2.3026$. That is a good first check of any classifier. A first
-# loss far above says: it starts out sure, and wrong.
+# $-\ln 0.1 = \ln 10 = 2.3026$. That is a good first check of any *classifier*, a
+# network that names a class. A first loss far above says: it starts out sure, and
+# wrong.
 #
 # </details>
 

@@ -741,7 +741,7 @@ def a_forgotten_two() -> Table:
 #
 # ## They agree
 #
-# The optimiser for 1, 10 and 100 steps on the same gradients; the line, place by place;
+# `SGD` for 1, 10 and 100 steps on the same gradients; the line, place by place;
 # a larger layer, loss by loss. `curriculum compare 7` shows every number. Trying is no
 # pair: it cannot be as exact. The tests give it a bound of its own.
 

@@ -420,7 +420,7 @@ def one_step_at_four_rates() -> Table:
 #
 # Paths share their ends: from hidden neuron $j$ to the loss they are the same for every
 # pixel. The walk from the end adds them up *once*, as the blame of $j$, and hands that
-# to all 784 pixels. So each node is visited once, and each weight multiplied once:
+# to all 784 pixels. So each number is visited once, and each weight multiplied once:
 # 109,184 multiplications for the blame of all pixels, in place of 64 million paths.
 
 
@@ -459,8 +459,8 @@ def paths_and_products() -> Table:
 # <details><summary>More: why not walk forwards?</summary>
 #
 # One can (*forward mode*): nudge one number and carry its effect to the end, layer by
-# layer. That visits each node once, too, but gives the slope along that *one* number. A
-# network has many parameters and one loss. So walk from the one to the many (*reverse
+# layer. That visits each number once, too, but gives the slope along that *one* number.
+# A network has many parameters and one loss. So walk from the one to the many (*reverse
 # mode*).
 #
 # </details>

@@ -60,7 +60,7 @@ from lessons.lesson07_descent import SGD
 # **A thousand examples are too many to ask.** All of them before each step: that is
 # exact, and slow. So we ask a few, a *mini-batch*, and step at once. Their mean slope
 # is not quite that of all, as the second example has just shown. It is right on
-# average, and it is cheap.
+# average, and it is cheap. This is *stochastic gradient descent*, SGD: by chance.
 #
 # **Which few?** Shuffle the examples, and take them in turn, until each has been asked
 # once. Then an *epoch* is over, and one shuffles anew. Of 1,437 examples, in

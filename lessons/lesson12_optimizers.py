@@ -779,9 +779,9 @@ def six_optimisers_read_digits() -> Figure:
 # × 784 weights take 33 million multiplications, the forward and the backward pass of 32
 # digits 5 million. The lead does not last: after 10 epochs at the same rates Adam,
 # momentum and Muon all read 97 to 98 %, and who is ahead depends on how sums are
-# rounded. And it is not there on other digits: from 1,197 digits of MNIST all seven,
-# tuned in the same way, read 85 to 87 %. So this says nothing about your network but
-# "try several, each with its own best rate".
+# rounded. And it is not there on other digits: from 1,197 digits of MNIST (lesson 17)
+# all seven, tuned in the same way, read 85 to 87 %. So this says nothing about your
+# network but "try several, each with its own best rate".
 #
 # ## They agree
 #
@@ -1007,8 +1007,8 @@ PAIRS = [
 #
 # - `torch.optim.SGD` is plain descent, momentum and Nesterov in one. Adam's L2 is in
 #   `torch.optim.Adam`.
-# - In the paper AdamW's decay does not depend on the rate, only on the schedule.
-#   PyTorch multiplies the two.
+# - In the paper AdamW's decay does not depend on the rate, only on the schedule
+#   (lesson 13). PyTorch multiplies the two.
 # - `torch.optim.Muon` takes matrices only. Biases need a second optimiser, and so does
 #   the last layer, in the authors' advice, which we did not follow.
 #
@@ -1023,4 +1023,4 @@ PAIRS = [
 # AdamW), `12d` (predict, run, explain), each graded by `curriculum check` and its name.
 # `curriculum run 12` shows all figures, `curriculum compare 12` all pairs.
 #
-# Next: the rate. How large, how does one find it, and should it stay?
+# Next: lesson 13 finds the rate, and asks whether it should stay.

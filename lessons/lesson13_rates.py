@@ -450,7 +450,7 @@ def which_rate() -> Figure:
 # | batches of 8 | 83–88 % | (88) | 69–87 % | (88) |
 # | batches of 128 | 95–96 % | (97) | 94–96 % | (95) |
 # | the loss summed, not averaged | 91–94 % | (95) | 9–14 % | (92) |
-# | MNIST | 89–90 % | (91) | 87–89 % | (88) |
+# | MNIST (lesson 17) | 89–90 % | (91) | 87–89 % | (88) |
 #
 # Adam's 0.001 is at most 3 points below the best, everywhere. That is its merit: not
 # the best network, but a rate that one need not look for. The row of the summed loss
@@ -609,4 +609,4 @@ PAIRS = [
 # shows all figures, `curriculum compare 13` all pairs.
 #
 # Next: many layers. There even the best rate gets no gradient to work with, unless the
-# start is right.
+# start is right. Lesson 14 looks for it.

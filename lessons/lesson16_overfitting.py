@@ -211,13 +211,14 @@ def both_torch(case: Case) -> tuple[list[float], dict[str, Tensor]]:
 # ## See it: the gap opens
 #
 # A setup in which overfitting is easy: 150 digits to learn from, 50 for validation, and
-# *every fifth label is wrong*, in both, as in data that people labelled in a hurry.
-# New digits with right labels are the test: 1,000 of MNIST, or 300 scans where MNIST
-# is not at hand. (They come from the part that `load` calls validation. The real test
-# sets stay closed.) The pictures are halved to 14 × 14 pixels, so that a hundred
-# networks train in seconds. A 196–128–10 network takes 300 steps of plain descent with
-# batches of 30 and the rate 0.1. A seed draws the digits, the wrong labels, the first
-# weights and the order.
+# *every fifth label is wrong*, in both, as in data that people labelled in a hurry. (A
+# *label* is the answer that somebody wrote beside an example.) New digits with right
+# labels are the test: 1,000 of MNIST (lesson 17), or 300 scans where MNIST is not at
+# hand. (They come from the part that `load` calls validation. The real test sets stay
+# closed.) The pictures are halved to 14 × 14 pixels, so that a hundred networks train
+# in seconds. A 196–128–10 network takes 300 steps of plain descent with batches of 30
+# and the rate 0.1. A seed draws the digits, the wrong labels, the first weights and the
+# order.
 
 
 # %% tags=["hide-input"]

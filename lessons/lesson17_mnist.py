@@ -270,7 +270,7 @@ def first_weights(sizes: tuple[int, ...], seed: int) -> dict[str, Tensor]:
 #
 # We train both sides for three epochs, so that the lesson stays short: 2,346 steps with
 # 64 digits each, from a learning rate of 0.2. `curriculum mnist` runs 15 epochs and
-# adds Lightning; its results stand in the README.
+# adds Lightning (lesson 18); its results stand in the README.
 #
 # <details><summary>What do you expect? How many of the 10,000 validation digits will be
 # misread after three epochs?</summary>
@@ -679,15 +679,16 @@ def final_exam() -> Table:
 # ## Where PyTorch differs
 #
 # - PyTorch, too, leaves out the gradient of the pixels: `x.requires_grad` is false.
-# - `nn.Sequential` and our `Sequential` number their layers alike, so a checkpoint of
-#   one loads into the other: the same names, shapes and order of rows and columns.
+# - `nn.Sequential` and our `Sequential` number their layers alike, so a *checkpoint*
+#   (saved weights) of one loads into the other: the same names, shapes and order of
+#   rows and columns.
 # - PyTorch's loop must call `zero_grad()`. Ours replaces the gradients at every step.
 #
 # <details><summary>More: what does a published accuracy mean?</summary>
 #
 # Little, without the model, the split, the seeds and the way the best epoch was chosen.
 # Ours: 784–128–64–10, 50,000 training digits, the last epoch, test set once. Fifteen
-# epochs of it read 98.1 % of the validation digits (README, over ten seeds).
+# epochs of it read 98.1 % of the test digits (README, over five seeds).
 # Convolutional networks, which look at neighbouring pixels together, get beyond 99.5 %.
 #
 # </details>

@@ -35,8 +35,8 @@ from lessons.lesson17_mnist import MLP, SIZES, TorchMLP, first_weights
 # **beside every picture stands a number, and beside every number a control**, the same
 # number for something that cannot have learned what we look for.
 #
-# On paper. A unit of the first layer has one weight per pixel. Take a picture of three
-# pixels in a row, and two units:
+# On paper. A *unit* is a neuron in a layer. One of the first layer has a weight per
+# pixel. Take a picture of three pixels in a row, and two units:
 #
 # | unit | weights | on ink 0, 0, 1 | on ink 1, 1, 1 |
 # |---|---|---|---|

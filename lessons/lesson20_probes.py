@@ -3,7 +3,7 @@
 #
 # *What can be read off a layer, which pixels decide, and which units are needed?*
 #
-# Needs: lessons 04, 06, 08, 17, 19 · Time: 15 minutes
+# Needs: lessons 04, 06, 08, 11, 17, 19 · Time: 15 minutes
 
 # %%
 import functools

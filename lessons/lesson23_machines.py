@@ -3,7 +3,7 @@
 #
 # *How can several computers train one network, and does it stay the same network?*
 #
-# Needs: lessons 05, 07, 11, 15, 17 · Time: 25 minutes
+# Needs: lessons 04, 05, 06, 07, 11, 15, 17 · Time: 25 minutes
 
 # %%
 import contextlib

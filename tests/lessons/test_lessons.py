@@ -17,21 +17,15 @@ from torch import nn
 
 from curriculum.discover import Lesson, lessons
 from curriculum.from_scratch import forbidden_names
+from curriculum.grader.exercise import exercises
 from curriculum.pair import Case, compare
 from curriculum.table import Table
-from tests.support.lessons import run_pairs, shown
+from tests.support.lessons import prose, run_pairs, shown
 
 FEWEST_LINES = 100  # no cap: a limit squeezes the code
 WIDEST = 88  # columns: what a page shows without scrolling
 LONGEST = 25  # minutes
 WORDS_A_MINUTE, LINES_A_MINUTE = 130, 5  # of prose, and of code that is read, not skimmed
-
-
-def prose(lesson: Lesson) -> str:
-    """The text of the markdown cells."""
-    cells = re.split(r"^# %%", lesson.path.read_text(encoding="utf-8"), flags=re.M)
-    markdown = [cell.partition("\n")[2] for cell in cells if cell.startswith(" [markdown]")]
-    return re.sub(r"^# ?", "", "\n".join(markdown), flags=re.M)
 
 
 def own(module: ModuleType) -> list[Any]:
@@ -148,6 +142,25 @@ def test_lesson_imports_only_lessons_before_it(lesson: Lesson) -> None:
     assert not any(name.startswith(("models", "tests")) for name in imported)
     numbers = [int(match[1]) for name in imported if (match := re.match(r"lessons\.lesson(\d\d)", name))]
     assert all(number < lesson.number for number in numbers), numbers
+    needed = [int(number) for number in re.findall(r"\d\d", lesson.needs)]
+    assert set(numbers) <= set(needed), "the first cell names what the lesson needs"
+    assert needed == sorted(number for number in needed if number < lesson.number)
+
+
+def test_a_lesson_ends_with_its_exercises_and_the_next_lesson(lesson: Lesson) -> None:
+    """Each command in the text names this lesson or an exercise of it; the last words name the next one."""
+    text = prose(lesson)
+    own = {exercise.id for exercise in exercises() if exercise.lesson == lesson.number}
+    named = set(re.findall(r"curriculum (?:start|check|hint) (\w+)", text))
+    assert named <= own
+    closing = text[text.index("## You can now") :]
+    assert set(re.findall(r"(?<=[ `])\d\d[a-z](?=`)", closing)) == own
+    for number in re.findall(r"curriculum\s+(?:run|compare)\s+(\d+)", text):
+        assert int(number) == lesson.number
+    last = text.strip().split("\n\n")[-1]
+    if lesson.number < lessons()[-1].number:
+        assert "Next" in last
+        assert f"esson {lesson.number + 1:02}" in last
 
 
 def reading_minutes(text: str) -> float:

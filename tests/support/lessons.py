@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import re
 import sys
 import tempfile
 from collections.abc import Callable
@@ -69,3 +70,10 @@ def run_pairs(lesson: Lesson) -> PairsRun:
     finally:
         sys.setprofile(None)
     return PairsRun(differences, code)
+
+
+def prose(lesson: Lesson) -> str:
+    """The text of the markdown cells."""
+    cells = re.split(r"^# %%", lesson.path.read_text(encoding="utf-8"), flags=re.M)
+    markdown = [cell.partition("\n")[2] for cell in cells if cell.startswith(" [markdown]")]
+    return re.sub(r"^# ?", "", "\n".join(markdown), flags=re.M)
