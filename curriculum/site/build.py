@@ -17,6 +17,8 @@ from curriculum.files import write_whole
 
 NEEDED = ("sphinx", "myst_nb", "furo", "math_core", "sphinx_copybutton", "jupytext", "ipykernel")
 KIT = Path(__file__).parents[1]
+PAGES = '<nav aria-label="Pages">'  # of the playground, which is also served without the lessons
+HOME = '<a href="../index.html">Lessons</a>'
 CACHE = platformdirs.user_cache_path("scratch-to-mnist", appauthor=False) / "site"
 
 
@@ -46,7 +48,7 @@ def build(
             folder.mkdir(parents=True, exist_ok=True)
         write_whole(out / ".nojekyll", "")  # for GitHub Pages: folders that begin with _ are meant
         _copy_lessons(source, lessons)
-        write_pages(source, lessons)
+        write_pages(source, lessons, repository)
         kept = cache / f"compared-{key_of_code()}" if run else None
         _write_comparisons(source, lessons, kept)
         cells = cache / f"cells-{key_of_code()}"
@@ -84,7 +86,8 @@ def _copy_playground(out: Path) -> None:
     folder.mkdir(exist_ok=True)
     for path in sorted((KIT / "playground").iterdir()):
         if path.suffix in (".html", ".js", ".css"):
-            write_whole(folder / path.name, path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            write_whole(folder / path.name, text.replace(PAGES, f"{PAGES}{HOME} "))
 
 
 def _write_comparisons(source: Path, lessons: Sequence[Lesson], kept: Path | None) -> None:

@@ -15,6 +15,7 @@ html_static_path = ["static"]
 html_css_files = ["style.css"]
 html_js_files = ["scroll.js"]
 html_show_sphinx = False
+html_show_copyright = False  # LICENSE says it
 html_copy_source = False
 html_show_sourcelink = False
 nb_custom_formats = {".py": ["curriculum.site.reader.read", {}]}

@@ -35,8 +35,13 @@ START = """# From scratch to MNIST
   Each lesson has a [page for it](beside.md).
 - **Look into runs.** `curriculum mnist` trains three engines on MNIST; `curriculum tensorboard` shows what
   happened inside. The [tour](runs.md) says where to look.
-
 - **Play.** [A network learns in the browser](play.md): digits or points, with the losses that PyTorch has.
+
+A word that you do not know? [The glossary](words.md) says what it means, and which lesson explains it.
+
+## On your machine
+
+{install}
 
 {lessons}
 
@@ -66,8 +71,11 @@ draws, so its losses are those of a run of PyTorch, to twelve digits.
 NOT_RUN = "# Scratch beside PyTorch: {title}\n\nThis site was built with `--no-run`, so no pair has run.\n"
 
 
-def write_pages(source: Path, lessons: Sequence[Lesson]) -> None:
+def write_pages(source: Path, lessons: Sequence[Lesson], repository: str | None = None) -> None:
     """Write all pages but the lessons, and those of single comparisons, into Sphinx's source folder.
+
+    Args:
+        repository: its address, where one is known to clone it from.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -76,7 +84,7 @@ def write_pages(source: Path, lessons: Sequence[Lesson]) -> None:
     on_lessons = (FOLDER / "README.md").read_text(encoding="utf-8")
     shutil.copytree(FOLDER / "pictures", source / "pictures", dirs_exist_ok=True)
     pages = {
-        "index": _start(readme, lessons),
+        "index": _start(readme, lessons, repository),
         "words": "# Symbols and words\n\n" + _part(on_lessons, "Symbols") + _part(on_lessons, "Words"),
         "ideas": "# Ideas\n\n" + _without_last_column(_text_of(on_lessons, "Ideas")),
         "runs": "# A tour of TensorBoard\n\n"
@@ -111,7 +119,8 @@ def write_if_new(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def _start(readme: str, lessons: Sequence[Lesson]) -> str:
+def _start(readme: str, lessons: Sequence[Lesson], repository: str | None) -> str:
+    install = FENCE + readme.split(f"\n{FENCE}", 1)[1].split("\n## ", 1)[0].rstrip()
     steps = [
         f"- {THUMB.format(lesson=lesson.path.stem, picture='')} "
         f"**{lesson.number:02} · [{lesson.title}]({lesson.path.name})** <br> "
@@ -120,6 +129,7 @@ def _start(readme: str, lessons: Sequence[Lesson]) -> str:
     ]
     return START.format(
         lead=readme.split("\n\n")[1],
+        install=install.replace("<this repository>", repository or "<this repository>"),
         path="\n".join([":::{div} path", "", *steps, ":::"]),
         lessons=_toctree("Lessons", [lesson.path.stem for lesson in lessons]),
         others=_toctree(

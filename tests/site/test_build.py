@@ -71,6 +71,17 @@ def test_pages_lead_nowhere_outside_of_what_is_shown(tmp_path: Path) -> None:
     assert "](pictures/lesson.png)" in (tmp_path / "index.md").read_text()
 
 
+def test_the_start_page_says_how_to_get_the_commands(tmp_path: Path) -> None:
+    """Who comes to the site first has not installed anything."""
+    write_pages(tmp_path, select("1"), "https://example.org/lessons")
+    index = (tmp_path / "index.md").read_text(encoding="utf-8")
+    assert "```\ngit clone https://example.org/lessons && cd" in index
+    assert "source .venv/bin/activate" in index
+    assert "[The glossary](words.md)" in index
+    write_pages(tmp_path, select("1"))
+    assert "git clone <this repository>" in (tmp_path / "index.md").read_text(encoding="utf-8")
+
+
 # ---------------------------------------------------------------- two lessons, built
 
 
