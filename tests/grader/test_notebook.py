@@ -11,7 +11,7 @@ from curriculum import UserError
 from curriculum.grader import notebook
 from curriculum.grader.exercise import select_one
 from curriculum.grader.progress import Progress
-from tests.support.double import MISTAKE, WRONG, answer
+from tests.support.double import AFTER, MISTAKE, WRONG, answer
 
 nbclient = pytest.importorskip("nbclient")
 nbformat = pytest.importorskip("nbformat")
@@ -107,7 +107,7 @@ def test_in_a_kernel_the_verdict_is_that_of_the_command(house: Path) -> None:
     assert first["text/plain"] == "01a Double, a: not begun, the cell is as it was handed out"
     assert wrong["text/plain"].startswith(f"01a Double, a: {MISTAKE}")
     assert f"✗ 01a Double, a: {MISTAKE}" in wrong["text/html"]
-    assert right["text/plain"] == "01a Double, a: passed\nnext: 01b Double, b"
+    assert right["text/plain"] == "\n".join(["01a Double, a: passed", *AFTER, "next: 01b Double, b"])
     assert "there is no exercise '99z'" in absent["text/plain"]
     assert Progress.read(house / "mine").passed(select_one("01a"))
 

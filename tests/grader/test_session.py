@@ -16,7 +16,7 @@ from curriculum.grader import learner
 from curriculum.grader.exercise import select_one
 from curriculum.grader.progress import Progress
 from curriculum.grader.session import Session
-from tests.support.double import MISTAKE, WRONG, answer
+from tests.support.double import AFTER, MISTAKE, WRONG, answer
 
 
 @pytest.mark.usefixtures("here")
@@ -107,7 +107,7 @@ def test_watch_says_what_each_save_is_worth(mine: Path, monkeypatch: pytest.Monk
         f"next: 01a Double, a · {first}",
         f"watching {mine}: save an exercise to have it checked, Ctrl-C to stop",
         f"01a Double, a: {MISTAKE}\n" + "\n".join(said[2].splitlines()[1:]),
-        "01a Double, a: passed",
+        "\n".join(["01a Double, a: passed", *AFTER]),
         f"next: 01b Double, b · {second}",
         "stopped",
     ]
