@@ -289,8 +289,13 @@ function showScan() {
 
 // ---------------------------------------------------------------- the pad: mouse, pen or finger
 
+/** The first who asks for a canvas's pen decides what it is made for: this one is read after every stroke. */
+function padPen() {
+  return element("pad").getContext("2d", { willReadFrequently: true });
+}
+
 function clearPad() {
-  element("pad").getContext("2d").clearRect(0, 0, 280, 280);
+  padPen().clearRect(0, 0, 280, 280);
   element("box").getContext("2d").clearRect(0, 0, 20, 20);
   state.shown = null;
 }
@@ -301,7 +306,7 @@ function place(event) {
 }
 
 function drawTo(event) {
-  const pen = element("pad").getContext("2d", { willReadFrequently: true });
+  const pen = padPen();
   pen.strokeStyle = "white";
   pen.lineWidth = 20;
   pen.lineCap = "round";
@@ -314,7 +319,7 @@ function drawTo(event) {
 
 function readDrawing() {
   state.pen = null;
-  const rgba = element("pad").getContext("2d").getImageData(0, 0, 280, 280).data;
+  const rgba = padPen().getImageData(0, 0, 280, 280).data;
   const ink = Float64Array.from({ length: 280 * 280 }, (_, i) => rgba[4 * i + 3] / 255);
   const prepared = prepareDrawing(new Picture(280, 280, ink));
   if (prepared) {
