@@ -1,16 +1,15 @@
 """Lessons as notebooks: converted by jupytext, run by nbclient, never committed."""
 
 import hashlib
-import importlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from curriculum import UserError
 from curriculum.discover import Lesson
 from curriculum.files import write_whole
+from curriculum.optional import installed
 
 MARK = "curriculum"  # in a notebook's metadata: which cells were written
 
@@ -48,7 +47,7 @@ def convert(lesson: Lesson, folder: Path) -> Path:
     path = path_of(lesson, folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(path, _installed("jupytext").writes(notebook, fmt="ipynb"))
+        write_whole(path, installed("jupytext").writes(notebook, fmt="ipynb"))
     except OSError as error:
         raise UserError(f"cannot write to {folder} ({error.strerror}); choose another folder") from error
     return path
@@ -60,8 +59,8 @@ def execute(path: Path, times: int = 1) -> None:
     Raises:
         UserError: nbclient is not installed.
     """
-    nbclient = _installed("nbclient")
-    nbformat = _installed("nbformat")
+    nbclient = installed("nbclient")
+    nbformat = installed("nbformat")
     notebook = nbformat.read(path, as_version=4)
     client = nbclient.NotebookClient(
         notebook, timeout=600, resources={"metadata": {"path": str(path.parent)}}
@@ -74,7 +73,7 @@ def execute(path: Path, times: int = 1) -> None:
 
 
 def _read(lesson: Lesson) -> Any:
-    return _installed("jupytext").read(lesson.path)
+    return installed("jupytext").read(lesson.path)
 
 
 def _cells(notebook: Mapping[str, Any]) -> list[str]:
@@ -85,13 +84,3 @@ def _cells(notebook: Mapping[str, Any]) -> list[str]:
 
 def _digest(cells: list[str]) -> str:
     return hashlib.sha256(json.dumps(cells).encode()).hexdigest()
-
-
-def _installed(package: str) -> ModuleType:
-    """Only who makes notebooks needs these packages."""
-    try:
-        return importlib.import_module(package)
-    except ImportError as error:
-        raise UserError(
-            f"{package} is not installed; install it with: pip install jupytext nbclient ipykernel"
-        ) from error

@@ -4,14 +4,18 @@ import json
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from curriculum import UserError
 from curriculum.cli.options import EXERCISES, AsJson
 from curriculum.table import TerminalTable
+
+if TYPE_CHECKING:
+    from curriculum.grader.verdict import Grade
 
 OwnDir = Annotated[Path, typer.Option("--dir", help="Your own folder of exercises.")]
 OneExercise = Annotated[str, typer.Argument(help="An exercise: 03a.", show_default=False)]
@@ -26,20 +30,23 @@ Marks = Annotated[
 def start(
     what: Annotated[str | None, typer.Argument(help="An exercise, 03a: says its file. Or a folder.")] = None,
     folder: OwnDir = EXERCISES,
+    notebooks: Annotated[bool, typer.Option("--notebooks", help="As notebooks, for Jupyter.")] = False,
 ) -> None:
     """Copy the exercises into a folder of your own. What is there is never overwritten."""
-    from curriculum.grader import exercise, learner
+    from curriculum.grader import exercise, learner, notebook
 
     chosen = exercise.select(what) if what and exercise.is_number(what) else []
     if what and not chosen:
         folder = Path(what)
-    fresh = learner.start(folder)
+    fresh = notebook.start(folder) if notebooks else learner.start(folder)
+    then = "its last cell checks it" if notebooks else "then: curriculum check"
     if fresh or not chosen:
-        then = "" if chosen else " Open one, then: curriculum check"
-        print(f"{len(fresh)} new files in {folder}; git ignores them.{then}")
+        first = "" if chosen else f" Open one, {then}"
+        print(f"{len(fresh)} new files in {folder}; git ignores them.{first}")
     elsewhere = "" if folder == EXERCISES else f" --dir {folder}"
     for one in chosen:
-        print(f"open {folder / one.path.name}, then: curriculum check {one.id}{elsewhere}")
+        file = folder / one.path.with_suffix(".ipynb" if notebooks else ".py").name
+        print(f"open {file}, {then}" + ("" if notebooks else f" {one.id}{elsewhere}"))
 
 
 def list_exercises(folder: OwnDir = EXERCISES) -> None:
@@ -68,7 +75,7 @@ def check(
     for grade in session.check(which or []):
         grades.append(grade)
         if not as_json:
-            print("\n".join(grade.lines()), flush=True)
+            _show(grade)
     if as_json:
         print(json.dumps([grade.row() for grade in grades], indent=2))
     elif all(grade.verdict.passed for grade in grades):
@@ -83,7 +90,11 @@ def watch(folder: OwnDir = EXERCISES, seconds: Seconds = 30) -> None:
     """Check each exercise as you save it."""
     from curriculum.grader.session import Session
 
-    Session(folder, seconds, warm=True).watch(say=partial(print, flush=True))
+    def show(grade: "Grade") -> None:
+        print()
+        _show(grade)
+
+    Session(folder, seconds, warm=True).watch(say=partial(print, flush=True), show=show)
 
 
 def hint(which: OneExercise, folder: OwnDir = EXERCISES) -> None:
@@ -143,3 +154,12 @@ def grade(
         classroom.write_marks(grades, marks)
     if junit:
         write_junit(grades, junit)
+
+
+def _show(grade: "Grade") -> None:
+    """What there is to read; in a terminal that has colours the verdict is green or red."""
+    console = Console(highlight=False, soft_wrap=True)
+    first, *others = grade.lines()
+    console.print(Text(first, style="bold green" if grade.verdict.passed else "bold red"))
+    for line in others:
+        console.print(Text(line))

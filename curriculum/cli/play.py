@@ -1,7 +1,9 @@
 """The command that shows the network that learns in the browser."""
 
+import functools
 import urllib.parse
 import webbrowser
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -20,10 +22,20 @@ def play(
     log_dir: LogDir = RUNS,
 ) -> None:
     """Watch a network learn in the browser: this machine alone serves it, until Ctrl-C."""
-    from curriculum.playground.server import ADDRESS, server
+    from curriculum.playground import mnist
+    from curriculum.playground.server import ADDRESS, MNIST, WEIGHTS, server
 
-    weights, told = (None, "") if run is None else _weights_of(run, log_dir, data_dir)
-    with server(weights) as serving:
+    served: dict[str, Callable[[], bytes]] = {}
+    words = {}
+    if mnist.is_there(data_dir):
+        served[MNIST] = functools.partial(mnist.as_json, data_dir)
+        words["mnist"] = "1"
+    if run is not None:
+        weights, about = _weights_of(run, log_dir, data_dir)
+        served[WEIGHTS] = weights.read_bytes
+        words |= about
+    told = f"#{urllib.parse.urlencode(words)}" if words else ""
+    with server(served) as serving:
         page = f"http://{ADDRESS}:{serving.server_port}/digits.html{told}"
         print(f"open: {page} (Ctrl-C ends it)", flush=True)
         if browser:
@@ -31,10 +43,9 @@ def play(
         serving.serve_forever()
 
 
-def _weights_of(run: str, log_dir: Path, data_dir: Path | None) -> tuple[Path, str]:
+def _weights_of(run: str, log_dir: Path, data_dir: Path | None) -> tuple[Path, dict[str, str]]:
     """The file, and what the page's address says of it."""
     from models.jobs.play import weights_of  # imports torch
 
     found = weights_of(run, log_dir, data_dir)
-    words = {"run": found.name, "mean": repr(found.mean), "std": repr(found.std)}
-    return found.file, f"#{urllib.parse.urlencode(words)}"
+    return found.file, {"run": found.name, "mean": repr(found.mean), "std": repr(found.std)}

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +11,10 @@ from rich.markup import escape
 
 from curriculum import UserError
 from curriculum.files import write_whole
-from curriculum.grader.handed_in import handed_in
+from curriculum.grader.exercise import Exercise
+from curriculum.grader.handed_in import HandedIn, handed_in
 from curriculum.grader.limits import SECONDS
+from curriculum.grader.notebook import answer_of_file
 from curriculum.grader.process import Children
 from curriculum.grader.verdict import Grade, Verdict, as_text
 from curriculum.table import TerminalTable
@@ -28,15 +31,39 @@ def grade_class(folder: Path, seconds: float = SECONDS) -> Iterator[Grade]:
     Raises:
         UserError: `folder` is none, or empty.
     """
-    entries = handed_in(folder)
-    with Children() as children:
-        for entry in entries:
-            if entry.exercise is None or entry.file is None:
-                yield Grade(entry.exercise, Verdict("not graded", entry.note), entry.learner)
-                continue
-            verdict = children.grade(entry.exercise, entry.file, seconds, more=True)
-            file = entry.file.relative_to(folder).as_posix()
-            yield Grade(entry.exercise, verdict, entry.learner, file, entry.note)
+    with tempfile.TemporaryDirectory(prefix="curriculum-", ignore_cleanup_errors=True) as made:
+        desk = Path(made)
+        with Children() as children:
+            for entry in handed_in(folder, desk / "unpacked"):
+                yield _graded(entry, folder, desk, children, seconds)
+
+
+def _graded(entry: HandedIn, folder: Path, desk: Path, children: Children, seconds: float) -> Grade:
+    """The grade of what a learner handed in in `folder`; `desk` is a folder for what has to be unpacked."""
+    if entry.exercise is None or entry.file is None:
+        return Grade(entry.exercise, Verdict("not graded", entry.note), entry.learner)
+    unpacked = desk / "unpacked"
+    inside = unpacked if entry.file.is_relative_to(unpacked) else folder
+    file = entry.file.relative_to(inside).as_posix()
+    try:
+        answer = _answer(entry.file, entry.exercise, desk)
+        verdict = children.grade(entry.exercise, answer, seconds, more=True)
+    except UserError as error:
+        verdict = Verdict("not graded", str(error))
+    return Grade(entry.exercise, verdict, entry.learner, file, entry.note)
+
+
+def _answer(file: Path, exercise: Exercise, folder: Path) -> Path:
+    """What is to be graded: the file, or the answer in a notebook, which is written to `folder`.
+
+    Raises:
+        UserError: No answer is in the notebook.
+    """
+    if file.suffix.lower() != ".ipynb":
+        return file
+    answer = folder / exercise.path.name
+    answer.write_text(answer_of_file(file, exercise), encoding="utf-8")
+    return answer
 
 
 def class_table(grades: list[Grade]) -> TerminalTable:

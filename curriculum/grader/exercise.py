@@ -82,7 +82,7 @@ def select_one(which: str) -> Exercise:
 
 
 def constant(exercise: Exercise, name: str) -> Any:
-    """A constant of the solution, read without running it: `ANSWER`, `REREAD` or `HINTS`.
+    """A constant of the solution, read without running it: `ANSWER`, `REREAD`, `HINTS` or `AFTER`.
 
     Raises:
         UserError: The solution has no such constant.

@@ -1,9 +1,9 @@
 """What a class has handed in: which file of a learner's is meant for which exercise, and what else there is.
 
 One rule. A file is meant for an exercise if `exercise03a`, or what that exercise's number is, stands in its
-name and the name ends in .py, in capitals or not: so the names that learning platforms and copies make are
-understood. Of several, the one that is named as it was handed out goes first, then the one that lies least
-deep. Everything else is told. Nothing here imports torch.
+name and the name ends in .py or .ipynb, in capitals or not: so the names that learning platforms and copies
+make are understood. Of several, the one that is named as it was handed out goes first, then the one that lies
+least deep. What is packed as a zip file is unpacked. Everything else is told. Nothing here imports torch.
 """
 
 import os
@@ -14,12 +14,13 @@ from pathlib import Path
 
 from curriculum import UserError
 from curriculum.grader.exercise import Exercise, exercises, stubs
+from curriculum.grader.packed import unpack
 
 NAMED = re.compile(r"exercise[ _-]*(?P<lesson>\d{1,2})(?P<letter>[a-z])(?![a-z0-9])", re.IGNORECASE)
 ADVICE = {
-    ".ipynb": "a notebook: make it a .py file with jupytext --to py:percent",
     **dict.fromkeys((".zip", ".7z", ".rar", ".tar", ".gz", ".tgz"), "packed: unpack it"),
 }
+GRADED = (".py", ".ipynb")
 NAMES_TOLD = 6  # of the files that are meant for no exercise
 
 
@@ -39,10 +40,11 @@ class HandedIn:
     note: str
 
 
-def handed_in(folder: Path) -> list[HandedIn]:
+def handed_in(folder: Path, unpacked: Path) -> list[HandedIn]:
     """All that lies in `folder`, at least one entry per learner, by their names.
 
-    A learner is a folder, or what stands before `exercise03a` in the names of files that lie in none.
+    A learner is a folder, or what stands before `exercise03a` in the names of files that lie in none. What is
+    packed is written below the folder `unpacked`.
 
     Raises:
         UserError: `folder` is none, or empty.
@@ -56,18 +58,21 @@ def handed_in(folder: Path) -> list[HandedIn]:
     loose: dict[str, list[Path]] = {}
     for path in found:
         if path.is_dir():
-            entries += _of_folder(path)
+            entries += _of_folder(path, unpacked / path.name)
         else:
-            loose.setdefault(_learner_of(path, folder), []).append(path)
+            files = loose.setdefault(_learner_of(path, folder), [])
+            files += _unpacked(path, unpacked / path.name)
     for learner, files in loose.items():
         entries += _of_files(learner, files)
     return sorted(entries, key=lambda entry: entry.learner)
 
 
-def _of_folder(folder: Path) -> list[HandedIn]:
+def _of_folder(folder: Path, unpacked: Path) -> list[HandedIn]:
     learner = _without_moodles_words(folder.name)
+    files = []
     try:
-        files = list(_files(folder))
+        for file in _files(folder):
+            files += _unpacked(file, unpacked / file.relative_to(folder))
     except OSError as error:
         return [HandedIn(learner, None, None, f"{error.filename} cannot be read ({error.strerror})")]
     return _of_files(learner, files)
@@ -84,6 +89,13 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (Path(place) / name for name in sorted(filter(_is_visible, names)))
 
 
+def _unpacked(file: Path, into: Path) -> list[Path]:
+    """The file; if it is packed, what it holds."""
+    if file.suffix.lower() != ".zip" or unpack(file, into):
+        return [file]
+    return list(_files(into))
+
+
 def _raise(error: OSError) -> None:
     raise error
 
@@ -93,13 +105,14 @@ def _is_visible(name: str) -> bool:
 
 
 def _learner_of(file: Path, folder: Path) -> str:
-    """Who has handed in a file that lies in no folder.
+    """Who has handed in a file that lies in no folder. A packed one is as good as a folder.
 
     Canvas names it `lovelaceada_123_456_exercise03a-1.py`; 123 is the learner's number, 456 the file's.
     """
     named = NAMED.search(file.name)
     if not named:
-        return file.name
+        packed = file.suffix.lower() == ".zip"
+        return _without_moodles_words(file.stem) if packed else file.name
     before = _without_moodles_words(file.name[: named.start()]).rstrip(" _-")
     return re.sub(r"(?:_LATE)?(_\d+)_\d+$", r"\1", before) or folder.resolve().name
 
@@ -136,17 +149,22 @@ def _is_meant(file: Path, exercise: Exercise) -> bool:
 
 def _for_exercise(learner: str, exercise: Exercise, candidates: list[Path]) -> HandedIn:
     def rank(file: Path) -> tuple[bool, int]:
-        return file.name != exercise.path.name, len(file.parts)
+        return _is_renamed(file, exercise), len(file.parts)
 
-    python = [file for file in candidates if file.suffix.lower() == ".py" and file.is_file()]
-    if not python:
-        return HandedIn(learner, exercise, None, f"no .py file: {_told(candidates)}")
-    first = min(map(rank, python))
-    best = [file for file in python if rank(file) == first]
+    answers = [file for file in candidates if file.suffix.lower() in GRADED and file.is_file()]
+    if not answers:
+        return HandedIn(learner, exercise, None, f"no .py file and no notebook: {_told(candidates)}")
+    first = min(map(rank, answers))
+    best = [file for file in answers if rank(file) == first]
     if _differ(best):
         return HandedIn(learner, exercise, None, f"several files, keep one: {_told(best)}")
-    note = "" if best[0].name == exercise.path.name else f"graded {best[0].name}"
+    note = f"graded {best[0].name}" if _is_renamed(best[0], exercise) else ""
     return HandedIn(learner, exercise, best[0], note)
+
+
+def _is_renamed(file: Path, exercise: Exercise) -> bool:
+    """Whether its name is not the one that was handed out, as a file or as a notebook."""
+    return file.stem != exercise.path.stem or file.suffix not in GRADED
 
 
 def _differ(files: list[Path]) -> bool:

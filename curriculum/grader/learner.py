@@ -1,5 +1,7 @@
 """The learner's own folder: its start, hints, solutions, and a stub put back. Nothing here imports torch."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from curriculum import UserError, discover
@@ -19,21 +21,32 @@ def start(folder: Path = LEARNER_FOLDER) -> list[Path]:
     Raises:
         UserError: The folder holds the originals, or cannot be written.
     """
-    _refuse_the_originals(folder)
     fresh = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        ignore = folder / ".gitignore"
-        if not ignore.exists():
-            write_whole(ignore, "*\n")
+    with own_folder(folder):
         for stub in sorted(stubs().glob("[!_]*.py")):
             copy = folder / stub.name
             if not copy.exists():
                 write_whole(copy, stub.read_bytes())
                 fresh.append(copy)
+    return fresh
+
+
+@contextlib.contextmanager
+def own_folder(folder: Path) -> Iterator[None]:
+    """While files are written to a folder of the learner's own, which is made where it is not there.
+
+    Raises:
+        UserError: The folder holds the originals, or cannot be written.
+    """
+    _refuse_the_originals(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        ignore = folder / ".gitignore"
+        if not ignore.exists():
+            write_whole(ignore, "*\n")
+        yield
     except OSError as error:
         raise UserError(f"cannot write to {folder} ({error.strerror}); choose another folder") from error
-    return fresh
 
 
 def require_started(folder: Path) -> Path:

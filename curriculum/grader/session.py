@@ -37,8 +37,17 @@ class Session:
             for number, exercise in enumerate(chosen, start=1):
                 yield self._grade(exercise, children, more=number < len(chosen))
 
-    def watch(self, say: Callable[[str], Any] = print) -> None:
-        """Check an exercise each time it is saved, until Ctrl-C.
+    def check_file(self, exercise: Exercise, file: Path) -> Grade:
+        """Grade an answer that lies elsewhere, and keep the progress.
+
+        Raises:
+            UserError: The progress cannot be written.
+        """
+        with Children(self.warm) as children:
+            return self._graded(exercise, file, children, more=False)
+
+    def watch(self, say: Callable[[str], Any], show: Callable[[Grade], Any]) -> None:
+        """Check an exercise each time it is saved, until Ctrl-C. `show` tells a grade, `say` all else.
 
         Raises:
             UserError: The progress cannot be written.
@@ -54,7 +63,10 @@ class Session:
                 saved = {Path(path).name for _, path in changes}
                 for name in sorted(saved & by_name.keys()):
                     if (self.folder / name).is_file():
-                        self._say(self._grade(by_name[name], children, more=True), say)
+                        grade = self._grade(by_name[name], children, more=True)
+                        show(grade)
+                        if grade.verdict.passed:
+                            say(self.what_next())
         say("stopped")
 
     def what_next(self) -> str:
@@ -71,7 +83,10 @@ class Session:
         return [exercise] if exercise else []
 
     def _grade(self, exercise: Exercise, children: Children, more: bool) -> Grade:
-        verdict = children.grade(exercise, self.folder / exercise.path.name, self.seconds, more)
+        return self._graded(exercise, self.folder / exercise.path.name, children, more)
+
+    def _graded(self, exercise: Exercise, file: Path, children: Children, more: bool) -> Grade:
+        verdict = children.grade(exercise, file, self.seconds, more)
         if verdict.was_tried:
             self._keep(exercise, verdict)
         return Grade(exercise, verdict)
@@ -81,8 +96,3 @@ class Session:
         tries = self.progress.tries(exercise) + 1
         passed = verdict.passed or self.progress.passed(exercise)  # who plays with it keeps it
         self.progress.change(exercise, passed=passed, tries=tries)
-
-    def _say(self, grade: Grade, say: Callable[[str], Any]) -> None:
-        say("\n" + "\n".join(grade.lines()))
-        if grade.verdict.passed:
-            say(self.what_next())

@@ -3,7 +3,12 @@
 import ast
 import re
 
-GRADERS_CONSTANTS = {"ANSWER", "REREAD", "HINTS"}  # what a solution tells the grader, not the learner
+GRADERS_CONSTANTS = {
+    "ANSWER",
+    "REREAD",
+    "HINTS",
+    "AFTER",
+}  # what a solution tells the grader, not the learner
 
 
 def for_learners(source: str) -> str:

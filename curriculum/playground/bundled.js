@@ -4,15 +4,22 @@
 // All in whole numbers, as `curriculum/data.py` does it.
 
 /**
- * @param {{mean: number, std: number, sizes: number[], rows: string[]}} data of digits_data.js
+ * @param {{mean: number, std: number, sizes: number[]}} data with the rows of digits_data.js, or with pixels and
+ *   target as `curriculum play` serves MNIST
  * @returns {{pixels: Uint8Array, x: Tensor, target: Int32Array, mean: number, std: number, sizes: number[]}}
  *   pixels (count · 784), 0 to 255; x (count, 784), standardised; target (count,)
  */
-function bundledDigits({ mean, std, sizes, rows }) {
+function digitsOf(data) {
+  const { mean, std, sizes } = data;
+  const { pixels, target } = data.rows ? bundledPixels(data.rows) : data;
+  const x = new Tensor([target.length, 784], Float64Array.from(pixels, (p) => (p / 255 - mean) / std));
+  return { pixels, x, target: Int32Array.from(target), mean, std, sizes };
+}
+
+function bundledPixels(rows) {
   const pixels = new Uint8Array(rows.length * 784);
   rows.forEach((row, r) => pixels.set(enlarged(row), r * 784));
-  const x = new Tensor([rows.length, 784], Float64Array.from(pixels, (p) => (p / 255 - mean) / std));
-  return { pixels, x, target: Int32Array.from(rows, (row) => Number(row[64])), mean, std, sizes };
+  return { pixels, target: rows.map((row) => Number(row[64])) };
 }
 
 /** @returns {Uint8Array} (784,): a scan as 28×28 pixels, 0 to 255 */

@@ -3,9 +3,10 @@
 // What digits.html shows. The network learns in a worker (learner.js); here is a copy that reads.
 
 const SIZES = [784, 128, 64, 10];
-const digits = bundledDigits(DIGITS_DATA);
 const state = { model: mlp(SIZES, "ReLU", 0), losses: [], accuracies: [], shown: null, running: false };
-state.scale = { mean: digits.mean, std: digits.std }; // of the digits that the network has learned from
+state.data = DIGITS_DATA; // what it learns from, as it came
+state.digits = digitsOf(DIGITS_DATA); // the same as pictures
+state.scale = { mean: state.digits.mean, std: state.digits.std }; // of the digits that the network has learned from
 state.dtype = "F64"; // in which its weights are saved
 const worker = startLearner();
 
@@ -13,15 +14,26 @@ const worker = startLearner();
 
 function startAnew(event) {
   event.preventDefault();
+  state.scale = { mean: state.digits.mean, std: state.digits.std };
+  state.dtype = "F64";
+  start({});
+}
+
+/** From the weights that were loaded, with the pixels standardised as they know them. */
+function trainOn() {
+  const params = Object.entries(state.model.params);
+  start(Object.fromEntries(params.map(([name, tensor]) => [name, tensor.data])));
+}
+
+function start(weights) {
   state.losses = [];
   state.accuracies = [];
-  state.scale = { mean: digits.mean, std: digits.std };
-  state.dtype = "F64";
   state.loaded = false;
+  element("train-on").disabled = true;
   const batchSize = element("batch").valueAsNumber;
-  const limit = element("epochs").valueAsNumber * Math.ceil(digits.sizes[0] / batchSize);
+  const limit = element("epochs").valueAsNumber * Math.ceil(state.digits.sizes[0] / batchSize);
   const settings = { lr: element("lr").valueAsNumber, batchSize, seed: element("seed").valueAsNumber, limit };
-  worker.postMessage({ type: "start", data: DIGITS_DATA, sizes: SIZES, ...settings });
+  worker.postMessage({ type: "start", data: { ...state.data, ...state.scale }, sizes: SIZES, weights, ...settings });
   setRunning(true);
 }
 
@@ -55,20 +67,60 @@ function takeReport({ data: report }) {
 function showReport(report) {
   const loss = state.losses[state.losses.length - 1];
   const finite = Number.isFinite(loss) ? "" : " The learning rate is too large: start anew with a smaller one.";
-  const read = `${(100 * report.valAcc).toFixed(1)} % of 300 unseen digits read right`;
+  const read = `${(100 * report.valAcc).toFixed(1)} % of ${state.digits.sizes[1]} unseen digits read right`;
   element("status").textContent = `Epoch ${report.epoch}, loss ${loss.toFixed(4)}, ${read}.${finite}`;
   drawCurve(element("losses"), state.losses, Math.max(...state.losses.slice(0, 50)));
   drawCurve(element("accuracies"), state.accuracies, 1);
-  showNetwork(new Tensor([digits.sizes[1], 10], report.logits));
+  showNetwork(new Tensor([state.digits.sizes[1], 10], report.logits));
 }
 
-/** logits (300, 10): the network's answers to the validation digits. */
+/** logits (count, 10): the network's answers to the validation digits. */
 function showNetwork(logits) {
   drawWeights(element("weights"), state.model.params["0.weight"].data);
   const p = shares(logits).p;
   showConfusion(p);
   showMistakes(p);
   readShown();
+}
+
+// ---------------------------------------------------------------- which digits
+
+async function chooseDigits() {
+  element("status").textContent = "Loading digits …";
+  try {
+    showDigits(element("digits").value === "mnist" ? await servedMnist() : DIGITS_DATA);
+  } catch (error) {
+    element("digits").value = "page";
+    element("status").textContent = `${error.message}. The digits of this page stay.`;
+  }
+}
+
+/** @returns {Promise<object>} what `curriculum play` serves of MNIST */
+async function servedMnist() {
+  const answer = await fetch("mnist.json");
+  if (!answer.ok) {
+    throw new Error("MNIST cannot be read any more; see what it lacks with: curriculum doctor");
+  }
+  const { pixels, target, ...facts } = await answer.json();
+  return { ...facts, pixels: bytesOf(pixels), target: bytesOf(target) };
+}
+
+function bytesOf(base64) {
+  return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+}
+
+/** The page shows and learns these from here on. */
+function showDigits(data) {
+  worker.postMessage({ type: "pause" });
+  setRunning(false);
+  element("pause").disabled = true;
+  Object.assign(state, { data, digits: digitsOf(data), losses: [], accuracies: [], loaded: true });
+  const [train, val] = state.digits.sizes;
+  element("batch").max = train;
+  element("scan").max = val - 1;
+  element("last-scan").textContent = val - 1;
+  element("unseen").textContent = val;
+  element("status").textContent = `${train} digits to learn from, ${val} to read.`;
 }
 
 // ---------------------------------------------------------------- own weights
@@ -88,11 +140,12 @@ function useWeights(name, buffer, scale) {
   setRunning(false);
   element("pause").disabled = true;
   Object.assign(state, { scale, loaded: true, losses: [], accuracies: [] });
-  const first = digits.sizes[0] * 784;
-  const pixels = digits.pixels.subarray(first, first + digits.sizes[1] * 784);
-  const logits = state.model.forward(new Tensor([digits.sizes[1], 784], Float64Array.from(pixels, (pixel) => standardised(pixel / 255))));
-  const right = accuracy(logits, digits.target.subarray(digits.sizes[0], digits.sizes[0] + digits.sizes[1]));
-  element("status").textContent = `Weights of ${name}: ${(100 * right).toFixed(1)} % of 300 digits read right.`;
+  element("train-on").disabled = false;
+  const first = state.digits.sizes[0] * 784;
+  const pixels = state.digits.pixels.subarray(first, first + state.digits.sizes[1] * 784);
+  const logits = state.model.forward(new Tensor([state.digits.sizes[1], 784], Float64Array.from(pixels, (pixel) => standardised(pixel / 255))));
+  const right = accuracy(logits, state.digits.target.subarray(state.digits.sizes[0], state.digits.sizes[0] + state.digits.sizes[1]));
+  element("status").textContent = `Weights of ${name}: ${(100 * right).toFixed(1)} % of ${state.digits.sizes[1]} digits read right.`;
   showNetwork(logits);
 }
 
@@ -103,7 +156,7 @@ function standardised(ink) {
 
 function chosenScale() {
   const chosen = element("scale").value;
-  const [mean, std] = chosen === "page" ? [digits.mean, digits.std] : chosen.split(" ").map(Number);
+  const [mean, std] = chosen === "page" ? [state.digits.mean, state.digits.std] : chosen.split(" ").map(Number);
   return { mean, std };
 }
 
@@ -115,10 +168,12 @@ async function loadFile() {
   }
 }
 
-/** Where `curriculum play --run` serves the page, it serves the run's weights beside it. */
+/** Where `curriculum play` serves the page, it serves MNIST beside it, if it lies there, and the weights of a run. */
 async function loadServed() {
   const told = new URLSearchParams(location.hash.slice(1));
-  if (told.has("run") && location.protocol.startsWith("http")) {
+  const served = location.protocol.startsWith("http");
+  element("which").hidden = !(served && told.has("mnist"));
+  if (served && told.has("run")) {
     const answer = await fetch("model.safetensors");
     const scale = { mean: Number(told.get("mean")), std: Number(told.get("std")) };
     useWeights(told.get("run"), await answer.arrayBuffer(), scale);
@@ -153,11 +208,11 @@ function drawWeights(canvas, weight) {
 
 // ---------------------------------------------------------------- mistakes
 
-/** p (300, 10): shares of the classes for the validation digits. */
+/** p (count, 10): shares of the classes for the validation digits. */
 function showConfusion(p) {
   const counts = new Int32Array(100);
   argmax(p).forEach((read, r) => {
-    counts[digits.target[digits.sizes[0] + r] * 10 + read] += 1;
+    counts[state.digits.target[state.digits.sizes[0] + r] * 10 + read] += 1;
   });
   const names = Array.from({ length: 10 }, (_, c) => `<th scope="col">${c}</th>`).join("");
   const rows = Array.from({ length: 10 }, (_, is) => {
@@ -171,10 +226,10 @@ function showConfusion(p) {
 
 /** The six digits whose right answer got the least. */
 function showMistakes(p) {
-  const first = digits.sizes[0];
+  const first = state.digits.sizes[0];
   const read = argmax(p);
-  const wrong = Array.from(read.keys()).filter((r) => read[r] !== digits.target[first + r]);
-  const given = (r) => p.data[r * 10 + digits.target[first + r]];
+  const wrong = Array.from(read.keys()).filter((r) => read[r] !== state.digits.target[first + r]);
+  const given = (r) => p.data[r * 10 + state.digits.target[first + r]];
   wrong.sort((a, b) => given(a) - given(b));
   element("mistakes").replaceChildren(...wrong.slice(0, 6).map((r) => mistake(first + r, read[r])));
 }
@@ -185,10 +240,10 @@ function mistake(index, read) {
   canvas.width = 28;
   canvas.height = 28;
   canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", `a ${digits.target[index]}`);
-  drawGrey(canvas, digits.pixels.subarray(index * 784, (index + 1) * 784), 0, 255);
+  canvas.setAttribute("aria-label", `a ${state.digits.target[index]}`);
+  drawGrey(canvas, state.digits.pixels.subarray(index * 784, (index + 1) * 784), 0, 255);
   const caption = document.createElement("figcaption");
-  caption.textContent = `${digits.target[index]}, read as ${read}`;
+  caption.textContent = `${state.digits.target[index]}, read as ${read}`;
   figure.append(canvas, caption);
   return figure;
 }
@@ -223,19 +278,24 @@ function showBars(p) {
 function showScan() {
   const number = element("scan").valueAsNumber;
   if (!element("scan").checkValidity() || Number.isNaN(number)) {
-    element("answer").textContent = "There are scans 0 to 299.";
+    element("answer").textContent = `There are scans 0 to ${state.digits.sizes[1] - 1}.`;
     return;
   }
   clearPad();
-  const begin = (digits.sizes[0] + number) * 784;
-  state.shown = Float64Array.from(digits.pixels.subarray(begin, begin + 784), (pixel) => pixel / 255);
+  const begin = (state.digits.sizes[0] + number) * 784;
+  state.shown = Float64Array.from(state.digits.pixels.subarray(begin, begin + 784), (pixel) => pixel / 255);
   readShown();
 }
 
 // ---------------------------------------------------------------- the pad: mouse, pen or finger
 
+/** The first who asks for a canvas's pen decides what it is made for: this one is read after every stroke. */
+function padPen() {
+  return element("pad").getContext("2d", { willReadFrequently: true });
+}
+
 function clearPad() {
-  element("pad").getContext("2d").clearRect(0, 0, 280, 280);
+  padPen().clearRect(0, 0, 280, 280);
   element("box").getContext("2d").clearRect(0, 0, 20, 20);
   state.shown = null;
 }
@@ -246,7 +306,7 @@ function place(event) {
 }
 
 function drawTo(event) {
-  const pen = element("pad").getContext("2d", { willReadFrequently: true });
+  const pen = padPen();
   pen.strokeStyle = "white";
   pen.lineWidth = 20;
   pen.lineCap = "round";
@@ -259,7 +319,7 @@ function drawTo(event) {
 
 function readDrawing() {
   state.pen = null;
-  const rgba = element("pad").getContext("2d").getImageData(0, 0, 280, 280).data;
+  const rgba = padPen().getImageData(0, 0, 280, 280).data;
   const ink = Float64Array.from({ length: 280 * 280 }, (_, i) => rgba[4 * i + 3] / 255);
   const prepared = prepareDrawing(new Picture(280, 280, ink));
   if (prepared) {
@@ -276,6 +336,8 @@ function listen() {
   element("scan").addEventListener("input", showScan);
   element("clear").addEventListener("click", clearPad);
   element("load").addEventListener("change", loadFile);
+  element("train-on").addEventListener("click", trainOn);
+  element("digits").addEventListener("change", chooseDigits);
   element("save").addEventListener("click", () => {
     giveFile("model.safetensors", writeSafetensors(state.model.params, state.dtype));
   });

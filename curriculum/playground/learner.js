@@ -10,20 +10,21 @@ function startLearner() {
   parts.push(Tensor, Linear, litInputs, addScaled, dot, addLit, addAll, Activation, ReLU, Sigmoid, Tanh, GELU, erf);
   parts.push(Softmax, shares, Sequential, mlp, activations);
   parts.push(CrossEntropyLoss, SGD, zerosLike, decayed, trainStep, minibatches, argmax, accuracy);
-  parts.push(bundledDigits, enlarged, scaledToBox, betweenPixels, weighedPixel, margin, Learner, learnOnRequest);
+  parts.push(digitsOf, bundledPixels, enlarged, scaledToBox, betweenPixels, weighedPixel, margin, Learner, learnOnRequest);
   const source = `"use strict";\n${parts.map(String).join("\n")}\nlearnOnRequest();`;
   return new Worker(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
 }
 
-/** A network that learns the bundled digits, some steps at a time. */
+/** A network that learns digits, some steps at a time; from the weights that are given, if they are. */
 class Learner {
-  /** @param {{data: object, sizes: number[], seed: number, lr: number, batchSize: number}} settings */
-  constructor({ data, sizes, seed, lr, batchSize }) {
-    const digits = bundledDigits(data);
+  /** @param {{data: object, sizes: number[], seed: number, lr: number, batchSize: number, weights?: object}} settings */
+  constructor({ data, sizes, seed, lr, batchSize, weights = {} }) {
+    const digits = digitsOf(data);
     this.count = digits.sizes[0];
     this.digits = digits;
     this.batchSize = batchSize;
     this.model = mlp(sizes, "ReLU", seed);
+    Object.entries(weights).forEach(([name, numbers]) => this.model.params[name].data.set(numbers));
     this.criterion = new CrossEntropyLoss();
     this.optimizer = new SGD(this.model.params, { lr });
     this.generator = new Generator(seed);

@@ -16,6 +16,12 @@ HINTS = (
     "(customers, 1), and discounts[:, None] has it.",
     "return (amounts @ prices.T + fees) * (1 - discounts[:, None]).",
 )
+AFTER = (
+    "A matrix product adds up along the axis that both share, and broadcasting "
+    "lends one number to a whole row or column.",
+    "Now every shop grants a discount of its own on its bill, before the "
+    "customer's. Still no loop.",
+)
 
 
 def bills(amounts: Tensor, prices: Tensor, fees: Tensor, discounts: Tensor) -> Tensor:

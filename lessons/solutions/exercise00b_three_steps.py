@@ -15,6 +15,11 @@ HINTS = (
     "through u, with the slope −2 times that of u, and through the product, with the slope u.",
     'slope_u = 2 * u + x and slope_x = -2 * slope_u + u; "v" is torch.ones(x.shape).',
 )
+AFTER = (
+    "Slopes along a path multiply, and paths that meet add up.",
+    "Put z = y² − u behind it and find ∂z/∂x by the same two rules. A nudge "
+    "tells whether it is right.",
+)
 
 
 def slopes(x: Tensor) -> dict[str, Tensor]:

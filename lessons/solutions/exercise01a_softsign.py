@@ -19,6 +19,11 @@ HINTS = (
     "grad_t = grad_y / (1 + self.t.abs()) ** 2; the weight gets grad_t.T @ self.x, the bias grad_t.sum(0), "
     "and x gets grad_t @ weight.",
 )
+AFTER = (
+    "The slope of the curve is one factor on the way back. All else in a neuron "
+    "stays as it was.",
+    "Softsign's slope is (1 − |y|)². Let backward remember y alone.",
+)
 
 
 class SoftsignNeuron(stub.SoftsignNeuron):

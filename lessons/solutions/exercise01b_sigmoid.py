@@ -16,6 +16,12 @@ HINTS = (
     "does not leave anything out.",
     "torch.where(x >= 0, right, left) takes one or the other and multiplies neither.",
 )
+AFTER = (
+    "Two formulas can be equal on paper and differ in the machine. Take each "
+    "where its exponential is at most 1, and choose with where: a mask that "
+    "multiplies leaves nothing out.",
+    "ln(1 + e^x) overflows in the same way. Write it in two halves.",
+)
 
 
 class SplitSigmoid(stub.SplitSigmoid):

@@ -16,6 +16,11 @@ HINTS = (
     "broadcast to all rows.",
     "z = x @ weight.T + bias, then return 1 / (1 + torch.exp(-z)).",
 )
+AFTER = (
+    "A neuron is a weighted sum, a bias and a curve, and a batch is the same "
+    "for all rows at once.",
+    "Let ten neurons read the same batch: the vector of weights becomes a matrix.",
+)
 
 
 def neuron(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -15,6 +15,12 @@ HINTS = (
     "input, the bias by 1.",
     "Slopes 0.4, 0.8, 0.8. The step takes 0.1 times each away: weights 0.36 and 0.52, bias −0.28.",
 )
+AFTER = (
+    "The slope of a weight is blame times input, so an input of 0 leaves its "
+    "weight where it is.",
+    "Take the same step again and again. By which factor does the error shrink "
+    "each time, and why is it always the same?",
+)
 
 
 def predictions() -> dict[str, float]:

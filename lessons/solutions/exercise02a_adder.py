@@ -19,6 +19,11 @@ HINTS = (
     "can hold it down, as N3 holds N4 down in the lesson.",
     "carry: a, b, c with weight 1, threshold 1.5. sum: the same, and carry with weight −2, threshold 0.5.",
 )
+AFTER = (
+    "A neuron that fires or not asks one question about a sum. Neurons that "
+    "hear neurons ask questions about answers.",
+    "Chain two of these circuits to add two numbers of two bits each.",
+)
 
 
 def adder() -> Wiring:

@@ -18,6 +18,11 @@ HINTS = (
     "What becomes of the parts found so far when the next neuron hands back its own?",
     "grad[:, :-1], the columns before the last, holds the parts so far. Add neuron.backward(own) to it.",
 )
+AFTER = (
+    "A neuron is heard by all that stand behind it, so its blame is the sum of "
+    "what they all send back.",
+    "Let each neuron hear only the two before it. Which lines change?",
+)
 
 
 class Ladder(stub.Ladder):

@@ -16,6 +16,11 @@ HINTS = (
     "slope · grad_y elsewhere; 0 itself belongs to elsewhere.",
     "torch.where(x > 0, x, self.slope * x), and in backward the same with grad_y in the place of x.",
 )
+AFTER = (
+    "A small slope below 0 keeps a silent neuron learning.",
+    "Make the slope a number that is learned (nn.PReLU). Its gradient is a sum "
+    "over all that lies below 0.",
+)
 
 
 class LeakyReLU(stub.LeakyReLU):

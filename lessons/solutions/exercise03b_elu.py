@@ -17,6 +17,11 @@ HINTS = (
     "The slope is α · e^x. Solve y = α · (e^x − 1) for it. With α = 1 the line in `backward` is right.",
     "y = α · e^x − α, so α · e^x = y + α.",
 )
+AFTER = (
+    "A slope that is written with y holds only for the constant that it was "
+    "derived with.",
+    "SELU is ELU times a fixed number (nn.SELU). Write its slope with y.",
+)
 
 
 class ELU(stub.ELU):

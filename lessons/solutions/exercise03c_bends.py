@@ -15,6 +15,11 @@ HINTS = (
     "front of x. Without ReLU all three are awake everywhere.",
     "Kinks at −1, 0.5 and 3. Slopes: −1, then 2 − 1, then 2 − 6 − 1, then 2 − 6. y at 0 is 1 + 2 − 0 + 3.",
 )
+AFTER = (
+    "Each ReLU bends the line at one place. Between the bends it is straight.",
+    "Choose weights for a line that rises up to 1, is level up to 2 and falls "
+    "from there.",
+)
 
 
 def predictions() -> dict[str, float]:

@@ -15,6 +15,12 @@ HINTS = (
     "forward: self.x, self.s = x, x @ weight.T. backward: grad_s = grad_y * scale; weight: grad_s.T @ "
     "self.x; scale: (grad_y * self.s).sum(0); bias: grad_y.sum(0); return grad_s @ weight.",
 )
+AFTER = (
+    "What one neuron has for all examples gets its gradient from all examples: "
+    "a sum over the batch.",
+    "Give every input a scale as well. Can the outputs alone tell it from a "
+    "column of W?",
+)
 
 
 class ScaledLinear(stub.ScaledLinear):

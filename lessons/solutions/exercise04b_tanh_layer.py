@@ -17,6 +17,10 @@ HINTS = (
     "∂L/∂W = (∂L/∂s)ᵀ x and ∂L/∂b = Σ ∂L/∂s, where s = x Wᵀ + b. What is handed over is ∂L/∂y.",
     "Work out grad_sum first, and hand that to `backward_params`.",
 )
+AFTER = (
+    "Blame passes the curve first. Weight, bias and input all use what is left of it.",
+    "Let the layer take any activation of lesson 03.",
+)
 
 
 class TanhLayer(stub.TanhLayer):

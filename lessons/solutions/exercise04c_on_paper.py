@@ -16,6 +16,10 @@ HINTS = (
     "beside it.",
     "Sums −1 and 3, outputs 0 and 3, y = 4 · 0 − 3 + 2. Back: 0 for neuron 1, −1 for neuron 2.",
 )
+AFTER = (
+    "A quiet ReLU sends nothing back: this example teaches its weights nothing.",
+    "Move x until both neurons are awake, and predict the slopes along x again.",
+)
 
 
 def predictions() -> dict[str, float]:

@@ -18,6 +18,11 @@ HINTS = (
     "size = error.abs(); losses = torch.where(size <= d, error**2 / 2, d * (size − d / 2)); the slope is "
     "error.clamp(−d, d), times `share` of as many as there are entries.",
 )
+AFTER = (
+    "Beyond the width the slope grows no more, so one misprint cannot outvote "
+    "the rest.",
+    "ln(cosh e) bends in the same way and has no kink. What is its slope?",
+)
 
 
 class HuberLoss(stub.HuberLoss):

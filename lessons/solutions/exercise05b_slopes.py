@@ -17,6 +17,11 @@ HINTS = (
     "which is 0.16 here. A mean of two moves half as far as each.",
     "0.8 and 0.8⁴ · 0.2. −1.6 and −1.6 · 0.16; −5 and −5 · 0.16. The second mail alone has p − t = 0.6.",
 )
+AFTER = (
+    "Along the logit the slope of cross-entropy is p − t: it does not die where "
+    "the answer is surely wrong.",
+    "Which p makes five times spam likeliest, and what is dangerous about saying it?",
+)
 
 
 def predictions() -> dict[str, float]:

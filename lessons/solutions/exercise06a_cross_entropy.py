@@ -19,6 +19,11 @@ HINTS = (
     "shifted = prediction - prediction.amax(1, keepdim=True); log_p = shifted - log of exp(shifted).sum(1, "
     "keepdim=True). The loss is −log_p at the right class, and self.p is exp(log_p).",
 )
+AFTER = (
+    "Never take the logarithm of a share: take the largest logit away first, "
+    "then subtract logarithms.",
+    "The same for a single logit: binary cross-entropy of z, without σ(z).",
+)
 
 
 class IndexCrossEntropy(stub.IndexCrossEntropy):

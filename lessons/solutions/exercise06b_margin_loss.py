@@ -18,6 +18,11 @@ HINTS = (
     "gap = (margin − z.gather(1, target[:, None]) + z).scatter(1, target[:, None], −1); the costs are "
     "gap.clamp(min=0); slope = (gap > 0) / n; scatter −slope.sum(1, keepdim=True) to the right class.",
 )
+AFTER = (
+    "Who is far enough ahead costs nothing, and then nothing is learned from it.",
+    "Square what each class costs (p=2 of nn.MultiMarginLoss). What becomes of "
+    "the kink?",
+)
 
 
 class MarginLoss(stub.MarginLoss):

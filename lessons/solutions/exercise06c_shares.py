@@ -15,6 +15,12 @@ HINTS = (
     "The right shares q are 0, 1 and 0; the mean of two losses moves half as far.",
     "Shares 0.6, 0.2, 0.2. 0.6 · 0.4 and −0.6 · 0.2. Slopes 0.6, 0.2 − 1 and 0.2.",
 )
+AFTER = (
+    "Softmax knows differences alone, so what one share gains the others lose, "
+    "and the slopes add up to 0.",
+    "Halve all three scores. Do the shares move together or apart, and what "
+    "happens to the three slopes?",
+)
 
 
 def predictions() -> dict[str, float]:

@@ -18,6 +18,11 @@ HINTS = (
     "total = sum(grad.square().sum() for grad in grads.values()), then "
     "factor = (max_norm / (total.sqrt() + 1e-6)).clamp(max=1), then SGD's step with factor · grad.",
 )
+AFTER = (
+    "Clipping by the norm shortens a step and keeps its direction.",
+    "Clip each element instead (clip_grad_value_), and find a gradient that is "
+    "turned by it.",
+)
 
 
 class ClippedSGD(stub.ClippedSGD):

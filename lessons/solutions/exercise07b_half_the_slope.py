@@ -17,6 +17,12 @@ HINTS = (
     "takes back the upward nudge, and goes no further down.",
     "Keep the number, not the view: before = flat[i].item(), or flat[i].clone().",
 )
+AFTER = (
+    "An element of a tensor is a view, not a copy: what is nudged in place "
+    "changes under every name.",
+    "Check a gradient of two arguments at once. Which nudges can share a call "
+    "of the function?",
+)
 
 
 def gradient_by_trying(

@@ -16,6 +16,10 @@ HINTS = (
     "Each path by itself is as in the lesson. Where paths meet, at x, their blame is added.",
     'grads["skip"] = grad_y.T @ x, and the gradient of x is grad_z @ weight1 + grad_y @ skip.',
 )
+AFTER = (
+    "Two paths lead to the output, so two blames come back to x, and they add up.",
+    "Give the network a second hidden layer, and the skip passes both.",
+)
 
 
 class SkipNetwork(stub.SkipNetwork):

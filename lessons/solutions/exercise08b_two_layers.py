@@ -19,6 +19,11 @@ HINTS = (
     "back, then the update of all parameters.",
     "Compute grad_h = grad_y @ weight2 before the line that changes weight2.",
 )
+AFTER = (
+    "All gradients belong to the weights from before the step: go all the way "
+    "back first, then step.",
+    "Put the same bug into three layers. Which of them are wrong after one step?",
+)
 
 
 def step(params: dict[str, Tensor], x: Tensor, target: Tensor, lr: float) -> Tensor:

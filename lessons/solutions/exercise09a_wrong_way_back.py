@@ -16,6 +16,11 @@ HINTS = (
     "Put a node into the list after all its parents, by a function that calls itself for every parent first. "
     "Each node goes in once. Then turn the list round.",
 )
+AFTER = (
+    "A node may send only when all that use it have sent. That is what the "
+    "order is for.",
+    "Let chains of 100,000 nodes work: find the order without recursion.",
+)
 
 
 class Number(stub.Number):

@@ -17,6 +17,11 @@ HINTS = (
     "The slope of √u is 1 / (2√u), and that of a² is 2a. Slopes one after the other multiply.",
     "y = math.hypot(a.data, plain(b)); the slope of the road to a is a.data / y, of that to b plain(b) / y.",
 )
+AFTER = (
+    "A new operation is a value and one slope for each input. The engine has the rest.",
+    "Add the angle, math.atan2(a, b). Which of its two slopes is negative for "
+    "positive a and b?",
+)
 
 
 def hypot(a: Value, b: Value | float) -> Value:

@@ -19,6 +19,11 @@ HINTS = (
     "other = plain(b) is b's tensor, whether b is a node or not. slope = (a.data > other) + 0.5 * "
     "(a.data == other), and the slope of the road to b is 1 − slope.",
 )
+AFTER = (
+    "Who made the result gets the blame, and in a tie PyTorch halves it.",
+    "Make the smaller of two from this and three minus signs. Who gets the "
+    "blame in a tie?",
+)
 
 
 def maximum(a: Node, b: Node | Tensor) -> Node:

@@ -18,6 +18,11 @@ HINTS = (
     "The blame of y has k + m columns. Which of them belong to a, and which to b?",
     "With k = a.data.shape[1], the road to a bears lambda grad: grad[:, :k], that to b grad[:, k:].",
 )
+AFTER = (
+    "Where numbers only change places, their blame goes back to the places that "
+    "they came from.",
+    "torch.stack, and a slice that takes every second column.",
+)
 
 
 def beside(a: Node, b: Node | Tensor) -> Node:

@@ -19,6 +19,11 @@ HINTS = (
     "Each piece adds its gradient, times its share of the examples, to a total. Then comes one step.",
     "total[name] += len(x_piece) / len(x) * model.grads[name], for x.split(size) and target.split(size).",
 )
+AFTER = (
+    "A piece counts by its size. Weighed so, small pieces give the gradient of "
+    "the whole batch.",
+    "Let every example have a weight of its own in the loss.",
+)
 
 
 def accumulated_step(

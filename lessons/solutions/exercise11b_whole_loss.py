@@ -18,6 +18,10 @@ HINTS = (
     "Add up len(x_piece) / len(x) * criterion.forward(model.forward(x_piece), target_piece).item() over "
     "zip(x.split(size), target.split(size)).",
 )
+AFTER = (
+    "The mean of all is the mean of the pieces, weighed by their sizes.",
+    "Find the spread of the losses too, without keeping them all.",
+)
 
 
 def whole_loss(

@@ -18,6 +18,10 @@ HINTS = (
     "rate = lr / (1 + (steps − 1) · lr_decay), then for every parameter: square += grad · grad and "
     "param −= rate · grad / (√square + eps).",
 )
+AFTER = (
+    "A sum of squares never shrinks, so Adagrad's rates only fall.",
+    "Let s forget a little in each step. Which optimiser have you got?",
+)
 
 
 class Adagrad(stub.Adagrad):

@@ -15,6 +15,11 @@ HINTS = (
     "t counts steps, and in one step every parameter moves once. So t is the same for all of them.",
     "self.steps += 1 belongs before the loop over the parameters.",
 )
+AFTER = (
+    "The clock of an optimiser counts steps, not parameters.",
+    "Give each parameter a clock of its own, as PyTorch does, and let one of "
+    "them pause for a few steps.",
+)
 
 
 class Adam(stub.Adam):

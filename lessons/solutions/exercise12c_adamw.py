@@ -17,6 +17,11 @@ HINTS = (
     "weight shrinks by the factor 1 − lr · weight_decay, and `direction` sees the gradient alone.",
     "First param.mul_(1 − lr · weight_decay), then param −= lr · direction(name, grads[name]).",
 )
+AFTER = (
+    "Decoupled decay is lr · decay · w, taken from the weight itself. What Adam "
+    "divides by never touches it.",
+    "Leave the biases out of the decay, as many recipes do.",
+)
 
 
 class AdamW(stub.AdamW):

@@ -17,6 +17,11 @@ HINTS = (
     "Momentum: 1 − 0.4, then − 0.76, then − 0.284. Adam moves by one rate a step. RMSprop's s is 0.01 · 16, "
     "its root 0.4, and 4 / 0.4 are ten rates. AdamW first multiplies by 1 − 0.1 · 0.5.",
 )
+AFTER = (
+    "Momentum adds slopes up. RMSprop and Adam divide by their size and so "
+    "forget the scale.",
+    "Take the same three gradients with Nesterov's momentum.",
+)
 
 
 def predictions() -> dict[str, float]:

@@ -15,6 +15,10 @@ HINTS = (
     "The share is 1 − step / steps, and max(0.0, …) keeps it from going below 0.",
     "return lr * max(0.0, 1 - step / steps) ** power.",
 )
+AFTER = (
+    "A schedule is a function of the step alone, so all of it can be checked on paper.",
+    "Put a straight warm-up over the first tenth of the steps before it.",
+)
 
 
 def polynomial(lr: float, step: int, steps: int, power: float = 1.0) -> float:

@@ -20,6 +20,10 @@ HINTS = (
     "At the rate 0.5 the weight is at −1 or 1 after any step. Half way a cosine has half the rate, and the "
     "warm-up the mean of 0.08 and 0.8. Five epochs are four calls before the last one: fewer than 30.",
 )
+AFTER = (
+    "A large rate arrives first and stays farthest off.",
+    "Which schedule is nearest after ten steps: the best constant rate, or 1/k?",
+)
 NAMES = (
     "rate 0.5: typical distance after one step from 10",
     "rate 0.5: the distance that stays",

@@ -16,6 +16,12 @@ HINTS = (
     "b = √(3 / n_in), and n_in is weight.shape[1].",
     "return weight.uniform_(-bound, bound) with bound = math.sqrt(3 / weight.shape[1]).",
 )
+AFTER = (
+    "The variance of a sum of n like terms is n times that of one, so each "
+    "weight gets a share of 1/n.",
+    "Draw from a normal distribution and cut it off at two deviations. How much "
+    "too small has the variance become?",
+)
 
 
 def lecun_uniform_(weight: Tensor) -> Tensor:

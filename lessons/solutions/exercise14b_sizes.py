@@ -18,6 +18,10 @@ HINTS = (
     "4 · 1 and 4 · 1/16. 2 / 50 and 2 / 20. b = √(3 · 2 / 6). ReLU leaves a half in each layer; lesson 04's "
     "start leaves a third of that.",
 )
+AFTER = (
+    "Twice the weight is four times the square, and layers multiply.",
+    "Every layer keeps 0.9 of the mean square. How much is left after 20 layers?",
+)
 NAMES = (
     "mean square with weights of 1 and −1",
     "mean square with weights of ¼ and −¼",

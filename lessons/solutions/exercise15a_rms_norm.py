@@ -13,6 +13,11 @@ HINTS = (
     "∂x̂ⱼ/∂r = −x̂ⱼ/r. γ is shared by the rows, so its gradient is summed over the batch.",
     "γ gets (grad_y · x̂).sum(0), and x gets (g − x̂ · mean(g · x̂)) / r, with the mean over the row.",
 )
+AFTER = (
+    "A row is divided by its own size, so each of its numbers is part of every output.",
+    "Multiply the row by 10. What becomes of y, and what of the gradient of x? "
+    "First on paper.",
+)
 
 
 class RMSNorm(stub.RMSNorm):

@@ -17,6 +17,11 @@ HINTS = (
     "batches, and there PyTorch divides by n − 1: else it is too small by the factor (n − 1)/n.",
     "In `update`, and only there: x.var(0, correction=1).",
 )
+AFTER = (
+    "What is measured on a batch is too small a spread, so what is kept for use "
+    "is divided by n − 1.",
+    "momentum=None averages all batches alike, as in nn.BatchNorm1d. Build it.",
+)
 
 
 class BatchNorm1d(stub.BatchNorm1d):

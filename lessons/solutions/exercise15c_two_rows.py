@@ -15,6 +15,11 @@ HINTS = (
     "0.9 · 0 + 0.1 · 2 and 0.9 · 1 + 0.1 · 2. The gradient is g − mean(g) − x̂ · mean(g · x̂), here "
     "1 − 0.5 − (−1) · (−0.5). Three blocks: 2³ and 0.5³.",
 )
+AFTER = (
+    "In a batch of two each normalised number is +1 or −1, whatever it was. No "
+    "small change shows, so no gradient passes.",
+    "Three rows: how large can a normalised number be now?",
+)
 NAMES = (
     "batch norm in training: the first number of the first output",
     "batch norm: the running mean of the first column after this batch",

@@ -19,6 +19,11 @@ HINTS = (
     "average[name] = decay · average.get(name, param) + (1 − decay) · param is a new tensor. The first time "
     "it has the value of param.",
 )
+AFTER = (
+    "An average over many steps does not follow the kick of the last one.",
+    "Begin with the plain mean of the first steps, and let the decay grow to "
+    "0.9 from there.",
+)
 
 
 class AveragedWeights(stub.AveragedWeights):

@@ -15,6 +15,10 @@ HINTS = (
     "torch's, does it in training. In use x goes through as it is, and so does its gradient.",
     "In use the mask is 1 everywhere: torch.ones_like(x).",
 )
+AFTER = (
+    "Dropout divides by 1 − p while it trains, so in use nothing is left to be done.",
+    "Drop whole columns of the batch. What changes in use?",
+)
 
 
 class Dropout(stub.Dropout):

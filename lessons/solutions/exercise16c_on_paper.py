@@ -15,6 +15,11 @@ HINTS = (
     "3 / 0.25 = 12, a quarter of the time. 8 · 0.95 · 0.95. The lowest loss is that of look 4; looks 5 and 6 "
     "bring nothing new. The rooms have the mean 3 and the deviation 2.",
 )
+AFTER = (
+    "In the mean over all draws dropout changes nothing: it makes a number "
+    "louder or silent.",
+    "After how many steps has the decay halved the weight of 8?",
+)
 NAMES = (
     "dropout in training: what the neuron gives if it stays",
     "dropout in training: the mean of what it gives",

@@ -16,6 +16,11 @@ HINTS = (
     "before = (logits > logits.gather(1, target[:, None])).sum(1). Compare before[:, None] with 1 … classes, "
     "then take the mean over the rows.",
 )
+AFTER = (
+    "The place of the right answer among the logits says it for every k at once.",
+    "Two logits are equal. Which of them should count as first, and does your "
+    "answer depend on the order of the classes?",
+)
 
 
 def top_k_accuracy(logits: Tensor, target: Tensor) -> Tensor:

@@ -19,6 +19,10 @@ HINTS = (
     "Every place needs a ReLU of its own: make it inside the loop. nn.ReLU may be shared because autograd "
     "keeps what it needs with each call, not in the module.",
 )
+AFTER = (
+    "A layer remembers its last input, so it can stand in one place only.",
+    "Write a ReLU that may stand in several places: it keeps a pile of inputs.",
+)
 
 
 class MLP(stub.MLP):

@@ -20,6 +20,11 @@ HINTS = (
     "forward: ctx.save_for_backward(z, target). backward: z, target = ctx.saved_tensors, then "
     "-target / (1 + torch.exp(target * z)) / z.numel() * grad_loss, and None.",
 )
+AFTER = (
+    "A bridge needs the loss, its slope, and the factor that comes from above.",
+    "Ask for second derivatives with torch.autograd.gradgradcheck. What does "
+    "the bridge lack?",
+)
 
 
 class SoftMargin(stub.SoftMargin):

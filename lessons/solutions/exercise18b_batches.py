@@ -18,6 +18,11 @@ HINTS = (
     "The slices 0 to 2, 2 to 4 and 4 to 6 cover everything only if they are cut from the same order.",
     "Draw `order` once per epoch: one line up, before the loop.",
 )
+AFTER = (
+    "A permutation shows each example once. Drawn again and again, about 37 of "
+    "100 never come.",
+    "Give every batch the same number of examples of each class, as far as they go.",
+)
 
 
 class Batches(stub.Batches):

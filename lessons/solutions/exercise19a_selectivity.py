@@ -16,6 +16,10 @@ HINTS = (
     "others is (the sum − the largest) / (classes − 1).",
     "A unit that never answers gives 0 / 0. Divide by (a + b).clamp(min=1e-9).",
 )
+AFTER = (
+    "An index of means says how much a unit leans to a class, not what it is for.",
+    "Shuffle the labels and measure again: so much is chance.",
+)
 
 
 def selectivity(h: Tensor, target: Tensor, classes: int) -> Tensor:

@@ -20,6 +20,10 @@ HINTS = (
     "The middles are (i + 0.5) / steps for i = 0 … steps − 1. With moved = x - baseline, add up "
     "saliency(model, baseline + a * moved, digit). The result is moved * total / steps.",
 )
+AFTER = (
+    "The slopes along the whole way add up to the rise. The slope at its end need not.",
+    "Begin at the mean picture instead of a black one. Which pixels gain?",
+)
 
 
 def integrated_gradients(

@@ -19,6 +19,10 @@ HINTS = (
     "zero for the next, and for the caller.",
     "without = h.clone(), inside the loop.",
 )
+AFTER = (
+    "Take away from a copy, or the next look finds what the last one has left.",
+    "Take units away in pairs. Is the loss of two the sum of what each costs?",
+)
 
 
 def cost_of_each_unit(last: Linear, h: Tensor, target: Tensor) -> Tensor:

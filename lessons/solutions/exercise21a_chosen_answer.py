@@ -20,6 +20,11 @@ HINTS = (
     "length = slope.norm(dim=1, keepdim=True).clamp(min=1e-12), and the answer is "
     "(x - eps * slope / length).clamp(*box).",
 )
+AFTER = (
+    "A bound on the length lets a few pixels move far. A bound on each pixel "
+    "moves all of them a little.",
+    "Take ten small steps, and keep the whole change within ε.",
+)
 
 
 def slope_of(model: MLP, x: Tensor, wanted: Tensor) -> Tensor:

@@ -20,6 +20,11 @@ HINTS = (
     "Print `x` before the first step and after it. How many tensors are there, and how many names?",
     "`moved += step` writes into the tensor that `x` names too. `moved = moved + step` makes a new one.",
 )
+AFTER = (
+    "A change is measured from where it began, so that place must not move "
+    "along: += writes under every name.",
+    "Begin at a random place within the ball, as PGD often does.",
+)
 
 
 def pgd_l2(model: MLP, x: Tensor, target: Tensor, eps: float, box: Box) -> Tensor:

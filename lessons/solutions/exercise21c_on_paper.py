@@ -14,6 +14,11 @@ HINTS = (
     "Slopes −0.5, 1, −1.5, 1. The picture becomes 0.7, 0.5, 0 (not −0.1), 0.5. With the other signs it is "
     "0.7, 0.1, 0.3, 0.5.",
 )
+AFTER = (
+    "Under the signs of the slope every pixel pushes the same way, so many "
+    "small pushes make a large one.",
+    "From which ε on does the answer turn?",
+)
 
 PICTURE = (0.9, 0.3, 0.1, 0.3)
 WEIGHTS = (1.0, -2.0, 3.0, -2.0)

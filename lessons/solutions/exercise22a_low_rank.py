@@ -19,6 +19,10 @@ HINTS = (
     "grad_middle = scale * grad_y @ up; grads: grad_middle.T @ x and scale * grad_y.T @ middle; "
     "return grad_y @ weight + grad_middle @ down.",
 )
+AFTER = (
+    "A thin correction learns while the thick layer rests, and x hears from both.",
+    "Fold the correction into W when all is learned, and show that no output changes.",
+)
 
 
 class LowRank(stub.LowRank):

@@ -16,6 +16,10 @@ HINTS = (
     "be left out of the step, not to take part with a 0.",
     "The loop begins with: if name in self.frozen: continue. Nothing else happens to a frozen parameter.",
 )
+AFTER = (
+    "A gradient of 0 is no rest: momentum and decay still move the weight.",
+    "Do the same in Adam. What has to wait besides the weight?",
+)
 
 
 class FreezingSGD(stub.FreezingSGD):

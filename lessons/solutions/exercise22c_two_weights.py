@@ -14,6 +14,10 @@ HINTS = (
     "value; with s = 0.1 it moves by a tenth of η times its slope.",
     "Slopes 4 and 6. w₂ becomes 2.6; w₁ stays 2, or becomes 1.94, or 1.4. Multiply both with x: 1 and 2.",
 )
+AFTER = (
+    "A step for a new example moves all that old ones share with it.",
+    "Take ten steps of a tenth of the size. Is more forgotten, or less?",
+)
 
 
 def predictions() -> dict[str, float]:

@@ -14,6 +14,10 @@ HINTS = (
     "Take all letters from what was held before the turn. In turn t row r gets row r ^ 2**t added to it.",
     "partners = torch.arange(n) ^ 2**turn; held = held + held[partners]; keep each in a list.",
 )
+AFTER = (
+    "In each turn the number of workers that a sum has heard doubles.",
+    "Six workers: what do the two do that have no partner?",
+)
 
 
 def in_pairs(parts: Tensor) -> list[Tensor]:

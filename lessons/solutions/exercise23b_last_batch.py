@@ -18,6 +18,11 @@ HINTS = (
     "The mean of means is the mean only if the shares are equal. A sum of sums always is the sum.",
     "Send the share's gradient times the number of its examples. Divide the total by the size of the batch.",
 )
+AFTER = (
+    "Each worker counts by its number of examples. Equal shares are a special case.",
+    "One worker is twice as fast. Give it twice as many examples, and keep the "
+    "gradient.",
+)
 
 
 def shared_gradient(model: MLP, x: Tensor, target: Tensor, workers: int) -> Tensor:

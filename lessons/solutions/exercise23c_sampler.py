@@ -16,6 +16,11 @@ HINTS = (
     "order = torch.randperm(size, generator=generator).tolist(); order += order[: -size % count]; then "
     "order[rank::count].",
 )
+AFTER = (
+    "What must be equal for all workers comes from a shared seed, what must "
+    "differ needs the rank in it.",
+    "Write drop_last=True.",
+)
 
 Answer = Callable[[int, int, int, int, int], list[int]]
 

@@ -17,6 +17,10 @@ HINTS = (
     "velocity.addmm_(delta.T, h, beta=momentum, alpha=1 / len(h)), then velocity.add_(weight, alpha=decay), "
     "and last weight.add_(velocity, alpha=-lr).",
 )
+AFTER = (
+    "What is added where it is computed needs no tensor of its own.",
+    "Nesterov's momentum, again without a new tensor.",
+)
 
 
 def momentum_update(

@@ -17,6 +17,11 @@ HINTS = (
     "∂L/∂h = ∂L/∂y · W with the W that made y. Which W stands in memory when the slope goes down?",
     "Compute delta @ weight before weight.addmm_, keep it under a name of its own, use it after the update.",
 )
+AFTER = (
+    "In place saves memory and loses what stood there: send the slope down "
+    "before the weights move.",
+    "Add momentum, in the same places.",
+)
 
 
 class FastRegression(stub.FastRegression):

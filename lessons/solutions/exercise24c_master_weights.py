@@ -17,6 +17,11 @@ HINTS = (
     "read.",
     "self.masters = {name: param.float() ...}; then master.sub_(lr * grad.float()) and param.copy_(master).",
 )
+AFTER = (
+    "Steps too small for bf16 add up in the master until they show.",
+    "Round up or down at random, by how near each side is, instead of to the "
+    "nearest. What becomes of the weight without a master?",
+)
 
 
 class MasterSGD(stub.MasterSGD):

@@ -17,6 +17,10 @@ HINTS = (
     "from being made?",
     "mode = model.training; model.eval(); with torch.no_grad(): the loss; model.train(mode).",
 )
+AFTER = (
+    "A look switches to eval(), asks for no gradients, and puts back what it found.",
+    "Write it as a context manager that restores the mode of every single layer.",
+)
 
 
 def validate(model: nn.Module, x: Tensor, target: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from curriculum import UserError
 from curriculum.grader.classroom import class_mistakes, class_remarks, class_table, grade_class, write_marks
 from curriculum.grader.exercise import select_one
 from curriculum.grader.junit import write_junit
+from curriculum.grader.notebook import start
 from curriculum.grader.verdict import Grade, Verdict
 from tests.support.double import STUB, WRONG, answer
 
@@ -73,7 +74,7 @@ def test_who_has_handed_in_nothing_that_can_be_graded_is_in_every_list(house: Pa
         "=HYPERLINK(1) [b]: no exercise's name: notes.docx",
         f"Eve Müller: {nothing}",
         "ada: 01a, graded exercise01a_double (1).py",
-        "bob: 01a, no .py file: exercise01a_double.py.txt",
+        "bob: 01a, no .py file and no notebook: exercise01a_double.py.txt",
     ]
     write_marks(grades, house / "marks.csv")
     assert (house / "marks.csv").read_bytes().startswith("\ufefflearner,01a".encode())
@@ -83,7 +84,7 @@ def test_who_has_handed_in_nothing_that_can_be_graded_is_in_every_list(house: Pa
             ["'=HYPERLINK(1) [b]", "", "", "0", "no exercise's name: notes.docx"],
             ["Eve Müller", "", "", "0", nothing],
             ["ada", "1", "0", "1", "01a, graded exercise01a_double (1).py"],
-            ["bob", "", "", "0", "01a, no .py file: exercise01a_double.py.txt"],
+            ["bob", "", "", "0", "01a, no .py file and no notebook: exercise01a_double.py.txt"],
         ]
     rows = {(row["learner"], row["exercise"]): row for row in (grade.row() for grade in grades)}
     assert rows["ada", "01a"]["file"] == "ada/exercise01a_double (1).py"
@@ -122,3 +123,31 @@ def test_the_rows_are_json_and_the_junit_file_is_xml(house: Path) -> None:
     assert failure.text.splitlines()[-1] == "  | printed \\x00 \\x1b[31m ü"
     with pytest.raises(UserError, match="choose another --junit FILE"):
         write_junit([good], house / "nowhere" / "junit.xml")
+
+
+def notebook(*cells: str) -> str:
+    return json.dumps({"cells": [{"cell_type": "code", "source": cell.splitlines(True)} for cell in cells]})
+
+
+@pytest.mark.usefixtures("here")
+def test_notebooks_are_graded_as_files_are(house: Path) -> None:
+    """The newest cell that defines the class; what is no answer is told, and costs nobody else."""
+    as_handed_out = start(house / "mine")[0]
+    handed_in = {
+        "ada": notebook(WRONG, "%matplotlib inline\n" + answer(), "Double().forward(1)"),
+        "bob": notebook("1 + 1"),
+        "cyd": "no notebook",
+        "dan": as_handed_out.read_text(),
+    }
+    for name, text in handed_in.items():
+        (house / "class" / name).mkdir(parents=True)
+        (house / "class" / name / "exercise01a_double.ipynb").write_text(text)
+    ada, bob, cyd, dan = grade_class(house / "class")
+    assert (ada.verdict.kind, ada.file, ada.note) == ("passed", "ada/exercise01a_double.ipynb", "")
+    assert bob.verdict.kind == cyd.verdict.kind == "not graded"
+    assert "no cell defines Double, which 01a Double, a asks for" in bob.verdict.message
+    assert (
+        cyd.verdict.message
+        == "exercise01a_double.ipynb is no notebook that can be read; save it again as .ipynb"
+    )
+    assert dan.verdict.kind == "not begun"

@@ -17,9 +17,19 @@ from curriculum.grader.exercise import Exercise, constant, exercises
 from curriculum.grader.judge import judge
 from curriculum.grader.learner import solution
 from curriculum.grader.verdict import Verdict
+from tests.support.speed import fast
 
 EXERCISES = exercises()
-each_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=lambda exercise: exercise.path.stem)
+# Of these each wrong answer takes a second and more to judge: they are watched over many steps.
+LONG = ("11b", "12a", "12b", "12c", "21a", "21b", "23b", "24b", "24d")
+SHORT = [exercise for exercise in EXERCISES if exercise.id not in LONG]
+
+
+def name_of(exercise: Exercise) -> str:
+    return exercise.path.stem
+
+
+each_exercise = pytest.mark.parametrize("exercise", EXERCISES, ids=name_of)
 
 
 def solution_of(exercise: Exercise) -> ModuleType:
@@ -38,13 +48,15 @@ def verdict(exercise: Exercise, answer: Any) -> Verdict:
 
 @each_exercise
 def test_it_has_the_form(exercise: Exercise) -> None:
-    """Known answer, a place to read again that exists, three hints, a short stub that says what to build."""
+    """Known answer, a place to read again that exists, three hints, and what to say in the end."""
     assert exercise.solution.is_file()
     solution = solution_of(exercise)
     assert hasattr(solution, constant(exercise, "ANSWER"))
     hints = constant(exercise, "HINTS")
     assert len(hints) == 3
     assert all(hints)
+    idea, harder = constant(exercise, "AFTER")
+    assert all(20 < len(text) <= 200 and text[-1] in ".?)" for text in (idea, harder)), exercise
     file, text = constant(exercise, "REREAD")
     assert text in (discover.FOLDER / file).read_text(encoding="utf-8")
     assert len(solution.MISTAKES) >= 4
@@ -98,7 +110,7 @@ def test_every_mistake_is_found_out_and_named_as_itself(exercise: Exercise) -> N
         assert (found.passed, found.bug) == (False, name), found
 
 
-@each_exercise
+@pytest.mark.parametrize("exercise", fast(EXERCISES, *SHORT), ids=name_of)
 def test_wrong_answers_get_the_name_of_their_mistake_and_no_other(exercise: Exercise) -> None:
     answers = planted(exercise).WRONG
     assert len(answers) >= 4

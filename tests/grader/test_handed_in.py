@@ -1,5 +1,6 @@
 """What a class has handed in: every learner is told, whatever platforms and copies made of the names."""
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from curriculum import UserError
 from curriculum.grader.handed_in import handed_in
 
 A, B = "exercise01a_double.py", "exercise01b_double.py"
+NOTHING = "no .py file and no notebook"
 Told = list[tuple[str, str, str, str]]
 
 
@@ -25,7 +27,7 @@ def told(house: Path, *files: str) -> Told:
             entry.file.relative_to(folder).as_posix() if entry.file else "",
             entry.note,
         )
-        for entry in handed_in(folder)
+        for entry in handed_in(folder, house / "unpacked")
     ]
 
 
@@ -50,11 +52,9 @@ def test_a_name_that_was_changed_is_understood_and_told(house: Path, name: str) 
 @pytest.mark.parametrize(
     ("name", "exercise", "note"),
     [
-        (f"{A}.txt", "01a", f"no .py file: {A}.txt"),
-        ("exercise01a_double", "01a", "no .py file: exercise01a_double"),
-        ("Exercise01a.ipynb", "01a", "no .py file: Exercise01a.ipynb (a notebook: make it a .py file with "
-                                     "jupytext --to py:percent)"),
-        ("exercise01a.zip", "01a", "no .py file: exercise01a.zip (packed: unpack it)"),
+        (f"{A}.txt", "01a", f"{NOTHING}: {A}.txt"),
+        ("exercise01a_double", "01a", f"{NOTHING}: exercise01a_double"),
+        ("exercise01a.zip", "01a", f"{NOTHING}: exercise01a.zip (packed: unpack it)"),
         ("homework.zip", "", "no exercise's name: homework.zip (packed: unpack it)"),
         ("double.py", "", "no exercise's name: double.py"),
         ("exercise99z_double.py", "", "no exercise's name: exercise99z_double.py"),
@@ -138,7 +138,7 @@ def test_what_cannot_be_read_hides_no_other(house: Path, monkeypatch: pytest.Mon
     assert [(learner, note) for learner, _, _, note in told(house)] == [
         ("ada", ""),
         ("bob", f"{house / 'class' / 'bob'} cannot be read (Permission denied)"),
-        ("eve", f"no .py file: {A}"),
+        ("eve", f"{NOTHING}: {A}"),
     ]
 
 
@@ -146,4 +146,50 @@ def test_nothing_at_all_is_one_clear_line(house: Path) -> None:
     (house / "class").mkdir()
     for folder in (house / "class", house / "nowhere"):
         with pytest.raises(UserError, match="holds no folders and no files; expected one folder per learner"):
-            handed_in(folder)
+            handed_in(folder, house / "unpacked")
+
+
+# ---------------------------------------------------------------- packed
+
+
+def packed(path: Path, **files: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name.replace("__", "/") + ".py", text)
+
+
+def test_a_zip_file_is_as_good_as_what_is_in_it(house: Path) -> None:
+    """In a learner's folder its files are the learner's; beside the folders it is one."""
+    folder = house / "class"
+    packed(folder / "ada" / "week 1.zip", work__exercise01a_double="a", exercise01b_double="b")
+    packed(folder / "Bob Ross_77_assignsubmission_file_.zip", exercise01a_double="c")
+    found = handed_in(folder, house / "unpacked")
+    assert [(entry.learner, entry.exercise and entry.exercise.id, entry.note) for entry in found] == [
+        ("Bob Ross_77", "01a", ""),
+        ("ada", "01a", ""),
+        ("ada", "01b", ""),
+    ]
+    assert [entry.file.read_text() for entry in found if entry.file] == ["c", "a", "b"]
+
+
+def test_nothing_is_written_outside_of_the_folder(house: Path) -> None:
+    packed(house / "class" / "ada" / "work.zip", **{"..__..__..__exercise01a_double": "a"})
+    (entry,) = handed_in(house / "class", house / "unpacked")
+    assert entry.file is not None
+    assert entry.file.is_relative_to(house / "unpacked")
+
+
+def test_what_cannot_be_unpacked_is_told(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut off, too large, too many: all are lines, and the learner's other files are graded."""
+    folder = house / "class"
+    packed(folder / "ada" / "large.zip", exercise01b_double="b" * 1000)
+    packed(folder / "ada" / "many.zip", **{f"exercise01{letter}_double": "b" for letter in "abc"})
+    (folder / "ada" / "cut.zip").write_bytes((folder / "ada" / "large.zip").read_bytes()[:50])
+    (folder / "ada" / A).write_text("a")
+    monkeypatch.setattr("curriculum.grader.packed.LARGEST", 500)
+    monkeypatch.setattr("curriculum.grader.packed.MOST", 2)
+    graded, told = handed_in(folder, house / "unpacked")
+    assert graded.file == folder / "ada" / A
+    names = ("cut.zip", "large.zip", "many.zip")
+    assert told.note == "no exercise's name: " + ", ".join(f"{name} (packed: unpack it)" for name in names)

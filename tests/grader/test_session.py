@@ -16,7 +16,7 @@ from curriculum.grader import learner
 from curriculum.grader.exercise import select_one
 from curriculum.grader.progress import Progress
 from curriculum.grader.session import Session
-from tests.support.double import MISTAKE, WRONG, answer
+from tests.support.double import AFTER, MISTAKE, WRONG, answer
 
 
 @pytest.mark.usefixtures("here")
@@ -102,12 +102,12 @@ def test_watch_says_what_each_save_is_worth(mine: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr("watchfiles.watch", saves)
     said: list[str] = []
-    Session(mine).watch(said.append)
+    Session(mine).watch(said.append, lambda grade: said.append("\n".join(grade.lines())))
     assert said == [
         f"next: 01a Double, a · {first}",
         f"watching {mine}: save an exercise to have it checked, Ctrl-C to stop",
-        f"\n01a Double, a: {MISTAKE}\n" + "\n".join(said[2].splitlines()[2:]),
-        "\n01a Double, a: passed",
+        f"01a Double, a: {MISTAKE}\n" + "\n".join(said[2].splitlines()[1:]),
+        "\n".join(["01a Double, a: passed", *AFTER]),
         f"next: 01b Double, b · {second}",
         "stopped",
     ]
@@ -122,7 +122,7 @@ from curriculum import discover
 from curriculum.grader.session import Session
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 discover.FOLDER = Path(sys.argv[1])
-Session(Path(sys.argv[2])).watch()
+Session(Path(sys.argv[2])).watch(print, print)
 """
 
 

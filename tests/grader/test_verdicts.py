@@ -9,7 +9,7 @@ import pytest
 
 from curriculum.grader.exercise import select_one
 from curriculum.grader.verdict import Grade, Verdict
-from tests.support.double import MISTAKE, answer
+from tests.support.double import AFTER, MISTAKE, answer
 
 MISBEHAVIOURS = {
     "syntax error": ("def broken(:\n", "error", r"line 1 is not Python, .+: def broken\(:"),
@@ -139,8 +139,8 @@ def test_an_error_without_words_is_said_as_it_is(say: Callable[[str], Verdict]) 
 def test_the_last_lines_that_were_printed_are_told(say: Callable[[str], Verdict]) -> None:
     printed = "".join(f"line {number}\n" for number in range(30))
     lines = Grade(select_one("01a"), replace(say(answer()), printed=printed)).lines()
-    assert lines[:2] == ["01a Double, a: passed", "  it printed:"]
-    assert lines[2:] == [f"  | line {number}" for number in range(10, 30)]
+    assert lines[:4] == ["01a Double, a: passed", *AFTER, "  it printed:"]
+    assert lines[4:] == [f"  | line {number}" for number in range(10, 30)]
 
 
 # ---------------------------------------------------------------- files beside the answer

@@ -59,6 +59,7 @@ def test_one_warm_process_passes_right_answers(give: Callable[..., Verdict], sta
     assert len(started) == 1
 
 
+@pytest.mark.slow
 def test_elsewhere_the_answer_gets_a_process_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -228,6 +228,7 @@ def test_twice_as_many_bends_leave_a_quarter_of_the_gap() -> None:
     assert titles[1:3] == ["16 ReLUs: largest gap 0.08", "16 steps: largest gap 0.39"]
 
 
+@pytest.mark.slow
 def test_learning_does_not_find_the_bends_that_were_built() -> None:
     assert lesson.typical_gap(lesson.built_bends()) == pytest.approx(0.036, abs=5e-4)
     for lr in (0.03, 0.1, 0.2):

@@ -348,6 +348,7 @@ def test_a_warm_up_saves_neurons() -> None:
 
 
 @pytest.mark.idea("E9")
+@pytest.mark.slow
 def test_a_warm_up_makes_a_larger_rate_usable_and_little_more() -> None:
     cold = shares("Adam", "cosine", 10**-1.5)
     warm = shares("Adam", "warm-up, cosine", 10**-1.5)

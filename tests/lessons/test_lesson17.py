@@ -55,6 +55,7 @@ def test_the_losses_are_equal_at_first_and_the_accuracy_to_the_end() -> None:
         assert apart <= 1e-5
 
 
+@pytest.mark.slow
 def test_three_epochs_have_2346_steps() -> None:
     assert 3 * -(-50_000 // lesson.BATCH_SIZE) == 2346
     data, scratch, _ = lesson.trained_both()
@@ -161,6 +162,7 @@ def test_the_misread_ones_are_validation_digits_and_misread() -> None:
     assert all(one != other for one, other in zip(said, right, strict=True))
 
 
+@pytest.mark.slow
 def test_the_engines_start_equal() -> None:
     for line in shown(lesson.the_engines_drift_apart).axes[0].lines:
         assert ys(line)[20] <= 1e-5

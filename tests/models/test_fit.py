@@ -147,6 +147,7 @@ def test_two_processes_are_one(engine: str, tmp_path: Path) -> None:
     assert counts == [{"train": 1_197, "val": 300, "test": 300}] * 2
 
 
+@pytest.mark.slow
 def test_only_what_was_looked_at_is_counted(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

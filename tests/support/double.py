@@ -32,6 +32,7 @@ from curriculum.pair import layer_pair
 ANSWER = "Double"
 REREAD = ("lesson01_neuron.py", "class Neuron")
 HINTS = ("one", "two", "three")
+AFTER = ("Twice is a sum.", "Thrice.")
 
 
 class Double:
@@ -96,3 +97,4 @@ class Double:
 
 WRONG = answer(backward="return grad_y")
 MISTAKE = "it looks like: activation derivative missing"
+AFTER = ["  the idea: Twice is a sum.", "  harder: Thrice."]  # what is said below "passed"

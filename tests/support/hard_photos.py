@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from tests.support.photos import HANDS, Photo, Stroke, _light, _paper, _smooth
+from tests.support.photos import HANDS, Photo, Stroke, _light, _paper, smooth
 
 Drawing = NDArray[np.float64]  # (height, width), how much ink lies where, 0 to 1
 INK = np.array([0.12, 0.14, 0.3])
@@ -27,7 +27,7 @@ def draw(
     canvas = Image.new("L", (2 * height, 2 * height))
     brush = ImageDraw.Draw(canvas)
     for stroke in strokes:
-        path = 2 * (((_smooth(stroke, rng) - 0.5) * (0.7, 1.0)) @ turn.T * size + height / 2)
+        path = 2 * (((smooth(stroke, rng) - 0.5) * (0.7, 1.0)) @ turn.T * size + height / 2)
         for x, y in path:
             brush.ellipse((x - pen, y - pen, x + pen, y + pen), fill=255)
         brush.line([tuple(point) for point in path], fill=255, width=max(1, round(2 * pen)))

@@ -131,7 +131,7 @@ def _scribble(seed: int) -> list[Stroke]:
     return [[(float(x), float(y)) for x, y in points]]
 
 
-def _smooth(stroke: Stroke, rng: np.random.Generator) -> NDArray[np.float64]:
+def smooth(stroke: Stroke, rng: np.random.Generator) -> NDArray[np.float64]:
     """A curve through the points, none of which is exactly where it was meant to be: (200, 2)."""
     points = np.array(stroke) + rng.normal(0, 0.012, (len(stroke), 2))
     curve, _ = splprep(points.T, s=0, k=min(3, len(points) - 1))
@@ -151,7 +151,7 @@ def _ink(rng: np.random.Generator, strokes: list[Stroke], width: int, height: in
     canvas = Image.new("L", (width * fine, height * fine))
     brush = ImageDraw.Draw(canvas)
     for stroke in strokes:
-        path = ((_smooth(stroke, rng) - 0.5) * stretch @ turn.T * size + centre) * fine
+        path = ((smooth(stroke, rng) - 0.5) * stretch @ turn.T * size + centre) * fine
         radius = pen * fine / 2
         for x, y in path:
             brush.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)

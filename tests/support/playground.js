@@ -30,7 +30,7 @@ const questions = {
     return { loss, ...plain({ grad_prediction: criterion.backward() }) };
   },
   bundled: () => {
-    const { x, target } = bundledDigits(DIGITS_DATA);
+    const { x, target } = digitsOf(DIGITS_DATA);
     return { x: Array.from(x.data), target: Array.from(target) };
   },
   prepare: ({ height, width, data }) => {
@@ -38,7 +38,7 @@ const questions = {
     return found && { box: Array.from(found.box.data), digit: Array.from(found.digit.data) };
   },
   digits: ({ epochs, lr, batchSize, seed, sizes }) => {
-    const digits = bundledDigits(DIGITS_DATA);
+    const digits = digitsOf(DIGITS_DATA);
     const count = digits.sizes[0];
     const model = mlp(sizes, "ReLU", seed);
     const given = { x: digits.x.rows(Int32Array.from({ length: count }, (_, i) => i)) };
