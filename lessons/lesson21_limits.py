@@ -705,10 +705,10 @@ def every_remedy_beside_every_failure() -> Table:
 #   to 6.
 # - *Plain* pictures, or *random signs*, change next to nothing.
 #
-# Shifted copies harm at the rates 0.05 and 0.4, too. Ten times as long brings turns back
-# to 73 or 74, and attacked pictures then harm nothing. But shifted copies still leave 7
-# to 9 % under PGD, and 73 or 74 % of the other hand. Why, we did not find out. Whoever
-# mends one failure should measure the others.
+# Shifted copies harm at the rates 0.05 and 0.4, too. Ten times as long brings turns
+# back to 73 or 74, and attacked pictures then harm nothing. But shifted copies still
+# leave 7 to 9 % under PGD, and 73 or 74 % of the other hand. Why, we did not find out.
+# Whoever mends one failure should measure the others.
 #
 # ## See it: bigger is better, and costs more
 #

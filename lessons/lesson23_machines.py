@@ -123,9 +123,9 @@ def shares_must_be_equal() -> Table:
 # - In n − 1 more turns the finished pieces travel round, and the receiver *replaces*
 #   its own: *all-gather*.
 #
-# In turn t, worker r sends piece (r − t) mod n, counted round (in Python `(r - t) % n`).
-# Each of the $2(n-1)$ turns costs it size / n numbers. Together that is less than twice
-# the gradient, however many workers there are:
+# In turn t, worker r sends piece (r − t) mod n, in Python `(r - t) % n`. Each of the
+# $2(n-1)$ turns costs it size / n numbers. Together that is less than twice the
+# gradient, however many workers there are:
 #
 # $$2\,\frac{n-1}{n} \cdot \text{size}$$
 
@@ -547,8 +547,8 @@ def what_messages_cost() -> Table:
 
 # %% [markdown]
 # Read across. On a quiet machine a lucky step by ring is as fast as one by DDP. But the
-# ring has far more unlucky ones: its slowest tenth took 8 to 11 ms, with `all_reduce` in
-# its place 1.3 to 4, over four runs. Beside other programs most are unlucky.
+# ring has far more unlucky ones: its slowest tenth took 8 to 11 ms, with `all_reduce`
+# in its place 1.3 to 4, over four runs. Beside other programs most are unlucky.
 #
 # Each process has two threads, yours and the one with which gloo carries letters. That
 # makes four threads for two cores. Who needs a core that is busy waits, in the worst

@@ -17,7 +17,7 @@ from tests.support.lessons import shown, ys
 pytestmark = pytest.mark.slow
 
 SEEDS = range(5)
-CACHED = ("tasks", "result", "new_task", "on_new_task", "asked", "forget")
+CACHED = ("data_set", "tasks", "result", "new_task", "on_new_task", "asked", "forget")
 
 
 @pytest.fixture
@@ -228,19 +228,19 @@ def test_the_new_task_on_the_scans(on_scans: None) -> None:
 
 def test_the_new_task_on_mnist(on_mnist: None) -> None:
     wanted = {
-        20: (63, 46, 55.6, 64.4),
-        100: (84.4, 66, 75.5, 85.3),
-        500: (91.2, 75.4, 83.5, 92.5),
+        20: (63, 46, 50, 62),
+        100: (84.4, 66, 73.4, 85.1),
+        500: (91.2, 75.4, 82.2, 92.3),
     }
     for count, values in wanted.items():
         found = [mean(on_new(name, count)[0]) for name in lesson.NEW_WAYS]
         assert found == pytest.approx(values, abs=1.5), count
         nothing, noise, last, whole = found
-        assert 0 < whole - nothing < 3
-        assert last > noise + 5
-    assert lesson.percent(lesson.new_task().model, lesson.new_task().old) == pytest.approx(98.6, abs=0.3)
+        assert abs(whole - nothing) < 1.7
+        assert last > noise + 2
+    assert lesson.percent(lesson.new_task().model, lesson.new_task().old) == pytest.approx(98, abs=0.3)
     old = on_new("all", 500)[1]
-    assert 90 < min(old) < max(old) < 97.5
+    assert 88 < min(old) < max(old) < 96
 
 
 def test_other_rates_say_the_same_of_the_new_task(on_mnist: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,7 +251,7 @@ def test_other_rates_say_the_same_of_the_new_task(on_mnist: None, monkeypatch: p
         monkeypatch.setattr(lesson, "NEW_WAYS", ways | changed)
         for count in (20, 100):
             lead = mean(on_new("all", count)[0]) - mean(on_new("from nothing", count)[0])
-            assert 0 < lead < 3, (lr, count)
+            assert abs(lead) < 1.9, (lr, count)
     lesson.on_new_task.cache_clear()
 
 
@@ -284,9 +284,9 @@ def test_freezing_does_not_limit_forgetting_on_mnist(on_mnist: None) -> None:
     assert before == pytest.approx((80.4, 97.75), abs=2)
     last, two, slow, whole = (left(name) for name in ("last layer", "last two", "all, s = 0.1", "all"))
     assert mean(last) < mean(two) < mean(slow) < mean(whole)
-    assert mean(last) == pytest.approx(75.6, abs=3)
-    assert mean(two) == pytest.approx(81.7, abs=2)
-    assert mean(whole) == pytest.approx(88.5, abs=1.5)
+    assert mean(last) == pytest.approx(75.2, abs=2)
+    assert mean(two) == pytest.approx(81.3, abs=1.5)
+    assert mean(whole) == pytest.approx(87.9, abs=1)
     for name in lesson.FORGETTING:
         assert mean(learned(name)) == pytest.approx(97.9, abs=1.2), name
         assert min(learned(name)) > 94.5, name
@@ -301,15 +301,15 @@ def test_the_old_digits_are_known_and_not_said(on_mnist: None) -> None:
 def test_when_the_new_digits_are_learned_freezing_makes_no_difference(on_mnist: None) -> None:
     then = {name: [lesson.when_enough(name, seed) for seed in SEEDS] for name in ("last layer", "all")}
     for values in then.values():
-        assert 87.5 < min(values) < max(values) < 98
+        assert 87 < min(values) < max(values) < 97.5
     assert abs(mean(then["last layer"]) - mean(then["all"])) < 2.5
     for name, values in then.items():
         assert mean(values) > mean(left(name)) + 3, name
 
 
 def test_a_small_rate_and_rehearsal_limit_it_on_mnist(on_mnist: None) -> None:
-    assert mean(left("all, η = 0.01")) == pytest.approx(93.4, abs=1.2)
-    assert mean(left("all, with 100 old digits")) == pytest.approx(94.8, abs=1.2)
+    assert mean(left("all, η = 0.01")) == pytest.approx(93.1, abs=1)
+    assert mean(left("all, with 100 old digits")) == pytest.approx(94.4, abs=1)
 
 
 def test_what_is_lost_is_called_5_to_9() -> None:
