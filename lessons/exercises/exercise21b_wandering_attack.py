@@ -29,14 +29,14 @@ def pgd_l2(model: MLP, x: Tensor, target: Tensor, eps: float, box: Box) -> Tenso
 
     target: (batch,) int64. Needs a model with `input_grad`, and x inside the box.
     """
-    criterion, moved = CrossEntropyLoss(), x
+    criterion = CrossEntropyLoss()
+    moved = x
     for _ in range(10):
         criterion.forward(model.forward(moved), target)
         slope = model.backward(criterion.backward())  # (batch, n_in)
         moved += eps / 4 * slope / length(slope)
         change = moved - x
-        shorter = (eps / length(change)).clamp(
-            max=1
-        )  # (batch, 1); 1 where the change is short enough
+        # (batch, 1); 1 where the change is short enough
+        shorter = (eps / length(change)).clamp(max=1)
         moved = (x + shorter * change).clamp(*box)
     return moved

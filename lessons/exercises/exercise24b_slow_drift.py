@@ -24,14 +24,13 @@ class FastRegression(FastMLP):
 
         target: (batch, sizes[-1]), of the parameters' dtype. x and target are left as they are.
         """
-        inputs, linears = [x], [layer.params for layer in self.layers[::2]]
-        for params in linears[:-1]:
-            inputs.append(
-                addmm(params["bias"], inputs[-1], params["weight"].T).clamp_min_(0)
-            )
-        wrong = addmm(linears[-1]["bias"], inputs[-1], linears[-1]["weight"].T).sub_(
-            target
-        )
+        *hidden, last = [layer.params for layer in self.layers[::2]]
+        inputs = [x]
+        for params in hidden:
+            z = addmm(params["bias"], inputs[-1], params["weight"].T)
+            inputs.append(z.clamp_min_(0))
+        y = addmm(last["bias"], inputs[-1], last["weight"].T)
+        wrong = y.sub_(target)
         loss = wrong.square().mean()
         self.descend(inputs, wrong.mul_(-lr * 2 / wrong.numel()))
         return loss
@@ -42,12 +41,11 @@ class FastRegression(FastMLP):
         inputs: what each layer read, (batch, n_in); delta: −lr · ∂L/∂prediction, (batch, sizes[-1]).
         """
         for i in reversed(range(len(inputs))):
-            params, h = self.layers[2 * i].params, inputs[i]
-            params["weight"].addmm_(
-                delta.T, h
-            )  # (n_out, batch) @ (batch, n_in) → (n_out, n_in)
+            params = self.layers[2 * i].params
+            h = inputs[i]
+            # (n_out, batch) @ (batch, n_in) → (n_out, n_in)
+            params["weight"].addmm_(delta.T, h)
             params["bias"].add_(delta.sum(0))
             if i:
-                delta = (delta @ params["weight"]).mul_(
-                    h.sign_()
-                )  # (batch, n_in); ReLU's slope is 0 or 1
+                # (batch, n_in); ReLU's slope is 0 or 1
+                delta = (delta @ params["weight"]).mul_(h.sign_())

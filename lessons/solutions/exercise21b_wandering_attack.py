@@ -28,13 +28,13 @@ AFTER = (
 
 
 def pgd_l2(model: MLP, x: Tensor, target: Tensor, eps: float, box: Box) -> Tensor:
-    criterion, moved = CrossEntropyLoss(), x
+    criterion = CrossEntropyLoss()
+    moved = x
     for _ in range(10):
         criterion.forward(model.forward(moved), target)
         slope = model.backward(criterion.backward())
-        moved = moved + eps / 4 * slope / length(
-            slope
-        )  # a new tensor: the caller's x stays as it was
+        # A new tensor: the caller's x stays as it was.
+        moved = moved + eps / 4 * slope / length(slope)
         change = moved - x
         shorter = (eps / length(change)).clamp(max=1)
         moved = (x + shorter * change).clamp(*box)
@@ -87,13 +87,13 @@ def _with(project: Callable[[Tensor, Tensor, float], Tensor]) -> Callable[..., T
     """The attack with another way back: project(x, change, eps) is where x + change ends."""
 
     def attack(model: MLP, x: Tensor, target: Tensor, eps: float, box: Box) -> Tensor:
-        criterion, moved = CrossEntropyLoss(), x
+        criterion = CrossEntropyLoss()
+        moved = x
         for _ in range(10):
             criterion.forward(model.forward(moved), target)
             slope = model.backward(criterion.backward())
-            moved = project(x, moved + eps / 4 * slope / length(slope) - x, eps).clamp(
-                *box
-            )
+            change = moved + eps / 4 * slope / length(slope) - x
+            moved = project(x, change, eps).clamp(*box)
         return moved
 
     return attack
@@ -101,9 +101,8 @@ def _with(project: Callable[[Tensor, Tensor, float], Tensor]) -> Callable[..., T
 
 MISTAKES = {
     "input changed in place": stub.pgd_l2,
-    "measured from the last place": _with(
-        lambda x, change, eps: x + change
-    ),  # one step is never too long
+    # One step is never too long.
+    "measured from the last place": _with(lambda x, change, eps: x + change),
     "always out to the edge": _with(
         lambda x, change, eps: x + eps * change / length(change)
     ),

@@ -27,10 +27,10 @@ AFTER = (
 class FastRegression(stub.FastRegression):
     def descend(self, inputs: list[Tensor], delta: Tensor) -> None:
         for i in reversed(range(len(inputs))):
-            params, h = self.layers[2 * i].params, inputs[i]
-            below = (
-                delta @ params["weight"] if i else delta
-            )  # with the weight as it was in the forward pass
+            params = self.layers[2 * i].params
+            h = inputs[i]
+            # With the weight as it was in the forward pass.
+            below = delta @ params["weight"] if i else delta
             params["weight"].addmm_(delta.T, h)
             params["bias"].add_(delta.sum(0))
             delta = below.mul_(h.sign_()) if i else below
@@ -71,8 +71,10 @@ class TorchRegression(TorchMLP):
 
 def three_steps(case: Case, network: type[Any], hidden: tuple[int, ...]) -> Results:
     """Loss and parameters of each step; x and target, which were only lent."""
-    sizes, results = (case.n_in, *hidden, case.n_out), dict[str, Tensor]()
-    (model := network(sizes)).load_state_dict(first_weights(sizes, case.seed))
+    sizes = (case.n_in, *hidden, case.n_out)
+    results: Results = {}
+    model = network(sizes)
+    model.load_state_dict(first_weights(sizes, case.seed))
     for count, lr in enumerate((0.1, 0.1, 0.05)):
         x = case.tensor(f"x_{count}", case.batch, case.n_in).clamp(-3, 3)
         target = case.tensor(f"target_{count}", case.batch, case.n_out).clamp(-3, 3)

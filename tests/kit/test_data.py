@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 import torch
 from torchvision.datasets import MNIST
-from torchvision.datasets import mnist as reader
 from torchvision.datasets import utils as downloader
 
 from curriculum import UserError, data, mnist_files
@@ -277,12 +276,12 @@ def test_a_file_changed_while_it_is_read_is_refused(
 ) -> None:
     """The file is right until the reader opens it: what counts is what was read."""
 
-    def open_after_the_change(path: str, mode: str) -> Any:
-        if Path(path).name == name:
-            FAULTS["bit flipped"](Path(path))
+    def open_after_the_change(path: Path, mode: str) -> Any:
+        if path.name == name:
+            FAULTS["bit flipped"](path)
         return builtins.open(path, mode)
 
-    monkeypatch.setattr(reader, "open", open_after_the_change, raising=False)
+    monkeypatch.setattr(mnist_files, "open", open_after_the_change, raising=False)
     with pytest.raises(UserError, match=f"{name} is not MNIST's"):
         data.load("auto", raw.parents[1])
 

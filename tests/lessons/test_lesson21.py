@@ -29,7 +29,7 @@ def on_mnist() -> None:
 @pytest.fixture
 def on_scans(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The lesson as it is without MNIST."""
-    kept = (lesson.trained, lesson.remedied, lesson.moved_pictures, lesson.abroad, lesson.from_few)
+    kept = (lesson.trained, lesson.remedied, lesson.torch_moved_pictures, lesson.abroad, lesson.from_few)
     digits = load("digits")
     monkeypatch.setattr(lesson.lesson17, "data_set", lambda: digits)
     for function in (*kept, lesson.lesson17._by_hand):
@@ -104,34 +104,38 @@ def test_signs_of_the_gradient_on_mnist(on_mnist: None) -> None:
         model = lesson.trained(seed)[1]
         small, middle, large = (lesson.under_attack(model, eps) for eps in (8 / 255, 0.1, 0.2))
         assert small["PGD"] == pytest.approx(0.884, abs=0.015), seed
-        assert middle["PGD"] == pytest.approx(0.22, abs=0.03), seed
+        assert middle["PGD"] == pytest.approx(0.22, abs=0.015), seed
         assert middle["FGSM"] == pytest.approx(0.36, abs=0.03), seed
         assert large["PGD"] <= 0.005, seed
-        assert large["random signs"] == pytest.approx(0.957, abs=0.015), seed
+        assert large["random signs"] == pytest.approx(0.956, abs=0.01), seed
 
 
 @pytest.mark.idea("D17")
 def test_training_on_attacked_pictures_helps_and_on_random_signs_does_not(on_mnist: None) -> None:
     for seed in SEEDS:
-        noise, plain, model = (
-            lesson.remedied(name, seed) for name in ("random signs", "one more epoch", "attacked")
-        )
-        assert lesson.under_attack(noise, 0.1)["PGD"] == pytest.approx(0.245, abs=0.035)
-        assert lesson.under_attack(plain, 0.1)["PGD"] == pytest.approx(0.20, abs=0.03)
-        assert lesson.under_attack(model, 0.1)["PGD"] == pytest.approx(0.745, abs=0.025)
-        assert lesson.under_attack(model, 0.2)["PGD"] == pytest.approx(0.155, abs=0.035)
-        assert lesson.under_attack(model, 0.3)["PGD"] < 0.01
+        noise, plain, model = (lesson.remedied(name, seed) for name in ("random signs", "plain", "attacked"))
+        loud = lesson.remedied("random signs", seed, eps=0.3)
+        assert lesson.under_pgd(noise, 0.1) == pytest.approx(0.24, abs=0.02)
+        assert lesson.under_pgd(loud, 0.1) == pytest.approx(0.37, abs=0.02)
+        assert lesson.under_pgd(plain, 0.1) == pytest.approx(0.205, abs=0.02)
+        assert lesson.under_pgd(model, 0.1) == pytest.approx(0.69, abs=0.02)
+        assert lesson.under_pgd(model, 0.2) == pytest.approx(0.11, abs=0.02)
+        assert lesson.under_pgd(model, 0.3) < 0.01
         val = lesson.trained()[0].val
         right = [accuracy(side.forward(val.x), val.target) for side in (plain, model)]
-        assert right == pytest.approx([0.978, 0.972], abs=0.0035)
+        assert right == pytest.approx([0.977, 0.97], abs=0.0035)
 
 
 @pytest.mark.idea("D17")
 def test_other_rates_and_a_stronger_attack_say_the_same(on_mnist: None) -> None:
-    for lr in (0.05, 0.4):
-        assert 0.68 < lesson.under_attack(lesson.remedied("attacked", 0, lr), 0.1)["PGD"] < 0.8
+    val = lesson.trained()[0].val
+    for lr, left, cost in ((0.05, 0.66, 0.008), (0.4, 0.61, 0.068)):
+        attacked = lesson.remedied("attacked", 0, lr)
+        assert lesson.under_pgd(attacked, 0.1) == pytest.approx(left, abs=0.02)
+        assert 0.9765 - accuracy(attacked.forward(val.x), val.target) == pytest.approx(cost, abs=0.01)
         shifted = lesson.on_everything(lesson.remedied("shifted", 0, lr))
         assert shifted[1] < 0.16
+        assert shifted[3] < 0.705
         assert shifted[4] < 0.7
     data, model = lesson.trained()[0], lesson.remedied("attacked")
     unit, box = lesson.scale(data)
@@ -144,8 +148,24 @@ def test_other_rates_and_a_stronger_attack_say_the_same(on_mnist: None) -> None:
             moved = lesson.fgsm(model, moved, target, 0.01 * unit, box)
             moved = moved.clamp(x - 0.1 * unit, x + 0.1 * unit)
         stands &= model.forward(moved).argmax(1) == target
-    lost = lesson.under_attack(model, 0.1)["PGD"] - stands.double().mean().item()
+    lost = lesson.under_pgd(model, 0.1) - stands.double().mean().item()
     assert 0 <= lost < 0.03
+
+
+@pytest.mark.idea("D17")
+@pytest.mark.parametrize("seed", [0, 1])
+def test_ten_times_as_long_mends_the_price_of_one_remedy_and_not_of_the_other(
+    on_mnist: None, seed: int
+) -> None:
+    attacked = lesson.on_everything(lesson.remedied("attacked", seed, epochs=10))
+    assert attacked[:2] == pytest.approx((0.978, 0.822), abs=0.015)
+    before = lesson.on_everything(lesson.trained(seed)[1])
+    assert attacked[2] > before[2]
+    assert attacked[3] > before[3]
+    assert attacked[4] > before[4] - 0.01
+    shifted = lesson.on_everything(lesson.remedied("shifted", seed, epochs=10))
+    assert shifted[1] == pytest.approx(0.077, abs=0.02)
+    assert shifted[3:] == pytest.approx((0.736, 0.734), abs=0.015)
 
 
 @pytest.mark.idea("D17")
@@ -186,7 +206,7 @@ def test_stretched_copies_stay_on_their_scale() -> None:
 
 @pytest.mark.idea("D18")
 def test_more_examples_read_better() -> None:
-    plain = [pair[0] for pair in lesson.few_examples().values()]
+    plain = list(lesson.few_examples(0).values())
     assert plain == sorted(plain)
     assert plain[-1] - plain[0] > 0.1
 
@@ -224,12 +244,12 @@ def test_a_small_shift_or_turn_loses_most_answers() -> None:
 
 @pytest.mark.idea("D19")
 def test_shifts_and_turns_on_mnist(on_mnist: None) -> None:
-    wanted = {"as trained": (0.766, 0.267, 0.451), "shifted": (0.944, 0.79, 0.383)}
+    wanted = {"as trained": (0.766, 0.267, 0.451), "shifted": (0.928, 0.735, 0.381)}
     for name, numbers in wanted.items():
         for seed in SEEDS:
             model = lesson.trained(seed)[1] if name == "as trained" else lesson.remedied(name, seed)
             found = [lesson.moved(*way, model) for way in ((2, 0), (4, 0), (0, 45))]
-            assert found == pytest.approx(numbers, abs=0.03), (name, seed)
+            assert found == pytest.approx(numbers, abs=0.025), (name, seed)
 
 
 @pytest.mark.idea("D19")
@@ -240,13 +260,24 @@ def test_another_handwriting_is_read_less_well(on_mnist: None) -> None:
     assert len(other.x) == 1797
     assert found["MNIST"]["as trained"] == pytest.approx(98, abs=1)
     assert found["scikit-learn digits"]["as trained"] == pytest.approx(80, abs=3.5)
-    for column in ("as trained", "one more epoch"):
+    for column in ("as trained", "plain"):
         assert found["its ones"][column] < found["scikit-learn digits"][column] - 25
+    ones = other.target == 1
     for seed in SEEDS:
-        plain, model = (lesson.remedied(name, seed) for name in ("one more epoch", "stretched"))
-        gain = accuracy(model.forward(other.x), other.target)
-        assert gain == pytest.approx(0.828, abs=0.03)
-        assert gain > accuracy(plain.forward(other.x), other.target)
+        before, plain, model = (
+            lesson.trained(seed)[1],
+            lesson.remedied("plain", seed),
+            lesson.remedied("stretched", seed),
+        )
+        read, longer, gain = (
+            accuracy(side.forward(other.x), other.target) for side in (before, plain, model)
+        )
+        assert abs(longer - read) < 0.02
+        assert gain == pytest.approx(0.82, abs=0.03)
+        assert gain > longer + 0.01
+        of_ones = [accuracy(side.forward(other.x[ones]), other.target[ones]) for side in (before, model)]
+        assert of_ones == pytest.approx([0.27, 0.355], abs=0.045)
+        assert of_ones[1] > of_ones[0]
 
 
 @pytest.mark.idea("D19")
@@ -257,14 +288,18 @@ def test_a_remedy_for_one_failure_can_make_another_worse(on_mnist: None) -> None
         before = lesson.on_everything(lesson.trained(seed)[1])
         shifted = lesson.on_everything(lesson.remedied("shifted", seed))
         attacked = lesson.on_everything(lesson.remedied("attacked", seed))
-        assert shifted[1] == pytest.approx(0.075, abs=0.03)
+        assert shifted[1] == pytest.approx(0.096, abs=0.02)
         assert before[1] - shifted[1] > 0.1
-        assert before[3] - shifted[3] > 0.01
-        assert 0.6 < shifted[4] < 0.75
-        assert before[4] - shifted[4] > 0.03
-        assert attacked[3] > before[3]
-        assert attacked[4] < before[4]
-        assert shifted[0] == pytest.approx(0.968, abs=0.005)
+        assert shifted[3] == pytest.approx(0.69, abs=0.025)
+        assert before[3] - shifted[3] > 0.02
+        assert shifted[4] == pytest.approx(0.705, abs=0.045)
+        assert before[4] - shifted[4] > 0.05
+        assert 0 < attacked[3] - before[3] < 0.04
+        assert 0.015 < before[4] - attacked[4] < 0.065
+        assert shifted[0] == pytest.approx(0.964, abs=0.004)
+        for name in ("plain", "random signs"):
+            same = lesson.on_everything(lesson.remedied(name, seed))
+            assert same == pytest.approx(before, abs=0.035), name
 
 
 def test_the_scans_say_the_same_of_attacks_and_shifts(on_scans: None) -> None:
@@ -274,12 +309,10 @@ def test_the_scans_say_the_same_of_attacks_and_shifts(on_scans: None) -> None:
         attacked = lesson.on_everything(lesson.remedied("attacked", seed))
         shifted = lesson.on_everything(lesson.remedied("shifted", seed))
         assert len(before) == 4
-        assert before[1] == pytest.approx(0.12, abs=0.04)
-        assert attacked[1] == pytest.approx(0.48, abs=0.04)
-        assert before[0] - attacked[0] < 0.05
+        assert before[1] == pytest.approx(0.115, abs=0.03)
+        assert attacked[1] == pytest.approx(0.48, abs=0.025)
         assert shifted[1] < 0.04
         assert shifted[2] > before[2] + 0.2
-        assert abs(lesson.from_few(1024, 1, seed) - lesson.from_few(1024, 0, seed)) < 0.02
 
 
 # ---------------------------------------------------------------- bigger is better
@@ -310,18 +343,21 @@ def test_twice_the_width_is_twice_the_work_and_gains_shrink() -> None:
 
 @pytest.mark.idea("D20")
 def test_wider_networks_on_mnist(on_mnist: None) -> None:
-    val = lesson.trained()[0].val
     for seed in SEEDS:
-        right = {
-            width: accuracy(lesson.of_width(width, seed)[0].forward(val.x), val.target)
-            for width in (8, 64, 512)
-        }
-        assert right[64] - right[8] == pytest.approx(0.037, abs=0.01)
-        assert 0 < right[512] - right[64] < 0.011
-        assert right[512] - lesson.pruned(0.5, seed=seed) < 0.008
+        right = {width: lesson.right_of(lesson.of_width(width, seed)[0]) for width in (8, 64, 512)}
+        assert right[64] - right[8] == pytest.approx(0.043, abs=0.013)
+        assert 0 < right[512] - right[64] < 0.015
+        assert abs(right[512] - lesson.pruned(0.5, seed=seed)) <= 0.006
         assert 0.005 < right[512] - lesson.pruned(0.8, seed=seed) < 0.025
-        assert 0.87 < lesson.pruned(0.9, seed=seed) < right[64] - 0.008
-        assert 0.4 < lesson.pruned(0.5, True, seed) < 0.75
+        assert 0.86 < lesson.pruned(0.9, seed=seed) < right[64] - 0.008
+        assert 0.4 < lesson.pruned(0.5, True, seed) < 0.72
+        small, longer = (lesson.right_of(lesson.of_width(51, seed, times)[0]) for times in (1, 2))
+        assert lesson.pruned(0.9, seed=seed) < small - 0.005
+        assert small == pytest.approx(0.926, abs=0.008)
+        again = lesson.pruned(0.9, seed=seed, retrained=True)
+        assert again == pytest.approx(0.925, abs=0.008)
+        assert longer == pytest.approx(0.943, abs=0.008)
+        assert longer > again + 0.007
 
 
 @pytest.mark.idea("D20")

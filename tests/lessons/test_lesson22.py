@@ -1,7 +1,6 @@
 """The numbers that lesson 22 states."""
 
 import itertools
-from collections.abc import Callable
 from statistics import mean
 from typing import Any
 
@@ -18,7 +17,7 @@ from tests.support.lessons import shown, ys
 pytestmark = pytest.mark.slow
 
 SEEDS = range(5)
-CACHED = ("tasks", "result", "new_task", "on_new_task", "asked", "forget")
+CACHED = ("data_set", "tasks", "result", "new_task", "on_new_task", "asked", "forget")
 
 
 @pytest.fixture
@@ -162,6 +161,10 @@ def test_the_numbers_from_mnist(on_mnist: None) -> None:
     }
     for (name, count), value in wanted.items():
         assert mean(results(name, count)) == pytest.approx(value, abs=2.5 if count < 50 else 1.2), name
+    for name, lower, upper in (("from nothing", 96.5, 99), ("last layer", 96, 97.7), ("all", 97.7, 99.5)):
+        for seed in range(3):
+            longer = lesson.tune(lesson.WAYS[name], everything, seed, steps=2000)
+            assert lower < lesson.percent(longer, lesson.tasks().val) < upper, name
     for seed in SEEDS:
         diverged = lesson.tune(lesson.WAYS["all"]._replace(lr=0.2), 100, seed)
         assert lesson.percent(diverged, lesson.tasks().val) < 85
@@ -197,12 +200,11 @@ def on_new(name: str, count: int) -> tuple[list[float], list[float]]:
     return [new for new, _ in found], [old for _, old in found]
 
 
-def a_new_task_gains_little(lead: Callable[[int], float]) -> None:
+def a_new_task_gains_little() -> None:
     for count in (20, 500):
-        nothing, noise, last, whole = (mean(on_new(name, count)[0]) for name in lesson.NEW_WAYS)
-        assert abs(whole - nothing) < lead(count)
+        nothing, _, last, whole = (mean(on_new(name, count)[0]) for name in lesson.NEW_WAYS)
+        assert abs(whole - nothing) < 6
         assert last < min(whole, nothing) - 5
-        assert last > noise - 1
         old = on_new("last layer", count)[1]
         model, part = lesson.new_task().model, lesson.new_task().old
         assert set(old) == {lesson.percent(model, part)}, "frozen layers forget nothing"
@@ -210,28 +212,68 @@ def a_new_task_gains_little(lead: Callable[[int], float]) -> None:
 
 
 def test_a_new_task_gains_little_from_five_other_classes() -> None:
-    a_new_task_gains_little(lambda count: 6)
+    a_new_task_gains_little()
 
 
 def test_the_new_task_on_the_scans(on_scans: None) -> None:
-    a_new_task_gains_little(lambda count: 6)
+    a_new_task_gains_little()
     for count, loss in ((20, 4), (100, 1), (500, 1)):
         lost = mean(on_new("from nothing", count)[0]) - mean(on_new("all", count)[0])
         assert lost == pytest.approx(loss, abs=2), count
+    for count, noise, last in ((20, 78, 64), (500, 93, 90)):
+        found = [mean(on_new(name, count)[0]) for name in ("last layer, the others random", "last layer")]
+        assert found == pytest.approx((noise, last), abs=2), count
+        assert found[0] > found[1] + 1, "random layers serve the head better"
 
 
 def test_the_new_task_on_mnist(on_mnist: None) -> None:
     wanted = {
-        20: (64, 43, 55, 65),
-        100: (86, 59, 75.5, 87),
-        500: (92.6, 67, 82, 93.5),
+        20: (63, 46, 50, 62),
+        100: (84.4, 66, 73.4, 85.1),
+        500: (91.2, 75.4, 82.2, 92.3),
     }
     for count, values in wanted.items():
         found = [mean(on_new(name, count)[0]) for name in lesson.NEW_WAYS]
-        assert found == pytest.approx(values, abs=2), count
-    assert lesson.percent(lesson.new_task().model, lesson.new_task().old) == pytest.approx(98.8, abs=0.3)
+        assert found == pytest.approx(values, abs=1.5), count
+        nothing, noise, last, whole = found
+        assert abs(whole - nothing) < 1.7
+        assert last > noise + 2
+    assert lesson.percent(lesson.new_task().model, lesson.new_task().old) == pytest.approx(98, abs=0.3)
     old = on_new("all", 500)[1]
-    assert 88 < min(old) < max(old) < 97.5
+    assert 88 < min(old) < max(old) < 96
+
+
+def test_other_rates_say_the_same_of_the_new_task(on_mnist: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    ways = dict(lesson.NEW_WAYS)
+    for lr in (0.05, 0.2):
+        lesson.on_new_task.cache_clear()
+        changed = {name: ways[name]._replace(lr=lr) for name in ("from nothing", "all")}
+        monkeypatch.setattr(lesson, "NEW_WAYS", ways | changed)
+        for count in (20, 100):
+            lead = mean(on_new("all", count)[0]) - mean(on_new("from nothing", count)[0])
+            assert abs(lead) < 1.9, (lr, count)
+    lesson.on_new_task.cache_clear()
+
+
+def test_heads_on_frozen_layers_have_learned_all_they_can(on_mnist: None) -> None:
+    """Four times as many steps bring nothing: it is the layers that are measured."""
+    for name in ("last layer, the others random", "last layer"):
+        way = lesson.NEW_WAYS[name]
+        for count in (20, 500):
+            gains = []
+            for seed in range(3):
+                part = lesson.few(lesson.new_task().pool, count, seed)
+                ends = []
+                for steps in (1000, 4000):
+                    start = lesson.new_task().model
+                    if not way.pretrained:
+                        start = MLP((*SIZES[:-1], 5))
+                        start.load_state_dict(first_weights((*SIZES[:-1], 5), 200 + seed))
+                    model = lesson.new_head(start, 5, 100 + seed)
+                    lesson.practise_head(model, way.lr, part, seed, steps)
+                    ends.append(lesson.percent(model, lesson.new_task().val))
+                gains.append(ends[1] - ends[0])
+            assert abs(mean(gains)) < 2, (name, count)
 
 
 # ---------------------------------------------------------------- forgetting
@@ -242,16 +284,32 @@ def test_freezing_does_not_limit_forgetting_on_mnist(on_mnist: None) -> None:
     assert before == pytest.approx((80.4, 97.75), abs=2)
     last, two, slow, whole = (left(name) for name in ("last layer", "last two", "all, s = 0.1", "all"))
     assert mean(last) < mean(two) < mean(slow) < mean(whole)
-    assert mean(last) == pytest.approx(75.6, abs=3)
-    assert mean(two) == pytest.approx(81.7, abs=2)
-    assert mean(whole) == pytest.approx(88.5, abs=1.5)
+    assert mean(last) == pytest.approx(75.2, abs=2)
+    assert mean(two) == pytest.approx(81.3, abs=1.5)
+    assert mean(whole) == pytest.approx(87.9, abs=1)
     for name in lesson.FORGETTING:
         assert mean(learned(name)) == pytest.approx(97.9, abs=1.2), name
+        assert min(learned(name)) > 94.5, name
+
+
+def test_the_old_digits_are_known_and_not_said(on_mnist: None) -> None:
+    for name in lesson.FORGETTING:
+        for seed in SEEDS:
+            assert lesson.among_five(name, seed) == pytest.approx(98.9, abs=0.7), name
+
+
+def test_when_the_new_digits_are_learned_freezing_makes_no_difference(on_mnist: None) -> None:
+    then = {name: [lesson.when_enough(name, seed) for seed in SEEDS] for name in ("last layer", "all")}
+    for values in then.values():
+        assert 87 < min(values) < max(values) < 97.5
+    assert abs(mean(then["last layer"]) - mean(then["all"])) < 2.5
+    for name, values in then.items():
+        assert mean(values) > mean(left(name)) + 3, name
 
 
 def test_a_small_rate_and_rehearsal_limit_it_on_mnist(on_mnist: None) -> None:
-    assert mean(left("all, η = 0.01")) == pytest.approx(93.4, abs=1.2)
-    assert mean(left("all, with 100 old digits")) == pytest.approx(94.8, abs=1.2)
+    assert mean(left("all, η = 0.01")) == pytest.approx(93.1, abs=1)
+    assert mean(left("all, with 100 old digits")) == pytest.approx(94.4, abs=1)
 
 
 def test_what_is_lost_is_called_5_to_9() -> None:
@@ -265,16 +323,21 @@ def test_what_is_lost_is_called_5_to_9() -> None:
 
 def test_forgetting_on_the_scans(on_scans: None) -> None:
     for name in ("last layer", "last two", "all, s = 0.1", "all"):
-        assert mean(left(name)) < 42, name
+        assert 13 < min(left(name)) < max(left(name)) < 46, name
+        for seed in SEEDS:
+            assert lesson.among_five(name, seed) > 93, name
+    assert mean(left("all")) == pytest.approx(34, abs=4)
     assert mean(left("all, η = 0.01")) == pytest.approx(61, abs=4)
     assert mean(left("all, with 100 old digits")) == pytest.approx(94, abs=2.5)
+    assert lesson.forgetting().columns[2].endswith("90")
 
 
 def test_table_and_figure_show_what_was_measured() -> None:
     rows = {row[0]: row[1:] for row in shown(lesson.forgetting).rows}
     assert list(rows) == ["before", *lesson.FORGETTING]
     ends = [lesson.forget("all", seed)[0][-1][1] for seed in lesson.SEEDS]
-    assert rows["all"][1] == f"{min(ends):.1f} to {max(ends):.1f}"
+    assert rows["all"][2] == f"{min(ends):.0f} to {max(ends):.0f}"
+    assert len(rows["all"]) == len(rows["before"]) == 4
     new, old = shown(lesson.what_is_forgotten).axes
     for axis in (new, old):
         assert [len(ys(line)) for line in axis.lines] == [len(lesson.LOOKS)] * 4

@@ -285,6 +285,25 @@ def test_steps_smaller_than_half_a_distance_are_lost_in_bf16() -> None:
     assert rows[::2] == ["100 to 100"] * 2
 
 
+def test_at_a_large_rate_most_steps_are_large_enough() -> None:
+    wide, short = lesson.both_formats(0.2)
+    assert all(0.7 < moved < 0.93 for moved, _ in short)
+    sides = [sorted(loss for _, loss in side) for side in (wide, short)]
+    assert sides[0][0] < sides[1][2] < sides[0][-1], "the middle one lies among those of float32"
+
+
+def test_products_grow_with_the_batch_and_what_is_between_them_hardly() -> None:
+    """Of the step by hand; as times, not as shares."""
+    _, step = lesson.engines()[BY_HAND]
+    times = []
+    for count in (64, 512):
+        x, target = batch(count)
+        seconds = lesson.timed({"step": partial(step, x, target, 0.01)}, calls=20, rounds=3)["step"]
+        times.append([seconds * share for share in lesson.torch_profile(step, count)])
+    grown = [large / small for small, large in zip(*times, strict=True)]
+    assert grown[0] > 1.5 * grown[2]
+
+
 def test_the_moved_shares_and_losses_are_as_told() -> None:
     for lr, moved, losses in ((0.02, (20, 35), (1.27, 1.46)), (0.005, (5, 11), (2.18, 2.28))):
         for share, loss in lesson.both_formats(lr)[1]:
@@ -331,14 +350,14 @@ def test_the_figure_has_a_bar_and_a_gain_for_every_rung(monkeypatch: pytest.Monk
     assert [bar.get_width() for bar in bars(axis)] == pytest.approx([400, 100, 50, 40, 20])
     assert [text.get_text() for text in axis.texts] == [
         "400.0 ms",
-        "100.0 ms   4.0 × faster",
-        "50.0 ms   2.0 × faster",
-        "40.0 ms   1.2 × faster",
-        "20.0 ms   2.0 × faster",
+        "100.0 ms · 4.0 × faster",
+        "50.0 ms · 2.0 × faster",
+        "40.0 ms · 1.2 × faster",
+        "20.0 ms · 2.0 × faster",
     ]
 
 
-def test_times_are_medians_and_jobs_take_turns() -> None:
+def test_times_are_the_quickest_and_jobs_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
     jobs = {name: partial(calls.append, name) for name in "ab"}
     seconds = lesson.timed(jobs, calls=1, rounds=3)
@@ -346,6 +365,9 @@ def test_times_are_medians_and_jobs_take_turns() -> None:
     assert all(value > 0 for value in seconds.values())
     turns = [name for i, name in enumerate(calls) if i == 0 or calls[i - 1] != name]
     assert turns == ["a", "b"] * 4, "the first tells how often to call"
+    found = iter((1.0, 1.0, 5.0, 6.0, 3.0, 4.0))  # how often to call; then two rounds of two jobs
+    monkeypatch.setattr(lesson, "seconds_a_call", lambda job, calls: next(found))
+    assert lesson.timed(jobs, calls=1, rounds=2) == {"a": 3.0, "b": 4.0}
 
 
 def test_compiled_gradients_are_the_eager_ones() -> None:
