@@ -539,8 +539,8 @@ def what_else_it_does() -> Table:
 
 
 # %% [markdown]
-# `load_from_checkpoint` builds the module with the arguments that `save_hyperparameters`
-# wrote down, and fills in the weights.
+# `load_from_checkpoint` builds the module with the arguments that
+# `save_hyperparameters` wrote down, and fills in the weights.
 #
 # *Several devices* are two arguments: `Trainer(accelerator="gpu", devices=4)` starts a
 # process for each and averages their gradients (lesson 23). PyTorch's `DataLoader` then
@@ -663,8 +663,8 @@ def three_runs_one_curve() -> Figure:
 #
 #        python -c "from lessons.lesson18_lightning import *; try_rate(0.1)"
 #
-#    Press the round arrow at the top of the page. Now there is a run `mine`. What is
-#    its `val_acc` at the end, in per cent?
+#    Press the round arrow at the top. Now there is a run `mine`. What is its `val_acc`
+#    at the end, in per cent?
 #
 # <details><summary>What do you expect? Which rate is best: 0.1, 0.2 or 0.3?</summary>
 #
@@ -788,7 +788,7 @@ PAIRS = [
 #   network. One of ours may not.
 # - Lightning's hooks cost time: about three quarters of an epoch more on a network this
 #   small (README, "How fast"), nothing beside large matrix products.
-# - After an epoch Lightning logs under the number of its last step. So do we.
+# - After an epoch Lightning logs under its last step's number. So do we.
 #
 # ## You can now
 #
