@@ -220,6 +220,24 @@ def test_the_spoilt_run_overshoots_and_then_guesses(runs_folder: Path) -> None:
     assert losses[-1] == pytest.approx(torch.tensor(10.0).log().item(), abs=0.05)
 
 
+def test_a_rate_of_03_is_beyond_the_edge() -> None:
+    digits = load("digits")
+    found: dict[float, list[float]] = {0.1: [], 0.2: [], 0.3: []}
+    for lr, shares in found.items():
+        for seed in range(5):
+            model = lesson.MLP(lesson.SIZES)
+            model.load_state_dict(lesson.first_weights(lesson.SIZES, seed))
+            step = lesson.lesson17.scratch_step(model)
+            generator = torch.Generator().manual_seed(seed)
+            for _ in lesson.learn(step, digits.train, lesson.EPOCHS, lesson.BATCH_SIZE, lr, generator):
+                pass
+            shares.append(100 * lesson.accuracy(model.forward(digits.val.x), digits.val.target))
+    assert 92.5 < min(found[0.1]) <= max(found[0.1]) < 97
+    assert 90 < min(found[0.2]) <= max(found[0.2]) < 97.5
+    assert min(found[0.3]) < 45
+    assert max(found[0.3]) < 95
+
+
 def test_answers_are_checked_in_the_folder_that_is_named(runs_folder: Path) -> None:
     assert lesson.check_answer(1, 152).startswith("right")
     assert lesson.check_answer(1, 100, runs_folder) == "look again"

@@ -10,6 +10,7 @@ from PIL import Image
 from sklearn.decomposition import PCA
 from torch import Tensor
 
+from curriculum.data import Split, load
 from lessons import lesson19_inside as lesson
 from tests.support.lessons import shown
 from tests.support.recorded import recorded
@@ -62,6 +63,110 @@ def test_the_table_of_edges_shows_what_is_measured() -> None:
     assert rows["trained units"] == pytest.approx(
         (100 * after.mean().item(), 100 * after.max().item()), abs=0.051
     )
+
+
+@pytest.mark.idea("D15")
+def test_what_training_added_is_no_more_edge_than_mixes_of_mean_digits(mnist_dir: Path) -> None:
+    _, before, after = lesson.trained()
+    old, new = before.params["0.weight"], after.params["0.weight"]
+    added = new - old
+    mix = lesson.as_mix_of_means(added)
+
+    def percent(weight: Tensor) -> float:
+        return 100 * lesson.edge_share(weight).mean().item()
+
+    assert percent(added) == pytest.approx(31, abs=1)
+    controls = [percent(lesson.mixes_of_means(128, seed)) for seed in range(4)]
+    assert min(controls) > percent(added) + 2
+    assert min(controls) == pytest.approx(35, abs=0.5)
+    assert max(controls) == pytest.approx(37, abs=0.5)
+    assert percent(mix) == pytest.approx(38, abs=1)
+    assert percent(added - mix) == pytest.approx(20, abs=1)
+    assert percent(added - mix) < percent(lesson.random_mixes(128)) - 1
+    assert (mix.square().sum() / added.square().sum()).item() == pytest.approx(0.38, abs=0.015)
+    kept = (old.square().sum(1) / new.square().sum(1)).mean().item()
+    assert kept == pytest.approx(0.5, abs=0.03), "half of it is the noise of the start"
+
+
+def test_a_mix_of_means_is_found_whole_and_a_rest_is_at_right_angles() -> None:
+    mixes = lesson.mixes_of_means(5)
+    assert torch.allclose(lesson.as_mix_of_means(mixes), mixes, atol=1e-4)
+    noise = torch.randn(5, 784, generator=torch.Generator().manual_seed(0))
+    rest = noise - lesson.as_mix_of_means(noise)
+    assert (rest @ lesson.mean_digits().T).abs().max() < 1e-2
+
+
+@pytest.mark.slow
+def test_other_starts_and_15_epochs_tell_the_same_of_edges_favourites_and_units(mnist_dir: Path) -> None:
+    data = lesson.trained()[0]
+    for seed in range(5):
+        old = lesson.first_weights(lesson.SIZES, seed)
+        model = lesson.network()
+        model.load_state_dict(lesson.lesson17.trained_by_hand(3, seed).params)
+        new = model.params["0.weight"]
+        added = new - old["0.weight"]
+        assert 0.16 < lesson.edge_share(new).mean() < 0.185
+        assert 0.3 < lesson.edge_share(added).mean() < 0.32
+        answers = lesson.activations(model, data.val.x)
+        assert 0.71 < lesson.purity(answers["layer 1"], data.val.target) < 0.75
+        assert 0.8 < lesson.purity(answers["layer 2"], data.val.target) < 0.87
+        assert 53 <= units_of_several_digits(answers["layer 2"], data.val.target) <= 60
+    late = lesson.lesson17.trained_by_hand(15).params["0.weight"]
+    added = late - lesson.first_weights(lesson.SIZES, 0)["0.weight"]
+    assert lesson.edge_share(added).mean().item() == pytest.approx(0.27, abs=0.01)
+
+
+def units_of_several_digits(h: Tensor, target: Tensor) -> int:
+    """How many units answer to three digits or more with a fifth of their largest mean."""
+    means = torch.stack([h[target == digit].mean(0) for digit in range(10)])
+    strong = means > 0.2 * means.amax(0)
+    return int((strong.sum(0) >= 3).sum())
+
+
+def test_most_units_answer_to_several_digits(mnist_dir: Path) -> None:
+    data, _, model = lesson.trained()
+    assert (
+        53 <= units_of_several_digits(lesson.activations(model, data.val.x)["layer 2"], data.val.target) <= 60
+    )
+
+
+def test_shuffled_pixels_and_shuffled_first_weights_give_the_same_losses() -> None:
+    digits = load("digits").train
+    order = torch.randperm(784, generator=torch.Generator().manual_seed(2))
+    losses = []
+    for x, change in ((digits.x, slice(None)), (digits.x[:, order], order)):
+        model = lesson.network()
+        params = lesson.first_weights(lesson.SIZES, 0)
+        params["0.weight"] = params["0.weight"][:, change].clone()
+        model.load_state_dict(params)
+        step = lesson.lesson17.scratch_step(model)
+        run = lesson.lesson17.learn(
+            step, Split(x, digits.target), 2, 64, 0.2, torch.Generator().manual_seed(0)
+        )
+        losses.append(torch.stack(list(run)))
+    assert (losses[0] - losses[1]).abs().max() < 1e-4
+
+
+def test_units_stand_above_the_edges_that_explain_them() -> None:
+    _, before, after = lesson.trained()
+    added = after.params["0.weight"] - before.params["0.weight"]
+    figure = shown(lesson.units_beside_their_best_edges)
+    titles = [text.get_text() for text in figure.axes[0].texts]
+    assert titles[:8] == [""] * 8
+    assert titles[8:] == [f"{100 * share:.0f} %" for share in lesson.edge_share(added[:8])]
+    paper = np.asarray(figure.axes[0].images[0].get_array())
+    for unit in range(8):
+        across = slice(29 * unit, 29 * unit + 28)
+        above = torch.tensor(np.array(paper[:28, across])).flatten()
+        below = torch.tensor(np.array(paper[32:60, across])).flatten()
+        cosine = torch.nn.functional.cosine_similarity(above, below, 0)
+        assert 100 * cosine**2 == pytest.approx(float(titles[8 + unit][:-2]), abs=0.6)
+        assert cosine > 0
+
+
+def test_the_first_weights_are_on_one_scale() -> None:
+    images = shown(lesson.first_layer_images).axes[0].images
+    assert len(images) == 1
 
 
 @pytest.mark.idea("D15")
