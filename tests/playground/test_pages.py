@@ -88,10 +88,13 @@ def test_the_command_serves_it_to_this_machine() -> None:
     command = [sys.executable, "-m", "curriculum", "play", "--no-browser"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        address = process.stdout.readline().split()[1]
-        assert address.startswith("http://127.0.0.1:")
-        with urllib.request.urlopen(address) as answer:
-            assert b"A network learns to read digits" in answer.read()
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        try:
+            address = process.stdout.readline().split()[1]
+            assert address.startswith("http://127.0.0.1:")
+            with urllib.request.urlopen(address) as answer:
+                assert b"A network learns to read digits" in answer.read()
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=30)
+        finally:
+            process.kill()  # where a shell has made it deaf to Ctrl-C
     assert process.returncode == 130
