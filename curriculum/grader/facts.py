@@ -36,6 +36,7 @@ class Both:
     mine: Call
     ours: Call
     text: str  # what the exercise says of the function or class
+    moved: frozenset[Place] = frozenset()  # what the solution changes in one call or another
 
     @property
     def where(self) -> str:
@@ -47,8 +48,9 @@ class Both:
 
 def facts(mine: list[Run], ours: list[Run], text: str) -> list[Fact]:
     """What is wrong by watching, the most telling first. `text`: the docstrings of what is asked for."""
+    moved = frozenset(place for run in ours for call in run.calls for place in _changed(call))
     calls = [
-        Both(one, other, text)
+        Both(one, other, text, moved)
         for run, reference in zip(mine, ours, strict=False)
         for one, other in zip(run.calls, reference.calls, strict=False)
         if one.what == other.what
@@ -66,7 +68,11 @@ def facts(mine: list[Run], ours: list[Run], text: str) -> list[Fact]:
 
 def changed_what_is_lent(both: Both) -> Iterator[Fact]:
     for place in _changed(both.mine):
-        if _reads_only(both, place) and _is_lent(both.mine, place):
+        if not _reads_only(both, place) or not _is_lent(both.mine, place):
+            continue
+        if place in both.moved:
+            yield Fact(f"it changes {place} where that has to stay as it was", "", both.where, breaks=True)
+        else:
             yield Fact(
                 f"it changes {place}, which it should only read",
                 f"work on a copy, or write the result to a new tensor ({_hint(place)})",
@@ -229,7 +235,7 @@ def result_of_another_kind(both: Both) -> Iterator[Fact]:
         if mine.shape != ours.shape:
             shapes = f"{tuple(mine.shape)}; {tuple(ours.shape)} is wanted"
             yield Fact(f"{name} returns a tensor of the shape {shapes}", _about_shapes(mine, ours))
-    elif type(mine) is not type(ours) and not _is_number(mine, ours):
+    elif type(mine).__name__ != type(ours).__name__ and not _is_number(mine, ours):
         kinds = f"{type(mine).__name__}; {type(ours).__name__} is wanted"
         yield Fact(f"{name} returns a {kinds}", "", both.where)
 

@@ -9,6 +9,8 @@ import ast
 import contextlib
 import copy
 import io
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from curriculum.grader.trials import Trial, run_side
 from curriculum.pair import Pair
 
 SECONDS = 1.5  # for all changes: after that, nothing is said
+SECONDS_OF_ONE = 1.0  # for one change, of which some never end
 LONGEST = 40  # characters of the source that are shown
 
 TWINS = (
@@ -80,12 +83,31 @@ def _is_right(tree: ast.Module, file: str, solution: ModuleType, trials: list[Tr
     """Whether the answer of that source passes every trial."""
     module: dict[str, Any] = {"__name__": "answer", "__file__": file}
     try:
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), _bounded():
             exec(compile(tree, file, "exec"), module)
             pairs = {pair.name: pair for pair in solution.pairs(module[solution.ANSWER])}
             return not any(_fails(pairs[trial.pair.name], trial) for trial in trials)
     except Exception:
         return False
+
+
+@contextlib.contextmanager
+def _bounded() -> Iterator[None]:
+    """Raise TimeoutError where it takes too long; only where the system can wake a thread in its work."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def give_up(*_: Any) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS_OF_ONE)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _fails(pair: Pair, trial: Trial) -> bool:

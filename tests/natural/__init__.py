@@ -4,17 +4,25 @@ A file per exercise. After `=== right` comes an answer that passes, made from th
 `@name` take the place of its `raise NotImplementedError("write name")`. After every other `===` comes one
 mistake: lines of that answer that begin with `-`, in a row, become those that begin with `+`; `says:` is what
 has to be said.
+
+The grader was made better on the files of this folder. Those in `fresh/` were written afterwards, without a
+look at it: `python -m tests.natural` measures how it fares on them. Those in `right/` are unusual right
+answers, each after a line `=== right: NAME`.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from curriculum.grader.exercise import Exercise, select_one
+from curriculum.grader.process import Children
 from curriculum.grader.verdict import Verdict
 
 FOLDER = Path(__file__).parent
+FRESH = FOLDER / "fresh"
+UNUSUAL = FOLDER / "right"
 NAMING = ("mistake", "pattern", "diagnosis")  # the kinds of verdict that say what the mistake is
 
 
@@ -38,22 +46,33 @@ class Slip:
         return "false" if verdict.kind in NAMING else "nothing"
 
 
-def slips() -> list[Slip]:
+def slips(folder: Path = FOLDER) -> list[Slip]:
     """All of them."""
-    return [slip for path in sorted(FOLDER.glob("*.txt")) for slip in _of(path) if slip.says]
+    return [slip for path in sorted(folder.glob("*.txt")) for slip in _of(path) if slip.says]
 
 
-def right_answers() -> list[Slip]:
+def measured(folder: Path) -> Iterator[tuple[Slip, str, Verdict]]:
+    """How the grader fares on each, as a learner meets it: one after the other, by one warm process."""
+    with TemporaryDirectory() as made, Children(warm=True) as children:
+        for slip in slips(folder):
+            file = Path(made) / slip.exercise.path.name
+            file.write_text(slip.text, encoding="utf-8")
+            verdict = children.grade(slip.exercise, file, seconds=30, more=True)
+            yield slip, slip.fared(verdict), verdict
+
+
+def right_answers(folder: Path = FOLDER) -> list[Slip]:
     """The answers that they were made from."""
-    return [slip for path in sorted(FOLDER.glob("*.txt")) for slip in _of(path) if not slip.says]
+    return [slip for path in sorted(folder.glob("*.txt")) for slip in _of(path) if not slip.says]
 
 
 def _of(path: Path) -> Iterator[Slip]:
     exercise = select_one(path.stem)
     parts = re.split(r"^=== (.*)\n", path.read_text(encoding="utf-8"), flags=re.M)[1:]
-    right = exercise.path.read_text(encoding="utf-8")
+    right = ""
     for name, body in zip(parts[::2], parts[1::2], strict=True):
-        if name == "right":
+        if name == "right" or name.startswith("right: "):
+            right = exercise.path.read_text(encoding="utf-8")
             for written in re.finditer(r"^@(\w+)\n((?: +.*\n)+)", body, re.M):
                 right = _written(right, written[1], written[2])
             right = _edited(right, body)
