@@ -65,7 +65,7 @@ from curriculum.table import Table
 #
 # </details>
 #
-# In a formula, where the sum goes over all nodes $y$ that were made from $v$:
+# In a formula, where the sum goes over all roads, each from a node $y$ to $v$:
 #
 # $$\frac{\partial L}{\partial v} =
 # \sum_y \frac{\partial L}{\partial y} \cdot \frac{\partial y}{\partial v}$$
@@ -421,7 +421,7 @@ def sending_once_is_cheap() -> Figure:
 
 # %% [markdown]
 # In a network this is the rule, not the exception. In lesson 04's 784–128–64–10 there
-# are 128 · 64 · 10 = 81,920 ways from one pixel to the outputs. In order, each node
+# are 128 · 64 · 10 = 81,920 paths from one pixel to the outputs. In order, each node
 # sends once, and all gradients together cost about as much as the values did. `order`
 # and `backward` do not call themselves either. So a chain of ten thousand nodes does no
 # harm, where Python would refuse as many calls inside each other.

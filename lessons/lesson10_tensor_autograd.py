@@ -29,8 +29,9 @@ from lessons.lesson09_autograd import Value, formula_pair, plain, torch_node
 # ## The idea
 #
 # Lesson 09's engine could train a network for digits today. But one digit of 8 × 8
-# pixels, sent through a 64–32–10 network to its loss, makes a graph of 7,199 nodes. A
-# batch of 32 makes 155,689, and Python makes them one by one.
+# pixels, sent through a 64–32–10 network to its loss, makes a graph of 7,199 nodes.
+# Each further digit adds 4,790, so a batch of 32 makes 155,689, and Python makes them
+# one by one.
 #
 # So let a node hold a whole tensor. Of the engine nothing changes: the graph, the
 # order, the walk back. Nor do the operations that treat each element by itself. In
@@ -378,8 +379,8 @@ def two_engines_one_curve() -> Figure:
 # ## See it: a bug that still learns
 #
 # Suppose that, for a bias, `undo_broadcast` took the *mean* over the examples. Shapes
-# fit, nothing crashes, and the network learns nearly as well: its weights do what the
-# biases do not. Nobody who looks at the curve would notice. The comparison does.
+# fit, nothing crashes, and the network reads about as many digits: its weights do what
+# the biases do not. Nobody who looks at the curve would notice. The comparison does.
 
 
 # %% tags=["hide-input"]

@@ -422,8 +422,8 @@ def guess_measure_adjust() -> Figure:
 # Now the question that the loop leaves open: how many examples before a step? Let
 # networks see the same examples, three epochs of them, in batches of 1, 8, 32, 128, and
 # all 1,437. To be fair, each size has the best of the four to seven rates that we tried
-# for it: 0.03, 0.2, 0.7, 0.5 and 1.5. With twice its rate the largest batch breaks
-# down.
+# for it, on the same digits that the table shows: 0.03, 0.2, 0.7, 0.5 and 1.5. With
+# twice its rate the largest batch breaks down.
 #
 # <details><summary>What do you expect? Which learns most in one epoch?</summary>
 #
@@ -486,11 +486,12 @@ def what_an_epoch_costs() -> Table:
 
 # %% [markdown]
 # The fewer examples before a step, the sooner the network reads. After three epochs
-# batches of 1 to 32 are level, 128 is behind, and all at once far behind. The table has
-# the other side. A step with 32 examples takes hardly longer than a step with one,
-# because the matrix product does them together. So an epoch in steps of one takes many
-# times as long. Batches of some dozens are where both are good: enough steps, and each
-# step's work done in bulk. That is why 32 is so common.
+# batches of 1 to 32 are about level, 128 is behind, and all at once far behind. (Now
+# and then a single start falls behind.) The table has the other side. A step with 32
+# examples takes hardly longer than a step with one, because the matrix product does
+# them together. So an epoch in steps of one takes many times as long. Batches of some
+# dozens are where both are good: enough steps, and each step's work done in bulk. That
+# is why 32 is so common.
 #
 # <!-- piece: batches -->
 #
