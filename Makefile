@@ -64,10 +64,12 @@ coverage: $(STAMP)
 	$(BIN)/python -m coverage report
 
 # The tests of the lessons, the slow ones too, as other CPUs compute: without vector instructions, with AVX2, with
-# one thread and two.
-# CPUS=--extremes runs two of the six settings, CPUS=--record makes tests/lessons/recorded.json anew.
+# one thread and two. An hour and more.
+# CPUS=--extremes runs two of the six settings, CPUS=--record makes tests/lessons/recorded.json anew, and
+# MARKS="not slow" leaves out the slow ones.
+MARKS ?= slow or not slow
 test-cpus: $(STAMP)
-	$(BIN)/python -m tests.support.cpus $(CPUS) -- -n 2 -m "slow or not slow" tests/lessons
+	$(BIN)/python -m tests.support.cpus $(CPUS) -- -n 2 -m "$(MARKS)" tests/lessons
 
 # Kills, faults and drawn inputs by the thousand; its figures stand in CONTRIBUTING.md. An hour or more.
 torture: $(STAMP)
