@@ -60,7 +60,8 @@ from lessons.lesson02_circuits import Step
 #
 # That is all a hidden ReLU does to a line: **it waits until its sum is above 0, and
 # from there on it changes the slope.** The place is its *kink*. Bias and weight say
-# where: at $x = -b / w$. The next layer's weight says by how much.
+# where: at $x = -b / w$. The next layer's weight, times $|w|$, says by how much. (With
+# a negative $w$ it is awake on the left, and falls silent at its kink.)
 
 
 # %%
@@ -249,8 +250,8 @@ def bends_add_up_to_any_curve() -> Figure:
 #
 # Take care what it does not say:
 #
-# - **Not how many neurons.** A grid of ten kinks is ten with one input, 100 with two,
-#   and $10^{784}$ with the 784 pixels of a digit.
+# - **Not how many neurons.** Ten places along one input are ten. Ten along each of two
+#   inputs are 100, and along each of a digit's 784 pixels $10^{784}$.
 # - **Not that learning finds them.** Below 16 ReLUs start at random, and 2,000 steps
 #   like lesson 01's move all weights and biases, kinks included (how, is lesson 08's
 #   matter).
@@ -326,7 +327,7 @@ def built_and_learned() -> Figure:
 
 # %% [markdown]
 # Built, the 16 ReLUs have a typical gap of 0.036 (the root of the mean squared error).
-# Learned, it was 0.13 to 0.21, from ten starts and at rates from 0.03 to 0.2. The two
+# Learned, it was 0.13 to 0.21, from three starts, at rates from 0.03 to 0.2. The two
 # above find the large wave and miss the small one: many kinks crowd where one would do,
 # others have left the picture. With 64 ReLUs it was 0.09 to 0.14, and with lesson 12's
 # Adam in place of plain steps 0.08 to 0.19 for the 16. So more neurons help, and better
@@ -436,7 +437,7 @@ def xor_needs_a_bend() -> Table:
 #
 # **tanh** is $y = a/u$ with $a = e^x - e^{-x}$ and $u = e^x + e^{-x}$. The slope of $a$
 # is $u$, and that of $u$ is $a$. The product $a \cdot \frac{1}{u}$ moves with either
-# factor, and two ways add up; the slope of $1/u$ is $-1/u^2$ (lesson 01):
+# factor, and two paths add up; the slope of $1/u$ is $-1/u^2$ (lesson 01):
 #
 # $$\frac{\partial y}{\partial x} = u \cdot \frac{1}{u} +
 # a \cdot \Big( -\frac{a}{u^2} \Big) = 1 - \frac{a^2}{u^2} = 1 - y^2$$

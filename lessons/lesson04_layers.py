@@ -186,7 +186,7 @@ def neuron_by_neuron(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 # −0.3 · 0.5 = −0.15, for neuron 2 it is 0.08 and 0.05.
 #
 # The input is new. $x_1$ goes into *both* neurons, through the weights 0.9 and −0.3.
-# Along a way multiply, over several ways add (lesson 00):
+# Along a path multiply, over several paths add (lesson 00):
 # −0.3 · 0.9 + 0.1 · (−0.3) = −0.3. For $x_2$ it is −0.3 · (−0.4) + 0.1 · 0.6 = 0.18.
 #
 # **For any layer**, with one example:
@@ -449,11 +449,11 @@ def digit_parameters_counted() -> Table:
 
 
 # %% [markdown]
-# **First weights** are random. Equal neurons would get equal gradients and stay equal
-# for ever. How large should they be? 784 inputs with a standard deviation of 1, and
-# weights spread evenly between ±1, give sums with a standard deviation near 16. The
-# bound 1/√784 = 1/28 divides that by 28. With ±1/√n_in it is near 0.6 for any number of
-# inputs. Lesson 14 asks whether that is good.
+# **First weights** are random. Equal neurons, heard with equal weights, would get equal
+# gradients and stay equal for ever. How large should they be? 784 inputs with a
+# standard deviation of 1, and weights spread evenly between ±1, give sums with one near
+# 16. The bound 1/√784 = 1/28 divides that by 28. With ±1/√n_in it is near 0.6 for any
+# number of inputs. Lesson 14 asks whether that is good.
 #
 # Now let a 3 and a 7 go through. (The scans are scikit-learn's, 8 × 8 pixels. Each
 # pixel is drawn as 3 × 3, with a rim of paper around.)

@@ -89,7 +89,7 @@ from lessons.lesson05_losses import Loss
 # | $q$ | `q` | (batch, classes) | the right shares: 1 for the right class, else 0 |
 #
 # `backward` is told $g_i = \partial L/\partial p_i$ for each share. A score reaches the
-# loss through all of them, and over several ways we add:
+# loss through all of them, and over several paths we add:
 #
 # $$\frac{\partial L}{\partial z_j} =
 # g_j\, p_j (1 - p_j) - \sum_{i \ne j} g_i\, p_i\, p_j =

@@ -475,7 +475,7 @@ def errors_beside_baselines() -> Figure:
 
 # %% [markdown]
 # The linear network misreads 705 to 722 digits, the MLP 224 to 240. (0.2 is the linear
-# network's best rate of five. With 0.4 the MLP has 211 and 214.) Three epochs beat the
+# network's best rate of five. With 0.4 the MLP has 211 to 227.) Three epochs beat the
 # plain nearest neighbour and are level with the blurred one; 15 are ahead, with 98.1 %
 # right (README). And nobody told the MLP about neighbouring pixels, and a digit costs
 # it some 109,000 multiplications against 39 million.

@@ -114,7 +114,7 @@ def learned(name: str, make: Any, lr: float, epochs: int = 3, seed: int = 0, **c
 def test_small_rates_and_adam_do_not_rescue_the_failing_rows_in_three_epochs() -> None:
     for name in FAILING:
         assert learned(name, SGD, 0.001) < 0.25, name
-        assert learned(name, Adam, 0.003) < 0.25, name
+        assert learned(name, Adam, 0.003) < 0.3, name
 
 
 @pytest.mark.slow

@@ -161,7 +161,7 @@ def test_twice_the_rate_reads_better_with_the_mlp_and_15_epochs_beat_every_neigh
     monkeypatch.setattr(lesson, "LR", 0.4)
     for seed in (0, 1):
         misread, _ = lesson.after_three_epochs(lesson.MLP(lesson.SIZES), data, seed)
-        assert 200 <= misread <= 223
+        assert 205 <= misread <= 233
 
 
 @pytest.mark.slow
