@@ -349,7 +349,7 @@ def remedied(
 # "plain", goes on as long with the pictures as they are. A second control learns from
 # pictures with random signs of the same size, 0.1.
 #
-# <details><summary>What do you expect? PGD of 0.1 leaves 21 to 23 % of the answers
+# <details><summary>What do you expect? PGD of 0.1 leaves 20 to 23 % of the answers
 # right. After the remedy with random signs? After the one with FGSM?</summary>
 #
 # With random signs 23 to 25 %, after FGSM 68 to 70. Plain pictures leave 19 to 21. To
@@ -653,7 +653,7 @@ def another_handwriting() -> Table | str:
 
 # %% [markdown]
 # At home 98 %, abroad 78 to 82 %, and of the ones 23 to 31. The guess helps a little:
-# 80 to 84 %, and 33 to 42 % of the ones, where plain digits change next to nothing. So
+# 80 to 84 %, and 33 to 44 % of the ones, where plain digits change next to nothing. So
 # size and blur are a part of it. What the rest is we do not know, and need not: lesson
 # 22 shows the network a few of the other hand's digits instead.
 #
@@ -662,7 +662,7 @@ def another_handwriting() -> Table | str:
 # <details><summary>What do you expect? Does the network that has learned from shifted
 # copies withstand PGD any better?</summary>
 #
-# Worse: 8 to 11 % are left, where the network as trained has 21 to 23. On the scans 0
+# Worse: 8 to 11 % are left, where the network as trained has 20 to 23. On the scans 0
 # to 2 % are left of 12.
 #
 # </details>

@@ -295,7 +295,7 @@ def test_freezing_does_not_limit_forgetting_on_mnist(on_mnist: None) -> None:
 def test_the_old_digits_are_known_and_not_said(on_mnist: None) -> None:
     for name in lesson.FORGETTING:
         for seed in SEEDS:
-            assert lesson.among_five(name, seed) == pytest.approx(98.9, abs=0.7), name
+            assert lesson.among_five(name, seed) == pytest.approx(98.7, abs=1.0), name
 
 
 def test_when_the_new_digits_are_learned_freezing_makes_no_difference(on_mnist: None) -> None:
