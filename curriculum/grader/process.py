@@ -9,6 +9,7 @@ import json
 import os
 import re
 import secrets
+import stat
 import subprocess
 import sys
 import tempfile
@@ -123,10 +124,14 @@ class Child:
         )
 
     def _read(self, name: str) -> str:
+        """A file of the child's; nothing where the answer has put something in its place that is no file."""
         try:
-            return (self.path / name).read_text(encoding="utf-8", errors="replace")
-        except FileNotFoundError:
+            # A pipe would be waited for.
+            descriptor = os.open(self.path / name, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        except OSError:
             return ""
+        with open(descriptor, encoding="utf-8", errors="replace") as file:
+            return file.read() if stat.S_ISREG(os.fstat(descriptor).st_mode) else ""
 
 
 class WarmChild(Child):

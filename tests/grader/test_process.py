@@ -347,3 +347,10 @@ def test_what_the_command_line_needs_is_free_of_torch() -> None:
     imports = "; ".join(f"import curriculum.grader.{name}" for name in rooms.split())
     program = f"import sys; {imports}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with names")
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(give: Callable[..., Verdict]) -> None:
+    """The answer works in a folder beside the files that are read when it has ended."""
+    piped = "os.remove('../printed') or os.mkfifo('../printed')"
+    assert give(answer(top=piped), seconds=5).passed
