@@ -3,12 +3,8 @@
 import ast
 import re
 
-GRADERS_CONSTANTS = {
-    "ANSWER",
-    "REREAD",
-    "HINTS",
-    "AFTER",
-}  # what a solution tells the grader, not the learner
+# What a solution tells the grader, not the learner.
+GRADERS_CONSTANTS = {"ANSWER", "REREAD", "HINTS", "AFTER"}
 
 
 def for_learners(source: str) -> str:
